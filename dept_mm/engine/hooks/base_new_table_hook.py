@@ -1,0 +1,79 @@
+"""Zero-shot before, tuned after: the table at the end of a run."""
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmpretrain.models import ImageClassifier
+from torch import no_grad
+
+from dept_mm.models.heads import CLIPHead
+from dept_mm.registry import HOOKS
+
+COLUMNS = ('base', 'new', 'H')
+
+
+@HOOKS.register_module()
+class BaseNewTableHook(Hook):
+    """Evaluates zero-shot CLIP before training and ends with a table.
+
+    Zero-shot is the same frozen CLIP with the data set's template, measured
+    by the run's own validation loader and evaluator: if it is near chance,
+    class names or preprocessing are wrong, and training would hide that.
+
+    Args:
+        zero_shot (bool): Whether to evaluate zero-shot CLIP first; it costs
+            one pass over the validation images. Defaults to True.
+        prefix (str): Prefix of ``BaseNewMetric``'s results.
+            Defaults to ``'base_new'``.
+    """
+    # Results are read after every other hook has seen them.
+    priority = 'LOWEST'
+
+    def __init__(self, zero_shot: bool = True,
+                 prefix: str = 'base_new') -> None:
+        self.zero_shot = zero_shot
+        self.prefix = prefix
+        self.rows: dict[str, dict] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Measure zero-shot CLIP."""
+        if self.zero_shot and runner.val_loop is not None:
+            self.rows['zero-shot'] = self._evaluate_zero_shot(runner)
+            runner.logger.info(
+                f'Before training\n{self._table(self.rows)}')
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None
+                        ) -> None:
+        """Remember the last validation of the tuned model."""
+        self.rows['tuned'] = metrics or {}
+
+    def after_train(self, runner: Runner) -> None:
+        """Print the table."""
+        if 'tuned' in self.rows:
+            runner.logger.info(f'Top-1 accuracy\n{self._table(self.rows)}')
+
+    @no_grad()
+    def _evaluate_zero_shot(self, runner: Runner) -> dict:
+        """Not ``val_loop.run()``: other hooks, e.g. the choice of the best
+        checkpoint, must not take this for the model in training."""
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        loop = runner.val_loop
+        zero_shot = ImageClassifier(
+            backbone=model.backbone.zero_shot(), head=CLIPHead(),
+            data_preprocessor=model.data_preprocessor).eval()
+        for batch in loop.dataloader:
+            loop.evaluator.process(data_samples=zero_shot.val_step(batch),
+                                   data_batch=batch)
+        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
+
+    def _table(self, rows: dict[str, dict]) -> str:
+        """Rows of percentages; a dash where a half has no images."""
+        lines = [' ' * 10 + ''.join(f'{c:>8}' for c in COLUMNS)]
+        for name, metrics in rows.items():
+            values = (metrics.get(f'{self.prefix}/{c}') for c in COLUMNS)
+            lines.append(f'{name:<10}' + ''.join(
+                f'{"-":>8}' if v is None else f'{v:8.2f}' for v in values))
+        return '\n'.join(lines)

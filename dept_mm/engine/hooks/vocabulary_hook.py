@@ -1,0 +1,46 @@
+"""Model and data set must speak of the same classes."""
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from dept_mm.registry import HOOKS
+from dept_mm.structures import Vocabulary
+
+
+@HOOKS.register_module()
+class VocabularyHook(Hook):
+    """Switches the backbone's vocabulary to that of the data set in use.
+
+    Labels index the classes of their own data set, so the model must score
+    exactly those. A model without a vocabulary, or a data set that names no
+    classes, is left alone.
+    """
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Before training, and again after each validation."""
+        self._switch(runner, runner.train_dataloader)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Before validation."""
+        self._switch(runner, runner.val_dataloader)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Before testing."""
+        self._switch(runner, runner.test_dataloader)
+
+    @staticmethod
+    def _switch(runner: Runner, loader: DataLoader) -> None:
+        model = runner.model
+        if is_model_wrapper(model):
+            model = model.module
+        backbone = getattr(model, 'backbone', None)
+        meta = getattr(loader.dataset, 'metainfo', {})
+        if (getattr(backbone, 'vocabulary', None) is None
+                or not meta.get('classes')):
+            return
+        vocabulary = Vocabulary.from_metainfo(meta)
+        if vocabulary != backbone.vocabulary:
+            backbone.set_vocabulary(vocabulary)

@@ -1,0 +1,126 @@
+"""Base-to-new accuracy."""
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+
+from dept_mm.errors import DeptError
+from dept_mm.registry import METRICS
+from dept_mm.structures import Vocabulary
+
+
+@METRICS.register_module()
+class BaseNewMetric(BaseMetric):
+    """Accuracy on base classes, on new classes, and their harmonic mean.
+
+    A sample is of the task ('base' or 'new') that its class belongs to, and
+    is scored among the classes of its task only: the field's base-to-new
+    protocol (CoCoOp, Zhou et al., CVPR 2022), both halves in one pass.
+
+    Averaging: ``base`` and ``new`` are micro averages, 100 * correct / total
+    over the images of a half. ``H`` is 2 base new / (base + new) of this one
+    run. Published tables average base and new over seeds, and then over data
+    sets, and print H *of those means*, which is up to 0.6 higher than the
+    mean of the runs' H; the raw counts are reported so that either can be
+    computed. ``macro_f1`` is the unweighted mean of the F1 scores of the
+    classes that occur among the labels.
+
+    Results (prefix ``base_new``): ``base``, ``new``, ``H``; for each half
+    ``{half}_macro_f1``, ``{half}_correct``, ``{half}_total``; with
+    ``per_class``, the lists ``correct_per_class`` and ``total_per_class`` in
+    label order. A half without images is left out, and H with it.
+
+    Args:
+        generalized (bool): Score each sample among all classes instead
+            (generalized base-to-new). Defaults to False.
+        per_class (bool): Whether to report counts per class.
+            Defaults to False.
+        collect_device (str): Where results of all ranks are gathered.
+            Defaults to ``'cpu'``.
+        prefix (str, optional): Defaults to ``'base_new'``.
+
+    Raises:
+        DeptError: If a label is out of range, or the model scores another
+            number of classes than the data set has.
+    """
+    default_prefix = 'base_new'
+
+    def __init__(self, generalized: bool = False, per_class: bool = False,
+                 collect_device: str = 'cpu',
+                 prefix: str | None = None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.generalized = generalized
+        self.per_class = per_class
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Keep (label, prediction) of each sample; the framework drops the
+        duplicates with which a ragged last batch is filled up."""
+        vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
+        everything = list(range(len(vocabulary)))
+        base, new = vocabulary.base_labels, vocabulary.new_labels
+        in_base = set(base)
+        for sample in data_samples:
+            label = int(sample['gt_label'])
+            # Our heads give logits as well: scores may have underflowed.
+            score = sample.get('pred_logit', sample['pred_score'])
+            self._check(label, score, vocabulary)
+            among = base if label in in_base else new
+            if self.generalized:
+                among = everything
+            best = among[int(score[among].argmax())]
+            self.results.append((label, best))
+
+    def compute_metrics(self, results: list[tuple[int, int]]) -> dict:
+        """Turn pairs into metrics."""
+        vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
+        label, best = np.array(results, dtype=int).reshape(-1, 2).T
+        found: dict = {}
+        for half, among in (('base', vocabulary.base_labels),
+                            ('new', vocabulary.new_labels)):
+            mine = np.isin(label, among)
+            if mine.any():
+                found.update(_half(half, label[mine], best[mine]))
+        if 'base' in found and 'new' in found:
+            found['H'] = harmonic_mean(found['base'], found['new'])
+        if self.per_class:
+            size = len(vocabulary)
+            right = label[label == best]
+            found['correct_per_class'] = np.bincount(right, None,
+                                                     size).tolist()
+            found['total_per_class'] = np.bincount(label, None,
+                                                   size).tolist()
+        return found
+
+    @staticmethod
+    def _check(label: int, score: torch.Tensor,
+               vocabulary: Vocabulary) -> None:
+        if not 0 <= label < len(vocabulary):
+            raise DeptError(f'Label {label} is out of range: the data set '
+                            f'has {len(vocabulary)} classes.')
+        if len(score) != len(vocabulary):
+            raise DeptError(
+                f'The model scores {len(score)} classes, the data set has '
+                f'{len(vocabulary)}. Is VocabularyHook among the hooks?')
+
+
+def harmonic_mean(base: float, new: float) -> float:
+    """H of two accuracies; 0 if both are."""
+    return 2 * base * new / (base + new) if base + new else 0.
+
+
+def _half(name: str, label: np.ndarray, best: np.ndarray) -> dict:
+    """Metrics of one half, ``label`` and ``best`` of shape ``(N, )``."""
+    correct, total = int((label == best).sum()), len(label)
+    f1 = []
+    for c in np.unique(label):
+        hit = ((label == c) & (best == c)).sum()
+        f1.append(2 * hit / ((label == c).sum() + (best == c).sum()))
+    return {
+        name: 100 * correct / total,
+        f'{name}_macro_f1': 100 * float(np.mean(f1)),
+        f'{name}_correct': correct,
+        f'{name}_total': total,
+    }

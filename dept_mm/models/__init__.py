@@ -1,0 +1,10 @@
+"""Modules that register into MMPretrain's ``MODELS``."""
+from dept_mm.models.backbones import PromptedCLIP
+from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
+from dept_mm.models.heads import CLIPHead, DePTHead
+from dept_mm.models.prompts import CoOpPrompt
+
+__all__ = [
+    'CLIPDataPreprocessor', 'CLIPHead', 'CoOpPrompt', 'DePTHead',
+    'PromptedCLIP'
+]

@@ -1,0 +1,4 @@
+"""Backbones."""
+from dept_mm.models.backbones.prompted_clip import PromptedCLIP
+
+__all__ = ['PromptedCLIP']

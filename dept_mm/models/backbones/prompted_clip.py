@@ -1,0 +1,174 @@
+"""The backbone: a frozen CLIP with a prompt learner."""
+from __future__ import annotations
+
+from typing import Callable, Mapping, Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.nn import functional as F
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
+from dept_mm.models.header import HeaderMixin
+from dept_mm.models.prompts import TextInput
+from dept_mm.registry import MODELS
+from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
+
+
+@MODELS.register_module()
+class PromptedCLIP(HeaderMixin, BaseModule):
+    """Both towers of a frozen CLIP, with prompts that are learned.
+
+    In training it encodes the base classes of its vocabulary, in evaluation
+    all of them. The CLIP is held outside the module tree: only what is
+    learned is in ``parameters()`` and in checkpoints.
+
+    Args:
+        clip (Mapping | FrozenCLIP): Which CLIP; see ``build_clip``.
+        vocabulary (Mapping | Sequence[str] | Vocabulary, optional): The
+            classes, usually the config of the data set; see
+            ``Vocabulary.resolve``. None runs the image tower alone, e.g. for
+            a linear probe.
+        prompt (Mapping, optional): The prompt learner. None is zero-shot
+            CLIP with hand-written templates.
+        templates (str | Sequence[str], optional): Templates of the zero-shot
+            classifier; several make an ensemble, the normalised mean of
+            normalised features. Defaults to the vocabulary's.
+
+    Raises:
+        DeptError: If CLIP, vocabulary and learner do not fit together.
+    """
+
+    def __init__(self, clip: Mapping | FrozenCLIP,
+                 vocabulary: Mapping | Sequence[str] | Vocabulary = None,
+                 prompt: Mapping | None = None,
+                 templates: str | Sequence[str] | None = None) -> None:
+        super().__init__()
+        # nn.Module would register it; see the class's docstring.
+        object.__setattr__(self, 'clip', build_clip(clip))
+        if prompt is not None and vocabulary is None:
+            raise DeptError('PromptedCLIP: a prompt learner needs a '
+                            'vocabulary, e.g. vocabulary=_base_.dataset.')
+        if isinstance(templates, str):
+            templates = (templates, )
+        self.templates = templates
+        self.vocabulary = None
+        self.prompt = None
+        self._tokens = {}
+        self._kept = None
+        if vocabulary is not None:
+            vocabulary = Vocabulary.resolve(vocabulary)
+        if prompt is not None:
+            self.prompt = MODELS.build(
+                dict(prompt, clip=self.clip, vocabulary=vocabulary))
+        if vocabulary is not None:
+            self.set_vocabulary(vocabulary)
+        self.init_header()
+
+    def set_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Score these classes from now on.
+
+        Args:
+            vocabulary (Vocabulary): Labels of samples index it.
+
+        Raises:
+            DeptError: If a class name is too long for the text tower.
+        """
+        self.vocabulary = vocabulary
+        self._tokens = {template: self._tokenize(template)
+                        for template in self._sentences(vocabulary)}
+        self._kept = None
+
+    def forward(self, images: Tensor) -> CLIPFeatures:
+        """Encode images and the classes they are scored among.
+
+        Args:
+            images (Tensor): ``(B, 3, H, W)``, normalised.
+        """
+        visual = self.prompt.for_image() if self.prompt else Prompts()
+        image = self.clip.encode_image(images, visual)
+        text = labels = None
+        if self.vocabulary is not None:
+            labels = torch.tensor(self._labels(), device=image.device)
+            text = self._text(image)
+        return CLIPFeatures(text, labels, self.vocabulary,
+                            self.clip.logit_scale, image)
+
+    def zero_shot(self) -> PromptedCLIP:
+        """The same CLIP and vocabulary without prompts."""
+        return PromptedCLIP(self.clip, self.vocabulary)
+
+    def train(self, mode: bool = True) -> PromptedCLIP:
+        """Switch the mode; the kept text classifier is dropped, since what
+        it was computed from may change."""
+        self._kept = None
+        return super().train(mode)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> PromptedCLIP:
+        # The CLIP is no submodule, but follows to the device.
+        self.clip._apply(fn, recurse)
+        self._tokens = {template: ClassTokens(*map(fn, tokens))
+                        for template, tokens in self._tokens.items()}
+        return super()._apply(fn, recurse)
+
+    def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """The templates in use, learned context left out."""
+        if self.prompt is None:
+            return self.templates or vocabulary.templates
+        return (self.prompt.template or vocabulary.templates[0], )
+
+    def _tokenize(self, template: str) -> ClassTokens:
+        extra = self.prompt.num_context if self.prompt else 0
+        return self.clip.tokenize(self.vocabulary.names, template, extra)
+
+    def _labels(self) -> list[int]:
+        """Labels of the classes that are encoded in the current mode."""
+        if self.training:
+            return self.vocabulary.base_labels
+        return list(range(len(self.vocabulary)))
+
+    def _text(self, image: Tensor) -> Tensor:
+        """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches
+        where nothing can change them."""
+        per_image = self.prompt is not None and self.prompt.per_image
+        if torch.is_grad_enabled() or per_image:
+            return self._encode_text(image)
+        state = (self.training, torch.is_autocast_enabled(image.device.type),
+                 *((p.data_ptr(), p._version) for p in self.parameters()))
+        if self._kept is None or self._kept[0] != state:
+            self._kept = state, self._encode_text(image)
+        return self._kept[1]
+
+    def _encode_text(self, image: Tensor) -> Tensor:
+        rows = self._labels()
+        sets = [ClassTokens(*(t[rows] for t in tokens))
+                for tokens in self._tokens.values()]
+        if self.prompt is not None:
+            ids = tuple(self.vocabulary.ids[i] for i in rows)
+            prompts = self.prompt.for_text(TextInput(ids, sets[0], image))
+            return self.clip.encode_text(sets[0], prompts,
+                                         self.prompt.position)
+        texts = [self.clip.encode_text(tokens) for tokens in sets]
+        if len(texts) == 1:
+            return texts[0]
+        return sum(F.normalize(text, dim=-1) for text in texts) / len(texts)
+
+    def header(self) -> dict:
+        """The classes, and which CLIP the prompts were learned on."""
+        return dict(
+            vocabulary=self.vocabulary and self.vocabulary.to_dict(),
+            clip=dict(name=self.clip.name, sha256=self.clip.digest),
+            prompt=type(self.prompt).__name__)
+
+    def check_header(self, found: dict, state: dict, prefix: str) -> None:
+        """Refuse a checkpoint of another learner or another CLIP."""
+        own = self.header()
+        if found['prompt'] != own['prompt']:
+            raise DeptError(f'The checkpoint holds a {found["prompt"]}, the '
+                            f'model has a {own["prompt"]}.')
+        if found['clip']['sha256'] != own['clip']['sha256']:
+            raise DeptError(
+                f'The checkpoint was trained on CLIP {found["clip"]}, the '
+                f'model has {own["clip"]}: prompts of one CLIP mean nothing '
+                'to another. Set clip.name and clip.pretrained to the first.')

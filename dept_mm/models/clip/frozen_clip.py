@@ -1,0 +1,120 @@
+"""CLIP as the rest of the package sees it."""
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor, nn
+
+from dept_mm.models.clip.image_tower import ImageTower
+from dept_mm.models.clip.spec import CLIPSpec
+from dept_mm.models.clip.text_tower import TextTower
+from dept_mm.models.clip.tokens import ClassTokens, tokenize_classes
+from dept_mm.structures import Prompts
+
+
+class FrozenCLIP(nn.Module):
+    """Both towers of an open_clip model, never trained, always in eval mode.
+
+    Whoever uses it keeps it out of its own module tree (see
+    ``PromptedCLIP``), so that its weights are in no optimiser, checkpoint,
+    DDP bucket or moving average.
+
+    Args:
+        model (nn.Module): An open_clip ``CustomTextCLIP``.
+        tokenizer (Callable): Its tokenizer.
+        spec (CLIPSpec): Its sizes and preprocessing.
+        name (str): What the config calls it; for messages.
+        precision (str): Precision of ``model``; see ``build_clip``.
+        digest (str, optional): Digest of the weights before they were
+            rounded to that precision. Defaults to that of ``model``.
+    """
+
+    def __init__(self, model: nn.Module, tokenizer, spec: CLIPSpec,
+                 name: str, precision: str = 'fp32',
+                 digest: str | None = None) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.spec = spec
+        self.name = name
+        self.precision = precision
+        self._digest = digest
+        self.image_tower = ImageTower(model.visual, spec, name)
+        self.text_tower = TextTower(model.text, name)
+        self.eval()
+
+    def train(self, mode: bool = True) -> FrozenCLIP:
+        """Stay in eval mode: batch norms keep their statistics and nothing
+        drops out, whatever the classifier around it does."""
+        return super().train(False)
+
+    def __deepcopy__(self, memo: dict) -> FrozenCLIP:
+        # Weights that never change need no copy in an averaged model.
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of the weights: which CLIP a checkpoint belongs to."""
+        if self._digest is None:
+            self._digest = weights_digest(self.model)
+        return self._digest
+
+    @property
+    def learned_dtype(self) -> torch.dtype:
+        """The dtype of what is learned beside it."""
+        pure = self.precision == 'pure_fp16'
+        return torch.float16 if pure else torch.float32
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """The exponentiated scale, a scalar in fp32."""
+        return self.model.logit_scale.float().exp().squeeze()
+
+    def tokenize(self, names, template: str, num_context: int = 0
+                 ) -> ClassTokens:
+        """Tokenise ``template`` filled with each name.
+
+        Args:
+            names (Sequence[str]): Class names.
+            template (str): A sentence with ``{}`` for the name.
+            num_context (int): Context tokens that will join each sentence.
+
+        Raises:
+            DeptError: If a sentence does not fit the text tower's context.
+        """
+        tokens = tokenize_classes(self.tokenizer, self.text_tower, names,
+                                  template, num_context)
+        return tokens.to(self.model.logit_scale.device)
+
+    def embed_words(self, words: str) -> Tensor:
+        """Token embeddings of a text, without start and end, ``(n, W)``."""
+        ids = torch.tensor(self.tokenizer.encode(words),
+                           device=self.model.logit_scale.device)
+        return self.text_tower.embed(ids).detach()
+
+    def encode_image(self, images: Tensor, prompts: Prompts = Prompts()
+                     ) -> Tensor:
+        """``(B, 3, H, W)`` to un-normalised ``(B, D)``."""
+        return self.image_tower(images, prompts)
+
+    def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
+                    position: str = 'end') -> Tensor:
+        """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``."""
+        return self.text_tower(tokens, prompts, position)
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Sha256 over names and values of a model's state dict.
+
+    Values count in fp16: a CLIP stored in fp16 and its fp32 copy are the
+    same CLIP.
+    """
+    found = hashlib.sha256()
+    for key, value in sorted(model.state_dict().items()):
+        found.update(key.encode())
+        value = value.detach().cpu()
+        if value.is_floating_point():
+            value = value.half()
+        found.update(value.contiguous().numpy().tobytes())
+    return found.hexdigest()

@@ -1,0 +1,102 @@
+"""The image tower with prompts."""
+from __future__ import annotations
+
+import torch
+from open_clip.modified_resnet import ModifiedResNet
+from open_clip.transformer import VisionTransformer
+from torch import Tensor, nn
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip.spec import CLIPSpec
+from dept_mm.structures import Prompts
+
+
+class ImageTower:
+    """Runs open_clip's image tower, with prompts where it is a ViT.
+
+    A plain class: it holds no parameters, only the way through them.
+
+    Args:
+        visual (nn.Module): open_clip's image tower.
+        spec (CLIPSpec): Sizes of the CLIP.
+        name (str): The CLIP's name, for messages.
+    """
+
+    def __init__(self, visual: nn.Module, spec: CLIPSpec, name: str) -> None:
+        self.visual = visual
+        self.image_size = spec.image_size
+        self.name = name
+        self.takes_prompts = isinstance(visual, VisionTransformer)
+        # A timm CNN pools globally and takes any size.
+        self.fixed_size = isinstance(visual,
+                                     (VisionTransformer, ModifiedResNet))
+        if self.takes_prompts:
+            self.width = visual.conv1.out_channels
+            self.num_layers = len(visual.transformer.resblocks)
+
+    def __call__(self, images: Tensor, prompts: Prompts) -> Tensor:
+        """Encode ``images (B, 3, H, W)`` to ``(B, D)``.
+
+        Raises:
+            DeptError: If the image size is not the tower's, or a tower
+                without tokens is given prompts.
+        """
+        size = tuple(images.shape[-2:])
+        if self.fixed_size and size != (self.image_size, ) * 2:
+            raise DeptError(
+                f'The image tower of CLIP {self.name!r} takes images of '
+                f'{self.image_size} x {self.image_size} pixels, not '
+                f'{size[0]} x {size[1]}; take the pipeline from the CLIP '
+                "config (transforms with 'clip=').")
+        images = images.to(self._dtype())
+        if prompts.empty:
+            return self.visual(images)
+        if not self.takes_prompts:
+            raise DeptError(
+                f'The image tower of CLIP {self.name!r} '
+                f'({type(self.visual).__name__}) has no tokens, so it takes '
+                'no visual prompts; choose a ViT or a text prompt learner.')
+        return self._prompted(images, prompts)
+
+    def _dtype(self) -> torch.dtype:
+        """The dtype of the convolutions, which low precision casts."""
+        return next(m.weight.dtype for m in self.visual.modules()
+                    if isinstance(m, nn.Conv2d))
+
+    def _prompted(self, images: Tensor, prompts: Prompts) -> Tensor:
+        """open_clip's ViT forward with the places for prompts opened up.
+
+        Prompts go in after the positional embedding and before ``ln_pre``
+        (DePT's hosts; spec of MaPLe and IVLP), which open_clip hides inside
+        ``_embeds``.
+        """
+        visual, batch = self.visual, len(images)
+        x = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, T, W)
+        start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
+        x = torch.cat([start, x], dim=1)
+        x = x + visual.positional_embedding.to(x.dtype)
+        own = x.shape[1]
+        if prompts.offset is not None:
+            x = x + prompts.offset.to(x.dtype)
+        x = visual.ln_pre(_append(x, prompts.context))
+        for i, block in enumerate(visual.transformer.resblocks):
+            if i in prompts.inserted:
+                given = prompts.inserted[i]
+                if callable(given):
+                    given = given(x, x.new_zeros(batch, dtype=torch.long))
+                x = _append(x, given)
+            if i in prompts.deep:
+                deep = prompts.deep[i]
+                stop = own + deep.shape[-2]
+                x = torch.cat([_append(x[:, :own], deep), x[:, stop:]], 1)
+            x = block(x)
+        pooled, _ = visual._pool(x[:, :own])
+        return pooled if visual.proj is None else pooled @ visual.proj
+
+
+def _append(x: Tensor, tokens: Tensor | None) -> Tensor:
+    """Append ``(n, W)`` or ``(B, n, W)`` to ``x (B, T, W)``."""
+    if tokens is None:
+        return x
+    tokens = tokens.to(x.dtype).expand(len(x), -1, -1)
+    return torch.cat([x, tokens], dim=1)

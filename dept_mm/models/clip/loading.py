@@ -1,0 +1,133 @@
+"""Build a frozen CLIP from what a config says."""
+from __future__ import annotations
+
+import json
+import weakref
+import zipfile
+from pathlib import Path
+from typing import Mapping
+
+import open_clip
+import torch
+from mmengine.logging import print_log
+from torch import nn
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip.frozen_clip import FrozenCLIP, weights_digest
+from dept_mm.models.clip.spec import architecture, clip_spec, model_name
+
+PRECISIONS = ('fp32', 'fp16', 'bf16', 'pure_fp16')
+RANDOM_SEED = 0
+# Key of a CLIP config -> the instance that models share while one lives.
+_SHARED: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+
+
+def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
+    """Build a frozen CLIP; equal configs share one instance.
+
+    Args:
+        clip (Mapping | FrozenCLIP): An instance is returned as it is. Of a
+            config, ``name`` is an open_clip architecture, ``hf-hub:ORG/NAME``,
+            ``local-dir:FOLDER`` or ``builtin:demo_clip``; ``pretrained`` is
+            an open_clip tag, a weights file (an OpenAI archive, too) or None
+            for random weights that are the same in every run; ``precision``
+            is ``'fp32'`` (default), ``'fp16'`` or ``'bf16'`` for the frozen
+            weights, or ``'pure_fp16'``, where what is learned is kept in
+            fp16 as well.
+
+    Raises:
+        DeptError: If the config has an unknown key, name, tag or precision,
+            or the weights do not fit the architecture.
+    """
+    if isinstance(clip, FrozenCLIP):
+        return clip
+    unknown = sorted(set(clip) - {'name', 'pretrained', 'precision'})
+    if unknown:
+        raise DeptError(f'Unknown keys in the CLIP config: {unknown}.')
+    precision = usable_precision(clip)
+    key = json.dumps([model_name(clip), clip.get('pretrained'), precision])
+    if key not in _SHARED:
+        model, digest = _load(clip), None
+        if precision != 'fp32':
+            digest = weights_digest(model)
+            model = _cast(clip, model, precision)
+        frozen = FrozenCLIP(model, open_clip.get_tokenizer(model_name(clip)),
+                            clip_spec(clip), clip['name'], precision, digest)
+        _SHARED[key] = frozen
+        return frozen  # the local name keeps the weak entry alive
+    return _SHARED[key]
+
+
+def usable_precision(clip: Mapping) -> str:
+    """The precision of a CLIP config, or fp32 where there is no GPU for it.
+
+    fp16 on a CPU is slow and lacks operations, so it falls back to fp32 and
+    says so.
+    """
+    precision = clip.get('precision', 'fp32')
+    if precision not in PRECISIONS:
+        raise DeptError(f'Unknown CLIP precision {precision!r}; choose one '
+                        f'of {PRECISIONS}.')
+    if 'fp16' in precision and not torch.cuda.is_available():
+        print_log(f'CLIP precision {precision!r} needs a GPU; this machine '
+                  "has none, so 'fp32' is used instead.",
+                  logger='current', level=30)
+        return 'fp32'
+    return precision
+
+
+def learned_dtype(clip: Mapping) -> torch.dtype:
+    """The dtype of what is learned beside this CLIP (fp32 master weights,
+    except under ``pure_fp16``)."""
+    pure = usable_precision(clip) == 'pure_fp16'
+    return torch.float16 if pure else torch.float32
+
+
+def _create(clip: Mapping, precision: str, **weights) -> nn.Module:
+    """Create an open_clip model whose text tower is a module of its own."""
+    return open_clip.create_model(
+        model_name(clip), precision=precision, force_custom_text=True,
+        pretrained_text=False, **weights)
+
+
+def _load(clip: Mapping) -> nn.Module:
+    """The fp32 model with its weights."""
+    architecture(clip)  # an unknown name is reported before anything else
+    pretrained = clip.get('pretrained')
+    try:
+        if pretrained and _is_torchscript(pretrained):
+            model = _create(clip, 'fp32', load_weights=False)
+            _load_torchscript(model, pretrained)
+            return model
+        # Random weights must agree between the ranks of a distributed run.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(RANDOM_SEED)
+            return _create(clip, 'fp32', pretrained=pretrained)
+    except (RuntimeError, OSError) as error:
+        raise DeptError(f'CLIP {clip["name"]!r} with pretrained='
+                        f'{pretrained!r} cannot be loaded: {error}'
+                        ) from error
+
+
+def _cast(clip: Mapping, model: nn.Module, precision: str) -> nn.Module:
+    """The same model in low precision, its LayerNorms kept in fp32."""
+    low = _create(clip, precision.removeprefix('pure_'), load_weights=False)
+    low.load_state_dict(model.state_dict())
+    return low
+
+
+def _is_torchscript(path: str) -> bool:
+    """Whether a file is a TorchScript archive, as OpenAI publishes CLIP."""
+    if not Path(path).is_file() or not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(n.endswith('/constants.pkl') for n in archive.namelist())
+
+
+def _load_torchscript(model: nn.Module, path: str) -> None:
+    """Load an OpenAI archive; ``torch.load`` refuses these files."""
+    state = torch.jit.load(path, map_location='cpu').state_dict()
+    for scalar in ('input_resolution', 'context_length', 'vocab_size'):
+        state.pop(scalar, None)
+    model.load_state_dict(
+        open_clip.model.convert_to_custom_text_state_dict(state))

@@ -1,0 +1,114 @@
+"""What a config can know of a CLIP without building it."""
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Mapping
+
+import open_clip
+from open_clip.factory import _get_hf_config, get_model_config
+from open_clip.pretrained import get_pretrained_cfg
+from open_clip.transform import PreprocessCfg, merge_preprocess_dict
+
+from dept_mm.errors import DeptError
+
+ASSETS = Path(__file__).parents[2] / 'assets'
+
+
+@dataclass(frozen=True)
+class CLIPSpec:
+    """Sizes and preprocessing of a CLIP.
+
+    Attributes:
+        embed_dim (int): Width of the joint space.
+        image_size (int): Side of the square input, in pixels.
+        mean, std (tuple[float]): Of RGB channels in 0..1.
+        interpolation (str): How images are resized.
+    """
+    embed_dim: int
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: str
+
+
+def model_name(clip: Mapping) -> str:
+    """The name that open_clip understands.
+
+    ``builtin:X`` is a CLIP that this package carries in ``assets/X``; its
+    place depends on where the package is installed, so configs cannot write
+    it as ``local-dir:``.
+    """
+    name = clip.get('name')
+    if not name:
+        raise DeptError("The CLIP config has no 'name', e.g. "
+                        "dict(name='ViT-B-16-quickgelu', "
+                        "pretrained='openai').")
+    if not name.startswith('builtin:'):
+        return name
+    folder = ASSETS / name.removeprefix('builtin:')
+    if not folder.is_dir():
+        known = sorted(p.name for p in ASSETS.iterdir() if p.is_dir())
+        raise DeptError(f'Unknown CLIP {name!r}; this package carries '
+                        f'{known}.')
+    return f'local-dir:{folder}'
+
+
+def architecture(clip: Mapping) -> dict:
+    """open_clip's architecture config of a CLIP.
+
+    Raises:
+        DeptError: If open_clip does not know the name, or a local folder
+            has no ``open_clip_config.json``.
+    """
+    name = model_name(clip)
+    try:
+        found = get_model_config(name)
+    except FileNotFoundError as error:
+        raise DeptError(f'CLIP {name!r}: {error.filename} does not exist; a '
+                        'local CLIP is a folder with open_clip_config.json '
+                        'and its weights.') from error
+    if found is None:
+        near = difflib.get_close_matches(name, open_clip.list_models(), 5)
+        raise DeptError(f'Unknown CLIP {name!r}. '
+                        f'{f"Did you mean one of {near}? " if near else ""}'
+                        'open_clip.list_models() names all.')
+    return found
+
+
+def clip_spec(clip: Mapping) -> CLIPSpec:
+    """Look up what transforms and heads need of a CLIP.
+
+    Args:
+        clip (Mapping): ``name`` and, for names without a scheme,
+            ``pretrained``, as in ``PromptedCLIP``.
+
+    Raises:
+        DeptError: If the CLIP is unknown, or its input is not square.
+    """
+    config = architecture(clip)
+    preprocess = PreprocessCfg(**_preprocess(clip))
+    size = config['vision_cfg'].get('image_size', 224)
+    if not isinstance(size, int):
+        if len(set(size)) != 1:
+            raise DeptError(f'CLIP {clip["name"]!r} takes images of '
+                            f'{tuple(size)}; only square inputs work here.')
+        size = size[0]
+    return CLIPSpec(config['embed_dim'], size, tuple(preprocess.mean),
+                    tuple(preprocess.std), preprocess.interpolation)
+
+
+def _preprocess(clip: Mapping) -> dict:
+    """open_clip's preprocessing settings, its defaults filled in."""
+    name = model_name(clip)
+    scheme, _, place = name.partition(':')
+    if scheme == 'local-dir':
+        text = (Path(place) / 'open_clip_config.json').read_text('utf-8')
+        own = json.loads(text).get('preprocess_cfg', {})
+    elif scheme == 'hf-hub':
+        own = _get_hf_config(place).get('preprocess_cfg', {})
+    else:
+        own = get_pretrained_cfg(name, clip.get('pretrained') or '')
+    return merge_preprocess_dict(asdict(PreprocessCfg()), own)

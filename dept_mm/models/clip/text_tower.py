@@ -1,0 +1,182 @@
+"""The text tower with prompts."""
+from __future__ import annotations
+
+import torch
+from open_clip.transformer import TextTransformer
+from torch import Tensor, nn
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip.tokens import ClassTokens
+from dept_mm.structures import Prompts
+
+POSITIONS = ('end', 'middle', 'front')
+
+
+class TextTower:
+    """Runs open_clip's text tower on class sentences and prompts.
+
+    A plain class: it holds no parameters, only the way through them.
+
+    Args:
+        text (nn.Module): open_clip's text tower.
+        name (str): The CLIP's name, for messages.
+
+    Raises:
+        DeptError: If the tower is not CLIP's transformer over tokens.
+    """
+
+    def __init__(self, text: nn.Module, name: str) -> None:
+        if not isinstance(text, TextTransformer) or text.cls_emb is not None:
+            raise DeptError(f'The text tower of CLIP {name!r} '
+                            f'({type(text).__name__}) is not supported; it '
+                            "must be CLIP's own transformer.")
+        self.text = text
+        self.context_length = text.context_length
+        self.width = text.width
+        self.num_layers = len(text.transformer.resblocks)
+        self.causal = _is_causal(text.attn_mask)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings, without positions, ``(..., W)``."""
+        return self.text.token_embedding(ids)
+
+    def __call__(self, tokens: ClassTokens, prompts: Prompts,
+                 position: str = 'end') -> Tensor:
+        """Encode one sentence per class.
+
+        Args:
+            tokens (ClassTokens): ``C`` sentences.
+            prompts (Prompts): What joins them.
+            position (str): Where the context stands: ``'end'`` (the name
+                comes last: context behind the start token), ``'middle'``
+                (half before, half behind the name) or ``'front'`` (behind
+                the name).
+
+        Returns:
+            Tensor: Un-normalised ``(C, D)``, or ``(B, C, D)`` where a prompt
+            has an image axis.
+        """
+        x, last = self._assemble(tokens, prompts, position)
+        images = x.shape[0] if x.ndim == 4 else None
+        if images is not None:
+            last = last.repeat(images)
+            x = x.flatten(0, 1)
+        x = self._project(*self._run(x, last, prompts))
+        return x if images is None else x.unflatten(0, (images, -1))
+
+    def _assemble(self, tokens: ClassTokens, prompts: Prompts,
+                  position: str) -> tuple[Tensor, Tensor]:
+        """Put context between the words; the input of the first block.
+
+        Returns:
+            tuple[Tensor, Tensor]: ``(C, L, W)`` or ``(B, C, L, W)`` with
+            positions added, and the slots ``(C, )`` of the token that
+            carries the feature.
+        """
+        x = self.embed(tokens.ids)
+        if prompts.offset is not None:
+            x = x + prompts.offset.to(x.dtype)
+        extra = 0
+        if prompts.context is not None:
+            context = prompts.context.to(x.dtype)
+            extra = context.shape[-2]
+            lead = torch.broadcast_shapes(context.shape[:-2], x.shape[:-2])
+            both = torch.cat([x.expand(*lead, -1, -1),
+                              context.expand(*lead, -1, -1)], dim=-2)
+            order = _order(tokens, extra, position)[..., None]
+            x = torch.take_along_dim(both, order, dim=-2)
+        dtype = self.text.transformer.get_cast_dtype()
+        positions = self.text.positional_embedding[:x.shape[-2]]
+        return x.to(dtype) + positions.to(dtype), self._last(tokens, extra)
+
+    def _last(self, tokens: ClassTokens, extra: int) -> Tensor:
+        """Slots ``(C, )`` of the token that carries the feature."""
+        pool = self.text.pool_type
+        if pool in ('argmax', 'eos'):
+            return tokens.end + extra
+        slot = 0 if pool == 'first' else tokens.ids.shape[1] + extra - 1
+        return torch.full_like(tokens.end, slot)
+
+    def _run(self, x: Tensor, last: Tensor, prompts: Prompts
+             ) -> tuple[Tensor, Tensor]:
+        """All blocks over ``x (N, L, W)``."""
+        transformer = self.text.transformer
+        for i, block in enumerate(transformer.resblocks):
+            if i in prompts.inserted:
+                given = prompts.inserted[i]
+                given = given(x, last) if callable(given) else given
+                x = _behind_start(x, given, replace=0)
+                last = last + given.shape[-2]
+            if i in prompts.deep:
+                deep = prompts.deep[i]
+                x = _behind_start(x, deep, replace=deep.shape[-2])
+            mask = self._mask(x)
+            if transformer.batch_first:
+                x = block(x, attn_mask=mask)
+            else:
+                x = block(x.transpose(0, 1), attn_mask=mask).transpose(0, 1)
+        return x, last
+
+    def _mask(self, x: Tensor) -> Tensor | None:
+        """Additive mask of the current length; late prompts may exceed the
+        context, which the tower's own mask does not cover."""
+        if not self.causal:
+            return None
+        length = x.shape[1]
+        if length <= self.context_length:
+            return self.text.attn_mask[:length, :length]
+        return nn.Transformer.generate_square_subsequent_mask(
+            length, device=x.device, dtype=x.dtype)
+
+    def _project(self, x: Tensor, last: Tensor) -> Tensor:
+        """Pick the feature's token, normalise it, project it."""
+        x = x[torch.arange(len(x), device=x.device), last]
+        x = self.text.ln_final(x)
+        projection = self.text.text_projection
+        if projection is None:
+            return x
+        if isinstance(projection, nn.Linear):
+            return projection(x)
+        return x @ projection
+
+
+def _is_causal(mask: Tensor | None) -> bool:
+    """Whether a mask forbids exactly the positions ahead."""
+    if mask is None:
+        return False
+    ahead = torch.ones_like(mask, dtype=torch.bool).triu(1)
+    return bool((mask[ahead] == float('-inf')).all()
+                and (mask[~ahead] == 0).all())
+
+
+def _order(tokens: ClassTokens, extra: int, position: str) -> Tensor:
+    """Which slot of ``[own tokens, context]`` goes where, ``(C, L)``."""
+    count, own = tokens.ids.shape
+    slots = torch.arange(own, device=tokens.ids.device).expand(count, -1)
+    context = torch.arange(own, own + extra, device=slots.device)
+    if position == 'end':
+        front, behind = extra, torch.ones_like(tokens.name_end)
+    elif position == 'middle':
+        front, behind = extra // 2, tokens.name_end
+    else:
+        front, behind = 0, tokens.name_end
+    # Sorting by place, own tokens before context at equal places, is the
+    # insertion: context goes behind the start token or behind the name.
+    place = torch.where(torch.arange(extra, device=slots.device) < front,
+                        torch.ones_like(behind)[:, None], behind[:, None])
+    key = torch.cat([slots + 1, place], dim=1) * 2
+    key[:, own:] += 1
+    both = torch.cat([slots, context.expand(count, -1)], dim=1)
+    return both.gather(1, key.argsort(dim=1, stable=True))
+
+
+def _behind_start(x: Tensor, tokens: Tensor, replace: int) -> Tensor:
+    """Put tokens behind the start token of ``x (N, L, W)``, in place of the
+    ``replace`` tokens there."""
+    tokens = tokens.to(x.dtype)
+    if tokens.ndim == 4:
+        tokens = tokens.expand(-1, len(x) // len(tokens), -1, -1).flatten(0, 1)
+    elif tokens.ndim == 3 and len(tokens) not in (1, len(x)):
+        tokens = tokens.repeat(len(x) // len(tokens), 1, 1)
+    tokens = tokens.expand(len(x), -1, -1)
+    return torch.cat([x[:, :1], tokens, x[:, 1 + replace:]], dim=1)

@@ -1,0 +1,82 @@
+"""CoOp: learned context words."""
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.clip.text_tower import POSITIONS
+from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.registry import MODELS
+from dept_mm.structures import Prompts, Vocabulary
+
+INIT_STD = 0.02
+
+
+@MODELS.register_module()
+class CoOpPrompt(BasePrompt):
+    """Learned context vectors beside the class name.
+
+    "Learning to Prompt for Vision-Language Models" (Zhou et al., IJCV 2022),
+    section 3.2: the sentence of class ``c`` is ``[v_1] ... [v_M] [name_c] .``
+    with ``M`` free vectors of the text tower's width.
+
+    Args:
+        clip (FrozenCLIP): Gives the text tower's width and the embeddings of
+            ``words``.
+        vocabulary (Vocabulary): Its base classes own the class-specific
+            contexts.
+        num_tokens (int): ``M``. Ignored where ``words`` are given.
+            Defaults to 16.
+        words (str, optional): Start from the embeddings of these words, as
+            many as they have tokens. Defaults to N(0, 0.02^2).
+        class_specific (bool): One context per base class instead of one for
+            all; such a model cannot score other classes.
+            Defaults to False.
+        position (str): ``'end'``, ``'middle'`` or ``'front'``: where the
+            class name stands. Defaults to ``'end'``.
+
+    Raises:
+        DeptError: If an option is out of range, or class-specific contexts
+            are asked for a class that has none.
+    """
+
+    def __init__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                 num_tokens: int = 16, words: str | None = None,
+                 class_specific: bool = False, position: str = 'end') -> None:
+        super().__init__()
+        if position not in POSITIONS:
+            raise DeptError(f'CoOpPrompt: position {position!r} is not one '
+                            f'of {POSITIONS}.')
+        if num_tokens < 1:
+            raise DeptError(f'CoOpPrompt: num_tokens is {num_tokens}; it '
+                            'must be at least 1.')
+        self.position = position
+        self.class_ids = vocabulary.base if class_specific else None
+        if words:
+            context = clip.embed_words(words).float().cpu()
+        else:
+            shape = (num_tokens, clip.text_tower.width)
+            if class_specific:
+                shape = (len(vocabulary.base), *shape)
+            context = torch.empty(shape).normal_(std=INIT_STD)
+        if words and class_specific:
+            context = context.repeat(len(vocabulary.base), 1, 1)
+        self.num_context = context.shape[-2]
+        self.context = nn.Parameter(context.to(clip.learned_dtype))
+
+    def for_text(self, given: TextInput) -> Prompts:
+        """The context, ``(M, W)`` or, class-specific, ``(C, M, W)``."""
+        if self.class_ids is None:
+            return Prompts(context=self.context)
+        row = {key: i for i, key in enumerate(self.class_ids)}
+        unseen = [key for key in given.ids if key not in row]
+        if unseen:
+            raise DeptError(
+                'CoOpPrompt(class_specific=True) has no context for classes '
+                f'it was not trained on: {unseen[:5]}'
+                f'{" ..." if len(unseen) > 5 else ""}. Use '
+                'class_specific=False to score new classes.')
+        rows = [row[key] for key in given.ids]
+        return Prompts(context=self.context[rows])

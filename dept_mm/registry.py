@@ -1,0 +1,12 @@
+"""The registries every module of this package registers into.
+
+They are MMPretrain's own, so that a config mixes our parts with stock ones
+under ``default_scope = 'mmpretrain'`` and
+``custom_imports = dict(imports=['dept_mm'])``.
+"""
+from mmpretrain.registry import (DATASETS, HOOKS, METRICS, MODELS,
+                                 PARAM_SCHEDULERS, TRANSFORMS)
+
+__all__ = [
+    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'PARAM_SCHEDULERS', 'TRANSFORMS'
+]

@@ -1,0 +1,6 @@
+"""Values that the parts of a model hand to each other."""
+from dept_mm.structures.features import CLIPFeatures
+from dept_mm.structures.prompts import Prompts
+from dept_mm.structures.vocabulary import Vocabulary
+
+__all__ = ['CLIPFeatures', 'Prompts', 'Vocabulary']

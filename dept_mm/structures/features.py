@@ -1,0 +1,30 @@
+"""What a prompted CLIP hands to a head."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from dept_mm.structures.vocabulary import Vocabulary
+
+
+class CLIPFeatures(NamedTuple):
+    """Features of a batch, un-normalised; ``B`` images, ``C`` classes.
+
+    ``image`` comes last, because MMPretrain's heads read ``feats[-1]``: every
+    stock head runs on this tuple.
+
+    Attributes:
+        text (Tensor, optional): ``(C, D)``, or ``(B, C, D)`` where prompts
+            depend on the image. None without a vocabulary.
+        labels (Tensor, optional): ``(C, )``, the label of each row of
+            ``text``. Labels index ``vocabulary``.
+        vocabulary (Vocabulary, optional): All classes that labels refer to.
+        logit_scale (Tensor): CLIP's frozen scale, already exponentiated.
+        image (Tensor): ``(B, D)``.
+    """
+    text: Tensor | None
+    labels: Tensor | None
+    vocabulary: Vocabulary | None
+    logit_scale: Tensor
+    image: Tensor
