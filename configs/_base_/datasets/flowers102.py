@@ -1,0 +1,7 @@
+dataset = dict(
+    type='SplitFileDataset',
+    data_root='data',
+    ann_file='oxford_flowers/split_zhou_OxfordFlowers.json',
+    data_prefix='oxford_flowers/jpg',
+    template='a photo of a {}, a type of flower.',
+    seed=1)

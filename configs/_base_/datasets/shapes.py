@@ -1,0 +1,1 @@
+dataset = dict(type='DrawnShapes', template='a photo of a {}.', seed=1)

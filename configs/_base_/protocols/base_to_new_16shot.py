@@ -1,0 +1,17 @@
+# Train on 16 images of each base class, then score base and new test images
+# among the classes of their half. The leaf config adds data set and pipeline.
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=2,
+    dataset=dict(split='train', task='base', num_shots=16),
+    sampler=dict(type='DefaultSampler', shuffle=True))
+# The last epoch's model is measured on the test split, as in the papers: no
+# checkpoint is chosen by it.
+test_dataloader = val_dataloader = dict(
+    batch_size=100,
+    num_workers=2,
+    dataset=dict(split='test', task='all', test_mode=True),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+val_cfg = test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='BaseNewMetric')
+custom_hooks = [dict(type='BaseNewTableHook')]
