@@ -17,6 +17,7 @@ from dept_mm.models.clip.frozen_clip import FrozenCLIP, weights_digest
 from dept_mm.models.clip.spec import architecture, clip_spec, model_name
 
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'pure_fp16')
+RANDOM = 'random'
 RANDOM_SEED = 0
 # Key of a CLIP config -> the instance that models share while one lives.
 _SHARED: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
@@ -29,15 +30,15 @@ def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
         clip (Mapping | FrozenCLIP): An instance is returned as it is. Of a
             config, ``name`` is an open_clip architecture, ``hf-hub:ORG/NAME``,
             ``local-dir:FOLDER`` or ``builtin:demo_clip``; ``pretrained`` is
-            an open_clip tag, a weights file (an OpenAI archive, too) or None
-            for random weights that are the same in every run; ``precision``
-            is ``'fp32'`` (default), ``'fp16'`` or ``'bf16'`` for the frozen
-            weights, or ``'pure_fp16'``, where what is learned is kept in
-            fp16 as well.
+            an open_clip tag or a weights file (an OpenAI archive, too), for
+            names without a scheme, or ``'random'`` for random weights that
+            are the same in every run; ``precision`` is ``'fp32'`` (default),
+            ``'fp16'`` or ``'bf16'`` for the frozen weights, or
+            ``'pure_fp16'``, where what is learned is kept in fp16 as well.
 
     Raises:
         DeptError: If the config has an unknown key, name, tag or precision,
-            or the weights do not fit the architecture.
+            there are no weights, or they do not fit the architecture.
     """
     if isinstance(clip, FrozenCLIP):
         return clip
@@ -95,18 +96,24 @@ def _load(clip: Mapping) -> nn.Module:
     architecture(clip)  # an unknown name is reported before anything else
     pretrained = clip.get('pretrained')
     try:
+        if pretrained == RANDOM:
+            # Random weights must agree between the ranks of a run.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(RANDOM_SEED)
+                return _create(clip, 'fp32', load_weights=False)
         if pretrained and _is_torchscript(pretrained):
             model = _create(clip, 'fp32', load_weights=False)
             _load_torchscript(model, pretrained)
             return model
-        # Random weights must agree between the ranks of a distributed run.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(RANDOM_SEED)
-            return _create(clip, 'fp32', pretrained=pretrained)
+        if ':' in model_name(clip):  # the place itself holds the weights
+            pretrained = None
+        return _create(clip, 'fp32', pretrained=pretrained,
+                       require_pretrained=True)
     except (RuntimeError, OSError) as error:
-        raise DeptError(f'CLIP {clip["name"]!r} with pretrained='
-                        f'{pretrained!r} cannot be loaded: {error}'
-                        ) from error
+        raise DeptError(
+            f'CLIP {clip["name"]!r} with pretrained={pretrained!r} cannot be '
+            f'loaded: {error} (pretrained={RANDOM!r} gives random weights.)'
+        ) from error
 
 
 def _cast(clip: Mapping, model: nn.Module, precision: str) -> nn.Module:

@@ -83,8 +83,9 @@ class TextTower:
             lead = torch.broadcast_shapes(context.shape[:-2], x.shape[:-2])
             both = torch.cat([x.expand(*lead, -1, -1),
                               context.expand(*lead, -1, -1)], dim=-2)
-            order = _order(tokens, extra, position)[..., None]
-            x = torch.take_along_dim(both, order, dim=-2)
+            order = _order(tokens, extra, position)
+            order = order[(None, ) * (len(lead) - 1)]
+            x = torch.take_along_dim(both, order[..., None], dim=-2)
         dtype = self.text.transformer.get_cast_dtype()
         positions = self.text.positional_embedding[:x.shape[-2]]
         return x.to(dtype) + positions.to(dtype), self._last(tokens, extra)

@@ -1,0 +1,69 @@
+"""Small parts that many tests are built of."""
+import json
+
+import pytest
+import torch
+from mmpretrain.structures import DataSample
+
+import dept_mm  # noqa: F401  registers everything
+from dept_mm.structures import Vocabulary
+
+TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
+# Kind of image tower -> the smallest CLIP with one.
+ARCHITECTURES = dict(
+    vit=dict(embed_dim=16, quick_gelu=True, text_cfg=TEXT,
+             vision_cfg=dict(image_size=32, patch_size=16, width=32,
+                             layers=2, head_width=16)),
+    resnet=dict(embed_dim=16, text_cfg=TEXT,
+                vision_cfg=dict(image_size=32, layers=[1, 1, 1, 1], width=8,
+                                patch_size=None)),
+    timm=dict(embed_dim=16, text_cfg=TEXT,
+              vision_cfg=dict(image_size=32, timm_model_name='test_resnet',
+                              timm_model_pretrained=False, timm_pool='avg',
+                              timm_proj='linear')),
+    not_causal=dict(embed_dim=16,
+                    text_cfg=dict(TEXT, no_causal_mask=True,
+                                  pool_type='last', context_length=24),
+                    vision_cfg=dict(image_size=32, patch_size=16, width=32,
+                                    layers=2, head_width=16)),
+)
+NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
+
+
+@pytest.fixture(scope='session')
+def clip_configs(tmp_path_factory):
+    """Kind of image tower -> CLIP config; random weights."""
+    root = tmp_path_factory.mktemp('clip')
+    configs = {}
+    for kind, architecture in ARCHITECTURES.items():
+        folder = root / kind
+        folder.mkdir()
+        text = json.dumps(dict(model_cfg=architecture, preprocess_cfg=dict(
+            mean=[0.5] * 3, std=[0.25] * 3)))
+        (folder / 'open_clip_config.json').write_text(text)
+        configs[kind] = dict(name=f'local-dir:{folder}', pretrained='random')
+    return configs
+
+
+@pytest.fixture
+def clip(clip_configs):
+    """Config of the smallest ViT CLIP."""
+    return clip_configs['vit']
+
+
+@pytest.fixture
+def vocabulary():
+    """Five classes; the first three are base."""
+    return Vocabulary(NAMES, NAMES[:3], ('a photo of a {}.', ))
+
+
+@pytest.fixture
+def images():
+    """Four small images, always the same."""
+    return torch.randn(4, 3, 32, 32, generator=torch.manual_seed(0))
+
+
+@pytest.fixture
+def samples():
+    """Labels of the four images: base classes, one of them twice."""
+    return [DataSample().set_gt_label(y) for y in (2, 0, 1, 2)]

@@ -1,0 +1,249 @@
+"""The frozen CLIP and its two prompt-aware forwards."""
+import copy
+
+import open_clip
+import pytest
+import torch
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip import build_clip, clip_spec, loading
+from dept_mm.structures import Prompts
+
+KINDS = ['vit', 'resnet', 'timm', 'not_causal']
+
+
+@pytest.fixture(params=KINDS)
+def built(request, clip_configs):
+    return build_clip(clip_configs[request.param])
+
+
+def plain_ids(clip, sentences):
+    """open_clip's own tokens, padded to the full context."""
+    return clip.tokenizer(sentences, clip.text_tower.context_length)
+
+
+def test_without_prompts_it_is_open_clip(built, vocabulary, images):
+    sentences = [f'a photo of a {n.replace("_", " ")}.'
+                 for n in vocabulary.names]
+    tokens = built.tokenize(vocabulary.names, 'a photo of a {}.')
+    torch.testing.assert_close(
+        built.encode_text(tokens),
+        built.model.encode_text(plain_ids(built, sentences)))
+    torch.testing.assert_close(built.encode_image(images),
+                               built.model.encode_image(images))
+
+
+@pytest.mark.parametrize('position', ['end', 'middle', 'front'])
+def test_words_as_context_are_the_sentence(built, position):
+    """Learned tokens that equal word embeddings give the sentence that has
+    these words at that place."""
+    sentence = dict(end='a photo of a red fox.', middle='a photo red fox of a.',
+                    front='red fox a photo of a.')[position]
+    tokens = built.tokenize(['red fox', 'owl'], '{}.', num_context=4)
+    context = built.embed_words('a photo of a')
+    found = built.encode_text(tokens, Prompts(context=context), position)
+    expected = built.model.encode_text(plain_ids(built, [sentence]))
+    torch.testing.assert_close(found[:1], expected)
+
+
+def test_image_axis_gives_one_text_per_image(clip):
+    built = build_clip(clip)
+    tokens = built.tokenize(['red fox', 'owl'], '{}.', 4)
+    context = torch.randn(3, 1, 4, 32)
+    found = built.encode_text(tokens, Prompts(context=context))
+    assert found.shape == (3, 2, 16)
+    for row, own in zip(found, context):
+        torch.testing.assert_close(
+            row, built.encode_text(tokens, Prompts(context=own[0])))
+
+
+def test_deep_text_prompts_replace_the_context(clip):
+    """Replacing by what stands there changes nothing; by zeros it does."""
+    built = build_clip(clip)
+    text = built.text_tower.text
+    tokens = built.tokenize(['owl'], '{}.', 2)
+    context = torch.randn(2, 32)
+    seen = []
+    hook = text.transformer.resblocks[1].register_forward_pre_hook(
+        lambda _, args: seen.append(args[0][0, 1:3].clone()))
+    plain = built.encode_text(tokens, Prompts(context))
+    hook.remove()
+    same = built.encode_text(tokens, Prompts(context, deep={1: seen[0]}))
+    torch.testing.assert_close(same, plain)
+    other = built.encode_text(
+        tokens, Prompts(context, deep={1: torch.zeros(2, 32)}))
+    assert not torch.allclose(other, plain)
+
+
+def test_inserted_text_prompts_are_attended_to(clip):
+    """A token inserted between blocks is as one that was there: inserting
+    copies of the context's hidden state equals having it from the start."""
+    built = build_clip(clip)
+    text = built.text_tower.text
+    tokens = built.tokenize(['owl', 'red fox'], '{}.')
+    seen = []
+    hook = text.transformer.resblocks[1].register_forward_pre_hook(
+        lambda _, args: seen.append(args[0].clone()))
+    built.encode_text(tokens)
+    hook.remove()
+    late = torch.randn(3, 32)
+    x = torch.cat([seen[0][:, :1], late.expand(2, -1, -1), seen[0][:, 1:]], 1)
+    mask = torch.full((x.shape[1], ) * 2, float('-inf')).triu(1)
+    x = text.ln_final(text.transformer.resblocks[1](x, attn_mask=mask))
+    expected = x[torch.arange(2), tokens.end + 3] @ text.text_projection
+    for given in (late, lambda x, last: late):
+        found = built.encode_text(tokens, Prompts(inserted={1: given}))
+        torch.testing.assert_close(found, expected)
+
+
+def test_offset_moves_the_own_tokens(clip):
+    built = build_clip(clip)
+    tokens = built.tokenize(['owl'], '{}.', 2)
+    offset, context = torch.randn(tokens.ids.shape[1], 32), torch.randn(2, 32)
+    found = built.encode_text(tokens, Prompts(context, offset))
+    table = built.text_tower.text.token_embedding
+    own = table(tokens.ids[0]) + offset
+    x = torch.cat([own[:1], context, own[1:]])
+    text = built.text_tower.text
+    x = x[None] + text.positional_embedding[:x.shape[0]]
+    x = text.ln_final(text.transformer(
+        x, attn_mask=text.attn_mask[:x.shape[1], :x.shape[1]]))
+    torch.testing.assert_close(found, x[:, -1] @ text.text_projection)
+
+
+def test_image_prompts_against_a_plain_forward(clip, images):
+    built = build_clip(clip)
+    v = built.model.visual
+    context, deep, late = (torch.randn(2, 32) for _ in range(3))
+    offset = torch.randn(5, 32)
+    found = built.encode_image(
+        images, Prompts(context, offset, {1: deep}, {1: late}))
+    x = v.conv1(images).flatten(2).transpose(1, 2)
+    x = torch.cat([v.class_embedding.expand(4, 1, -1), x], 1)
+    x = x + v.positional_embedding + offset
+    x = v.ln_pre(torch.cat([x, context.expand(4, -1, -1)], 1))
+    x = v.transformer.resblocks[0](x)
+    x = torch.cat([x[:, :5], deep.expand(4, -1, -1),
+                   late.expand(4, -1, -1)], 1)
+    x = v.ln_post(v.transformer.resblocks[1](x))
+    torch.testing.assert_close(found, x[:, 0] @ v.proj)
+
+
+@pytest.mark.parametrize('kind', ['resnet', 'timm'])
+def test_a_tower_without_tokens_refuses_visual_prompts(clip_configs, kind,
+                                                       images):
+    built = build_clip(clip_configs[kind])
+    with pytest.raises(DeptError, match='no tokens'):
+        built.encode_image(images, Prompts(context=torch.zeros(2, 32)))
+
+
+@pytest.mark.parametrize('kind', ['vit', 'resnet'])
+def test_wrong_image_size_is_named(clip_configs, kind):
+    built = build_clip(clip_configs[kind])
+    with pytest.raises(DeptError, match='32 x 32 pixels, not 48 x 40'):
+        built.encode_image(torch.zeros(1, 3, 48, 40))
+
+
+@pytest.mark.parametrize('names, template, extra', [
+    (['cat', 'dog ' * 80], '{}.', 0),
+    (['cat', 'dog ' * 60], '{}.', 16),
+    (['dog ' * 3], 'x ' * 80 + '{}', 0),
+])
+def test_too_long_sentences_name_the_class(clip, names, template, extra):
+    with pytest.raises(DeptError, match="Class 'dog .* 77"):
+        build_clip(clip).tokenize(names, template, extra)
+
+
+@pytest.mark.parametrize('config, culprit', [
+    (dict(name='ViT-B-61'), "'ViT-B-61'.*ViT-B-16"),
+    (dict(name='local-dir:nowhere'), 'nowhere.*does not exist'),
+    (dict(name='builtin:nothing'), 'builtin:nothing'),
+    (dict(pretrained='openai'), "no 'name'"),
+    (dict(name='ViT-B-16', precision='fp8'), "'fp8'"),
+    (dict(name='ViT-B-16', pretrain='x'), "'pretrain'"),
+    (dict(name='ViT-B-32', pretrained='no-such-tag'), 'no-such-tag'),
+    (dict(name='ViT-B-32'), "no weights|pretrained='random'"),
+])
+def test_bad_configs_are_named(config, culprit):
+    with pytest.raises(DeptError, match=culprit):
+        build_clip(config)
+
+
+def test_frozen_whatever_happens(built):
+    assert not any(p.requires_grad for p in built.parameters())
+    built.train()
+    assert not any(m.training for m in built.modules())
+    assert copy.deepcopy(built) is built
+
+
+def test_equal_configs_share_one_instance(clip):
+    assert build_clip(clip) is build_clip(dict(clip))
+    # Random weights are the same in every process of a run.
+    name = clip['name']
+    torch.manual_seed(123)
+    other = open_clip.create_model(name, force_custom_text=True)
+    assert not torch.equal(other.visual.proj, build_clip(clip).model.visual.proj)
+
+
+def test_low_precision_keeps_features_and_identity(clip, images):
+    full = build_clip(clip)
+    low = build_clip(dict(clip, precision='bf16'))
+    assert low.digest == full.digest
+    assert low.model.visual.proj.dtype == torch.bfloat16
+    assert low.learned_dtype == torch.float32
+    torch.testing.assert_close(low.encode_image(images).float(),
+                               full.encode_image(images), rtol=.1, atol=.1)
+    tokens = low.tokenize(['cat', 'owl'], 'a photo of a {}.')
+    torch.testing.assert_close(low.encode_text(tokens).float(),
+                               full.encode_text(tokens), rtol=.1, atol=.1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU for fp16')
+@pytest.mark.parametrize('precision', ['fp16', 'pure_fp16'])
+def test_fp16_falls_back_on_a_cpu_and_says_so(clip, precision, monkeypatch):
+    said = []
+    monkeypatch.setattr(loading, 'print_log', lambda text, **_:
+                        said.append(text))
+    built = build_clip(dict(clip, precision=precision))
+    assert built.precision == 'fp32' and built.learned_dtype == torch.float32
+    assert f'{precision!r} needs a GPU' in said[0]
+
+
+def test_loads_an_openai_archive(tmp_path):
+    """OpenAI's files are TorchScript archives in fp16 with three extra
+    numbers."""
+    architecture = open_clip.get_model_config('RN50-quickgelu')
+    torch.manual_seed(1)
+    model = open_clip.CLIP(**architecture)
+
+    class Archive(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    archive = Archive()
+    for key, value in model.state_dict().items():
+        *path, leaf = key.split('.')
+        module = archive
+        for part in path:
+            if not hasattr(module, part):
+                module.add_module(part, torch.nn.Module())
+            module = getattr(module, part)
+        module.register_buffer(leaf, value.half() if value.is_floating_point()
+                               else value)
+    for scalar in ('input_resolution', 'context_length', 'vocab_size'):
+        archive.register_buffer(scalar, torch.tensor(1))
+    path = str(tmp_path / 'RN50.pt')
+    torch.jit.script(archive).save(path)
+    built = build_clip(dict(name='RN50-quickgelu', pretrained=path))
+    torch.testing.assert_close(built.model.text.text_projection,
+                               model.text_projection.half().float(),
+                               rtol=0, atol=0)
+    with pytest.raises(DeptError, match='RN101.*cannot be loaded'):
+        build_clip(dict(name='RN101-quickgelu', pretrained=path))
+
+
+def test_spec_needs_no_model():
+    spec = clip_spec(dict(name='ViT-L-14-336-quickgelu', pretrained='openai'))
+    assert (spec.embed_dim, spec.image_size) == (768, 336)
+    assert spec.mean == pytest.approx((0.48145466, 0.4578275, 0.40821073))
+    assert spec.interpolation == 'bicubic'

@@ -1,0 +1,171 @@
+"""The backbone and every prompt learner that is registered."""
+import copy
+
+import pytest
+import torch
+from mmengine.runner.checkpoint import get_state_dict, load_state_dict
+from torch.nn import functional as F
+
+from dept_mm.errors import DeptError
+from dept_mm.models import PromptedCLIP
+from dept_mm.models.prompts import BasePrompt
+from dept_mm.registry import MODELS
+from dept_mm.structures import Vocabulary
+
+LEARNERS = sorted(n for n, c in MODELS.module_dict.items()
+                  if isinstance(c, type) and issubclass(c, BasePrompt))
+
+
+@pytest.fixture(params=LEARNERS)
+def backbone(request, clip, vocabulary):
+    return PromptedCLIP(clip, vocabulary, dict(type=request.param))
+
+
+def test_owns_only_what_is_learned(backbone, images):
+    names = [n for n, _ in backbone.named_parameters()]
+    assert names and all(n.startswith('prompt.') for n in names)
+    feats = backbone.train()(images)
+    (feats.image.sum() + feats.text.sum()).backward()
+    for parameter in backbone.parameters():
+        assert parameter.grad.isfinite().all() and parameter.grad.any()
+    frozen = [p for p in backbone.clip.parameters() if p.grad is not None]
+    assert not frozen
+
+
+def test_encodes_base_in_training_and_all_in_evaluation(backbone, images,
+                                                        vocabulary):
+    training = backbone.train()(images)
+    assert training.labels.tolist() == vocabulary.base_labels
+    evaluation = backbone.eval()(images)
+    assert evaluation.labels.tolist() == [0, 1, 2, 3, 4]
+    torch.testing.assert_close(evaluation.text[..., :3, :], training.text)
+    assert evaluation[-1] is evaluation.image
+
+
+def test_keeps_the_text_classifier_until_something_changes(backbone, images):
+    backbone.eval()
+    with torch.no_grad():
+        first = backbone(images).text
+        assert backbone(images).text is first or backbone.prompt.per_image
+        parameter = next(backbone.parameters())
+        parameter.add_(torch.randn_like(parameter))
+        changed = backbone(images).text
+        assert not torch.allclose(changed, first)
+        backbone.set_vocabulary(Vocabulary(('cow', )))
+        assert backbone(images).text.shape[-2] == 1
+
+
+def test_state_dict_round_trip(backbone, images, clip, vocabulary):
+    config = dict(type=type(backbone.prompt).__name__)
+    other = PromptedCLIP(clip, vocabulary, config)
+    for parameter in backbone.parameters():
+        parameter.data.normal_()
+    # Both ways of the framework: torch's own, and mmengine's walk.
+    for save, load in ((backbone.state_dict, other.load_state_dict),
+                       (lambda: get_state_dict(backbone),
+                        lambda state: load_state_dict(other, state))):
+        for parameter in other.parameters():
+            parameter.data.zero_()
+        state = save()
+        assert sum(v.numel() * v.element_size()
+                   for v in state.values()) < 250_000
+        load(state)
+        torch.testing.assert_close(other.eval()(images).text,
+                                   backbone.eval()(images).text)
+
+
+def test_averaged_copies_share_the_clip(backbone):
+    assert copy.deepcopy(backbone).clip is backbone.clip
+
+
+@pytest.mark.parametrize('templates', [
+    None, 'a {}.', ['a {}.', 'the {} there.', 'one {}']])
+def test_zero_shot_is_the_mean_of_templates(clip, vocabulary, images,
+                                            templates):
+    backbone = PromptedCLIP(clip, vocabulary, templates=templates).eval()
+    assert not list(backbone.parameters())
+    templates = templates or list(vocabulary.templates)
+    templates = [templates] if isinstance(templates, str) else templates
+    own = backbone.clip
+    texts = []
+    for template in templates:
+        ids = own.tokenizer([template.format(n.replace('_', ' '))
+                             for n in vocabulary.names])
+        texts.append(own.model.encode_text(ids, normalize=True))
+    expected = F.normalize(torch.stack(texts).mean(0), dim=-1)
+    found = F.normalize(backbone(images).text, dim=-1)
+    torch.testing.assert_close(found, expected)
+
+
+def test_image_tower_alone(clip, images):
+    feats = PromptedCLIP(clip)(images)
+    assert feats.text is None and feats[-1].shape == (4, 16)
+
+
+@pytest.mark.parametrize('options, culprit', [
+    (dict(position='back'), "'back'"),
+    (dict(num_tokens=0), 'num_tokens is 0'),
+    (dict(num_tokens=75), 'num_tokens'),
+])
+def test_bad_coop_options(clip, vocabulary, options, culprit):
+    with pytest.raises(DeptError, match=culprit):
+        PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt', **options))
+
+
+def test_coop_starts_from_words_or_noise(clip, vocabulary):
+    def context(**options):
+        return PromptedCLIP(clip, vocabulary, dict(
+            type='CoOpPrompt', **options)).prompt.context.data
+
+    words = context(words='a photo of a')
+    table = PromptedCLIP(clip).clip.model.text.token_embedding.weight
+    torch.testing.assert_close(words, table[[320, 1125, 539, 320]])
+    own = context(words='a photo of a', class_specific=True)
+    torch.testing.assert_close(own, words.repeat(3, 1, 1))
+    noise = context(num_tokens=16, class_specific=True)
+    assert noise.shape == (3, 16, 32)
+    assert noise.std().item() == pytest.approx(.02, rel=.1)
+
+
+def test_class_specific_contexts_refuse_unseen_classes(clip, vocabulary,
+                                                       images):
+    backbone = PromptedCLIP(clip, vocabulary, dict(
+        type='CoOpPrompt', class_specific=True)).eval()
+    with pytest.raises(DeptError, match="trained on: \\['owl', 'bee'\\]"):
+        backbone(images)
+    backbone.set_vocabulary(Vocabulary(vocabulary.base[::-1]))
+    context = backbone.prompt.context
+    feats = backbone(images)  # the same classes in another order
+    backbone.set_vocabulary(Vocabulary(vocabulary.base))
+    torch.testing.assert_close(feats.text.flip(0), backbone(images).text)
+    assert len(context) == 3
+
+
+def test_refuses_the_checkpoint_of_another_clip(clip, clip_configs,
+                                                vocabulary):
+    prompt = dict(type='CoOpPrompt', num_tokens=4)
+    state = PromptedCLIP(clip, vocabulary, prompt).state_dict()
+    other = PromptedCLIP(clip_configs['resnet'], vocabulary, prompt)
+    with pytest.raises(DeptError, match='clip.name and clip.pretrained'):
+        load_state_dict(other, state)
+
+
+@pytest.mark.parametrize('prompt, culprit', [
+    (None, 'holds a CoOpPrompt'),
+    (dict(type='CoOpPrompt', num_tokens=8), r'\(4, 32\).*\(8, 32\)'),
+])
+def test_refuses_another_learner(clip, vocabulary, prompt, culprit):
+    state = PromptedCLIP(clip, vocabulary, dict(
+        type='CoOpPrompt', num_tokens=4)).state_dict()
+    with pytest.raises(DeptError, match=culprit):
+        load_state_dict(PromptedCLIP(clip, vocabulary, prompt), state)
+
+
+def test_refuses_a_foreign_checkpoint(clip, vocabulary):
+    backbone = PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt'))
+    state = {'prompt.context': backbone.prompt.context.data}
+    with pytest.raises(DeptError, match="no 'header'"):
+        load_state_dict(backbone, state)
+    state['header'] = torch.tensor([1, 2, 3], dtype=torch.uint8)
+    with pytest.raises(DeptError, match='damaged'):
+        load_state_dict(backbone, state)
