@@ -1,0 +1,38 @@
+"""Model and data set speak of the same classes."""
+from types import SimpleNamespace
+
+import pytest
+
+from dept_mm.engine.hooks import VocabularyHook
+from dept_mm.models import PromptedCLIP
+from dept_mm.structures import Vocabulary
+
+
+def loader(**meta):
+    return SimpleNamespace(dataset=SimpleNamespace(metainfo=meta))
+
+
+@pytest.mark.parametrize('phase', ['train', 'val', 'test'])
+def test_switches_before_every_phase(clip, vocabulary, phase):
+    backbone = PromptedCLIP(clip, vocabulary)
+    runner = SimpleNamespace(model=SimpleNamespace(backbone=backbone))
+    meta = dict(classes=('emu', 'elk'), base_classes=('elk', ),
+                template='the {}')
+    setattr(runner, f'{phase}_dataloader', loader(**meta))
+    getattr(VocabularyHook(), f'before_{phase}_epoch')(runner)
+    assert backbone.vocabulary == Vocabulary(
+        ('emu', 'elk'), ('elk', ), ('the {}', ))
+
+
+def test_leaves_alone_what_has_no_classes(clip, vocabulary):
+    hook = VocabularyHook()
+    backbone = PromptedCLIP(clip, vocabulary)
+    model = SimpleNamespace(backbone=backbone)
+    hook.before_val_epoch(SimpleNamespace(model=model,
+                                          val_dataloader=loader()))
+    assert backbone.vocabulary == vocabulary
+    for backbone in (PromptedCLIP(clip), SimpleNamespace()):
+        hook.before_val_epoch(SimpleNamespace(
+            model=SimpleNamespace(backbone=backbone),
+            val_dataloader=loader(classes=('cat', ))))
+        assert getattr(backbone, 'vocabulary', None) is None
