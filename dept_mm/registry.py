@@ -4,9 +4,17 @@ They are MMPretrain's own, so that a config mixes our parts with stock ones
 under ``default_scope = 'mmpretrain'`` and
 ``custom_imports = dict(imports=['dept_mm'])``.
 """
-from mmpretrain.registry import (DATASETS, HOOKS, METRICS, MODELS,
-                                 PARAM_SCHEDULERS, TRANSFORMS)
+from mmpretrain.registry import (
+    DATASETS,
+    HOOKS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    PARAM_SCHEDULERS,
+    TRANSFORMS,
+)
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'PARAM_SCHEDULERS', 'TRANSFORMS'
+    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS',
+    'PARAM_SCHEDULERS', 'TRANSFORMS'
 ]

@@ -1,13 +1,17 @@
 """Small parts that many tests are built of."""
 import json
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.structures import DataSample
 
 import dept_mm  # noqa: F401  registers everything
+from dept_mm.apis import apply_options
 from dept_mm.structures import Vocabulary
 
+CONFIGS = Path(__file__).parents[1] / 'configs'
 TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
 # Kind of image tower -> the smallest CLIP with one.
 ARCHITECTURES = dict(
@@ -67,3 +71,24 @@ def images():
 def samples():
     """Labels of the four images: base classes, one of them twice."""
     return [DataSample().set_gt_label(y) for y in (2, 0, 1, 2)]
+
+
+@pytest.fixture
+def small_run(clip, tmp_path):
+    """The quickstart on a random CLIP, one shot and two classes' batches:
+    a function of a leaf config and options that gives a config to run."""
+    def make(config='dept/quickstart.py', **options):
+        cfg = Config.fromfile(CONFIGS / config)
+        apply_options(cfg, {
+            'clip': clip, 'work_dir': str(tmp_path), 'default_scope':
+            'mmpretrain', 'train_cfg.max_epochs': 1,
+            'train_cfg.val_interval': 1, 'train_dataloader.num_workers': 0,
+            'val_dataloader.num_workers': 0,
+            'test_dataloader.num_workers': 0,
+            'train_dataloader.dataset.num_shots': 1,
+            'val_dataloader.dataset.indices': 64,
+            'test_dataloader.dataset.indices': 64,
+            'param_scheduler': [], **options})
+        return cfg
+
+    return make

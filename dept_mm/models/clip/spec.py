@@ -26,12 +26,15 @@ class CLIPSpec:
         image_size (int): Side of the square input, in pixels.
         mean, std (tuple[float]): Of RGB channels in 0..1.
         interpolation (str): How images are resized.
+        resize_mode (str): ``'shortest'`` side to the image size, or
+            ``'squash'`` both.
     """
     embed_dim: int
     image_size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
     interpolation: str
+    resize_mode: str = 'shortest'
 
 
 def model_name(clip: Mapping) -> str:
@@ -97,7 +100,8 @@ def clip_spec(clip: Mapping) -> CLIPSpec:
                             f'{tuple(size)}; only square inputs work here.')
         size = size[0]
     return CLIPSpec(config['embed_dim'], size, tuple(preprocess.mean),
-                    tuple(preprocess.std), preprocess.interpolation)
+                    tuple(preprocess.std), preprocess.interpolation,
+                    preprocess.resize_mode)
 
 
 def _preprocess(clip: Mapping) -> dict:
