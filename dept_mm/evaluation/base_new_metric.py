@@ -31,7 +31,8 @@ class BaseNewMetric(BaseMetric):
     Results (prefix ``base_new``): ``base``, ``new``, ``H``; for each half
     ``{half}_macro_f1``, ``{half}_correct``, ``{half}_total``; with
     ``per_class``, the lists ``correct_per_class`` and ``total_per_class`` in
-    label order. A half without images is left out, and H with it.
+    label order. A half without images is left out, and H with it. All are
+    floats: mmengine's logs drop integers.
 
     Args:
         generalized (bool): Score each sample among all classes instead
@@ -87,11 +88,10 @@ class BaseNewMetric(BaseMetric):
             found['H'] = harmonic_mean(found['base'], found['new'])
         if self.per_class:
             size = len(vocabulary)
-            right = label[label == best]
-            found['correct_per_class'] = np.bincount(right, None,
-                                                     size).tolist()
-            found['total_per_class'] = np.bincount(label, None,
-                                                   size).tolist()
+            for name, which in (('correct', label[label == best]),
+                                ('total', label)):
+                count = np.bincount(which, minlength=size).astype(float)
+                found[f'{name}_per_class'] = count.tolist()
         return found
 
     @staticmethod
@@ -121,6 +121,6 @@ def _half(name: str, label: np.ndarray, best: np.ndarray) -> dict:
     return {
         name: 100 * correct / total,
         f'{name}_macro_f1': 100 * float(np.mean(f1)),
-        f'{name}_correct': correct,
-        f'{name}_total': total,
+        f'{name}_correct': float(correct),
+        f'{name}_total': float(total),
     }
