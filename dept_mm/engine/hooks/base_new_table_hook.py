@@ -1,6 +1,10 @@
 """Zero-shot before, tuned after: the table at the end of a run."""
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -11,6 +15,7 @@ from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
 
 COLUMNS = ('base', 'new', 'H')
+FILE = 'base_new.json'
 
 
 @HOOKS.register_module()
@@ -20,6 +25,8 @@ class BaseNewTableHook(Hook):
     Zero-shot is the same frozen CLIP with the data set's template, measured
     by the run's own validation loader and evaluator: if it is near chance,
     class names or preprocessing are wrong, and training would hide that.
+    The same rows, with the raw counts, go to ``base_new.json`` in the work
+    dir.
 
     Args:
         zero_shot (bool): Whether to evaluate zero-shot CLIP first; it costs
@@ -48,10 +55,13 @@ class BaseNewTableHook(Hook):
         """Remember the last validation of the tuned model."""
         self.rows['tuned'] = metrics or {}
 
+    @master_only
     def after_train(self, runner: Runner) -> None:
-        """Print the table."""
+        """Print the table and write it down."""
         if 'tuned' in self.rows:
             runner.logger.info(f'Top-1 accuracy\n{self._table(self.rows)}')
+            Path(runner.work_dir, FILE).write_text(
+                json.dumps(self.rows, indent=1))
 
     @no_grad()
     def _evaluate_zero_shot(self, runner: Runner) -> dict:

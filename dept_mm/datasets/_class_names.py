@@ -1,0 +1,34 @@
+"""Labels for data sets whose files name classes instead of numbering them."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dept_mm.errors import DeptError
+
+
+def order_classes(found: Iterable[str], metainfo: Mapping,
+                  source: str) -> tuple[dict[str, int], list[str]]:
+    """Give every class that was found its label.
+
+    Without a class list, labels follow the sorted names. With one, labels
+    follow the list, and every class that was found must stand in it.
+
+    Args:
+        found (Iterable[str]): Classes as the files write them.
+        metainfo (Mapping): May hold ``classes`` and, where the files write
+            identities and not names (ImageNet's folders), ``class_ids``.
+        source (str): The file or folder, for messages.
+
+    Returns:
+        tuple[dict[str, int], list[str]]: The label of every class, and the
+        class names in label order.
+    """
+    found = set(found)
+    ids = list(metainfo.get('class_ids') or metainfo.get('classes') or
+               sorted(found))
+    strangers = sorted(found - set(ids))
+    if strangers:
+        raise DeptError(f'{source}: not in the list of classes given in the '
+                        f'config: {strangers}.')
+    names = list(metainfo.get('classes') or ids)
+    return {key: label for label, key in enumerate(ids)}, names

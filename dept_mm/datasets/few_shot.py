@@ -1,0 +1,250 @@
+"""What every data set of this package shares: splits, tasks and shots."""
+from __future__ import annotations
+
+import logging
+import os.path as osp
+from collections.abc import Sequence
+from numbers import Integral
+
+from mmengine.logging import print_log
+from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
+
+from dept_mm.errors import DeptError
+from dept_mm.structures.vocabulary import Vocabulary
+
+from .splits import (
+    MAX_VAL_SHOTS,
+    Item,
+    Splits,
+    draw_few_shot,
+    draw_shots,
+    group_by_label,
+)
+
+__all__ = ['FewShotDataset', 'Item', 'Splits', 'draw_shots']
+
+SPLITS = ('train', 'val', 'test')
+TASKS = ('base', 'new', 'all')
+MAX_NAMED = 20
+
+
+class FewShotDataset(BaseDataset):
+    """Base class of data sets with splits, base and new classes, and shots.
+
+    ``metainfo`` holds ``classes`` (all of them, in label order),
+    ``base_classes`` and ``template``. It is there right after ``__init__``,
+    with ``lazy_init=True`` too, and is the same for every ``split``,
+    ``task``, ``num_shots`` and ``seed``: a model's vocabulary may be read
+    from the same config. ``gt_label`` always indexes all classes; a task only
+    chooses samples.
+
+    The draw follows CoOp and DePT bit by bit, see
+    :func:`dept_mm.datasets.splits.draw_few_shot`.
+
+    A subclass writes :meth:`read`, which ``__init__`` calls when the
+    attributes of MMPretrain's ``BaseDataset`` (``ann_file``, ``data_prefix``
+    joined with ``data_root``) are set; a subclass's own attributes must be
+    set before ``super().__init__``.
+
+    Args:
+        ann_file (str): Annotation file. Defaults to ''.
+        split (str): 'train', 'val' or 'test'. Defaults to 'train'.
+        task (str): Keep the samples of 'base', 'new' or 'all' classes.
+            Defaults to 'all'.
+        num_shots (int, optional): Training images per class; val keeps at
+            most 4 of them, test is always whole. Defaults to None, which
+            means the whole split.
+        seed (int): Seed of the draw. Defaults to 1.
+        base_classes (str | Sequence[str]): 'half' (the first half in label
+            order, the larger one if the number is odd), 'all', or a list of
+            classes. Defaults to 'half'.
+        template (str | Sequence[str]): Hand-written sentences with ``{}``
+            for the class name. Defaults to 'a photo of a {}.'.
+        data_root (str): Folder of ``ann_file`` and ``data_prefix``.
+        lazy_init (bool): Do not make the list of samples yet.
+        **kwargs: As in MMPretrain's ``BaseDataset``. As everywhere in
+            OpenMMLab, ``metainfo`` wins: its ``classes`` (and ``class_ids``,
+            where names are not unique), ``base_classes`` and ``template``
+            replace what was read or given.
+
+    Raises:
+        DeptError: If an option, the files or the classes do not fit.
+    """
+
+    def __init__(self,
+                 ann_file: str = '',
+                 split: str = 'train',
+                 task: str = 'all',
+                 num_shots: int | None = None,
+                 seed: int = 1,
+                 base_classes: str | Sequence[str] = 'half',
+                 template: str | Sequence[str] = 'a photo of a {}.',
+                 data_root: str = '',
+                 lazy_init: bool = False,
+                 **kwargs) -> None:
+        # Lazy, because the metainfo has to be there before the samples.
+        super().__init__(
+            ann_file,
+            data_root=expanduser(data_root),
+            lazy_init=True,
+            **kwargs)
+        self.split = split
+        self.task = task
+        self.num_shots = num_shots
+        self.seed = seed
+        self._check_options()
+        self._splits: Splits | None = self.read()
+        self.vocabulary = self._set_metainfo(base_classes, template)
+        if not lazy_init:
+            self.full_init()
+
+    def read(self) -> Splits:
+        """Read the class names and the items of all three splits."""
+        raise NotImplementedError
+
+    def item_path(self, item: Item) -> str:
+        """Where the image of an item is."""
+        return osp.join(self.img_prefix, item.path)
+
+    def load_data_list(self) -> list[dict]:
+        """Samples ``dict(img_path, gt_label)`` of the split and task."""
+        # Let go of the items: they would travel to every worker.
+        splits, self._splits = self._splits or self.read(), None
+        whole = getattr(splits, self.split)
+        if self.num_shots is not None:
+            splits = draw_few_shot(splits, self.num_shots, self.seed)
+        labels = self._task_labels()
+        self._check_counts(whole, labels)
+        return [
+            dict(img_path=self.item_path(item), gt_label=item.label)
+            for item in getattr(splits, self.split) if item.label in labels
+        ]
+
+    def extra_repr(self) -> list[str]:
+        """Add the split, task and shots to the printed form."""
+        shots = 'all' if self.num_shots is None else self.num_shots
+        return super().extra_repr() + [
+            f'Split: \t{self.split}', f'Task: \t{self.task}',
+            f'Shots: \t{shots} (seed {self.seed})'
+        ]
+
+    @property
+    def source(self) -> str:
+        """Full path of the file or folder that is read, for messages."""
+        path = self.ann_file or self.img_prefix
+        return osp.abspath(path) if path else type(self).__name__
+
+    def not_found(self, what: str, path: str) -> DeptError:
+        """The error for a file or folder that is not there."""
+        return DeptError(
+            f'{what} not found: {osp.abspath(path)} (data_root is '
+            f'{self.data_root!r}). Put it there, or say where it is with '
+            '--cfg-options dataset.data_root=/path/to/data.')
+
+    def _check_options(self) -> None:
+        for option, value, known in (('split', self.split, SPLITS),
+                                     ('task', self.task, TASKS)):
+            if value not in known:
+                raise DeptError(f'{option}={value!r} is unknown: choose one '
+                                f'of {list(known)}.')
+        shots = self.num_shots
+        if shots is not None and not (_is_int(shots) and shots >= 1):
+            raise DeptError(f'num_shots={shots!r} must be a whole number '
+                            'from 1 on, or None for the whole split.')
+        if not _is_int(self.seed):
+            # random.Random('1') would quietly be another draw than 1.
+            raise DeptError(f'seed={self.seed!r} must be a whole number.')
+
+    def _set_metainfo(self, base_classes: str | Sequence[str],
+                      template: str | Sequence[str]) -> Vocabulary:
+        """Complete the metainfo and check it."""
+        found = self._splits.classes
+        meta = dict(
+            dict(
+                classes=found, base_classes=base_classes, template=template),
+            **self._metainfo)
+        meta['classes'] = tuple(meta['classes'])
+        if len(meta['classes']) != len(found):
+            raise DeptError(
+                f'{self.source} has {len(found)} classes, but the '
+                f"metainfo's 'classes' lists {len(meta['classes'])}.")
+        ids = tuple(meta.get('class_ids') or meta['classes'])
+        meta['base_classes'] = _base_of(ids, meta['base_classes'])
+        try:
+            vocabulary = Vocabulary.from_metainfo(meta)
+        except DeptError as error:
+            raise DeptError(f'{self.source}: {error}') from error
+        self._metainfo.update(meta)
+        return vocabulary
+
+    def _task_labels(self) -> set[int]:
+        vocabulary = self.vocabulary
+        if self.task == 'all':
+            return set(range(len(vocabulary)))
+        if self.task == 'base':
+            return set(vocabulary.base_labels)
+        if not vocabulary.new_labels:
+            raise DeptError(
+                f"{self.source}: task='new' has no classes, because all "
+                f'{len(vocabulary)} classes are base classes. Use '
+                "task='all', or give fewer base_classes.")
+        return set(vocabulary.new_labels)
+
+    def _check_counts(self, items: list[Item], labels: set[int]) -> None:
+        """Refuse a split without images, warn of classes that are short.
+
+        Args:
+            items (list[Item]): The whole split, before the draw.
+            labels (set[int]): Labels of the task.
+        """
+        groups = group_by_label(items)
+        counts = {label: len(groups.get(label, ())) for label in labels}
+        if not any(counts.values()):
+            raise DeptError(f'{self.source}: no image in split '
+                            f'{self.split!r}, task {self.task!r}.')
+        empty = {label: n for label, n in counts.items() if not n}
+        if empty and self.split == 'train':
+            raise DeptError(
+                f'{self.source}: no training image of '
+                f'{self._named(empty)}. Add images, or drop the classes.')
+        if self.num_shots is None or self.split == 'test':
+            return
+        shots = self.num_shots
+        if self.split == 'val':
+            shots = min(shots, MAX_VAL_SHOTS)
+        short = {label: n for label, n in counts.items() if n < shots}
+        if short:
+            print_log(
+                f'{self.source}: fewer than {shots} images in split '
+                f'{self.split!r}, all of them are used: '
+                f'{self._named(short)}.',
+                logger='current',
+                level=logging.WARNING)
+
+    def _named(self, counts: dict[int, int]) -> str:
+        """'cat' (3 images), 'dog' (1 image), ..."""
+        names = self.vocabulary.names
+        named = [
+            f"{names[label]!r} ({n} image{'' if n == 1 else 's'})"
+            for label, n in sorted(counts.items())
+        ]
+        more = len(named) - MAX_NAMED
+        return ', '.join(named[:MAX_NAMED]) + (f' and {more} more'
+                                               if more > 0 else '')
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _base_of(ids: tuple[str, ...],
+             base_classes: str | Sequence[str]) -> tuple[str, ...]:
+    """Identities of the base classes."""
+    if not isinstance(base_classes, str):
+        return tuple(base_classes)
+    if base_classes == 'all':
+        return ids
+    if base_classes == 'half':
+        return ids[:-(-len(ids) // 2)]
+    raise DeptError(f"base_classes={base_classes!r} is unknown: write 'half', "
+                    "'all' or a list of classes.")

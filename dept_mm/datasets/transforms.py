@@ -1,0 +1,151 @@
+"""Loading and cropping of images as CLIP saw them."""
+from __future__ import annotations
+
+import io
+import os.path as osp
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from mmcv.transforms import BaseTransform, CenterCrop, Resize
+from mmengine import fileio
+from mmpretrain.datasets.transforms import RandomResizedCrop, ResizeEdge
+from PIL import Image
+
+from dept_mm.errors import DeptError
+from dept_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadRGBImage(BaseTransform):
+    """Load an image with PIL, as the public CLIP code does.
+
+    PIL and OpenCV (MMPretrain's ``LoadImageFromFile``) disagree on grey,
+    transparent and rotated images. The channels are nevertheless in
+    OpenMMLab's order, BGR. An image that is already there (an inferencer's,
+    or a drawn one) is passed on.
+
+    **Required Keys:** img_path, or img (H, W, 3), uint8, BGR
+
+    **Added Keys:** img (H, W, 3), img_shape, ori_shape
+
+    Args:
+        backend_args (dict, optional): Where files lie, see
+            ``mmengine.fileio``. Defaults to None.
+
+    Raises:
+        DeptError: If the file is missing or cannot be read.
+    """
+
+    def __init__(self, backend_args: dict | None = None) -> None:
+        self.backend_args = backend_args
+
+    def transform(self, results: dict) -> dict:
+        """Add the image."""
+        if results.get('img') is None:
+            results['img'] = self._load(results['img_path'])
+        shape = results['img'].shape[:2]
+        results.setdefault('img_shape', shape)
+        results.setdefault('ori_shape', shape)
+        return results
+
+    def _load(self, path: str) -> np.ndarray:
+        try:
+            data = fileio.get(path, backend_args=self.backend_args)
+        except FileNotFoundError as error:
+            raise DeptError(
+                f'Image not found: {osp.abspath(path)}. Check data_root and '
+                'data_prefix of the data set.') from error
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                rgb = np.asarray(image.convert('RGB'))
+        # PIL's decoders raise what they like: OSError, SyntaxError, ...
+        except Exception as error:
+            raise DeptError(f'Image cannot be read: {osp.abspath(path)} '
+                            f'({error}).') from error
+        return np.ascontiguousarray(rgb[..., ::-1])
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(backend_args={self.backend_args})'
+
+
+class _CLIPTransform(BaseTransform):
+    """Stock transforms in a row, set up from what the CLIP expects."""
+
+    def __init__(self, *steps: BaseTransform) -> None:
+        self.steps = steps
+
+    def transform(self, results: dict) -> dict:
+        for step in self.steps:
+            results = step(results)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}{self.steps}'
+
+
+def _look_up(clip: Mapping) -> tuple[int, dict, str]:
+    """Image size of a CLIP, how to interpolate, and its resize mode.
+
+    Always PIL: it filters when it makes an image smaller, as the images of
+    CLIP's own training were; OpenCV and plain tensor resizing do not.
+    """
+    # Transforms are registered before, and without, the models.
+    from dept_mm.models.clip.spec import clip_spec
+    spec = clip_spec(clip)
+    # open_clip: whatever is not bilinear ('random' is one) means bicubic.
+    name = 'bilinear' if spec.interpolation == 'bilinear' else 'bicubic'
+    resize = dict(interpolation=name, backend='pillow')
+    return spec.image_size, resize, spec.resize_mode
+
+
+@TRANSFORMS.register_module()
+class CLIPRandomResizedCrop(_CLIPTransform):
+    """Random crop, resized to the image size of a CLIP: CoOp's and DePT's
+    training crop, which is torchvision's ``RandomResizedCrop``.
+
+    Args:
+        clip (Mapping): Config of the CLIP.
+        scale (Sequence[float]): Range of the crop's share of the area.
+            Defaults to (0.08, 1.0).
+        ratio (Sequence[float]): Range of its width / height.
+            Defaults to (3 / 4, 4 / 3).
+    """
+
+    def __init__(self,
+                 clip: Mapping,
+                 scale: Sequence[float] = (0.08, 1.0),
+                 ratio: Sequence[float] = (3 / 4, 4 / 3)) -> None:
+        size, resize, _ = _look_up(clip)
+        super().__init__(
+            RandomResizedCrop(
+                size,
+                crop_ratio_range=tuple(scale),
+                aspect_ratio_range=tuple(ratio),
+                **resize))
+
+
+@TRANSFORMS.register_module()
+class CLIPResizeCenterCrop(_CLIPTransform):
+    """Resize the shorter side to the image size of a CLIP and cut out the
+    centre: open_clip's own inference transform, pixel by pixel.
+
+    A CLIP whose resize mode is 'squash' (SigLIP) gets the whole image,
+    whatever its shape, resized to a square.
+
+    Args:
+        clip (Mapping): Config of the CLIP.
+
+    Raises:
+        DeptError: If the CLIP has another resize mode.
+    """
+
+    def __init__(self, clip: Mapping) -> None:
+        size, resize, mode = _look_up(clip)
+        if mode == 'shortest':
+            steps = ResizeEdge(size, edge='short', **resize), CenterCrop(size)
+        elif mode == 'squash':
+            steps = (Resize((size, size), **resize), )
+        else:
+            raise DeptError(f'The CLIP {dict(clip)} wants images resized by '
+                            f"{mode!r}; 'shortest' and 'squash' are there.")
+        super().__init__(*steps)

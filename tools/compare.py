@@ -1,0 +1,76 @@
+"""Train configs over seeds and print one table of base / new / H.
+
+    python tools/compare.py CONFIG [CONFIG ...] --seeds 1 2 3
+        [--work-dir DIR] [options of tools/train.py]
+
+A run that is already in the work dir is not repeated. Options that this
+script does not know, e.g. --cfg-options, go to every run.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+
+from dept_mm.engine.hooks.base_new_table_hook import FILE
+from dept_mm.evaluation import harmonic_mean
+
+
+def parse_args() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('configs', nargs='+')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3])
+    parser.add_argument('--work-dir', type=Path,
+                        default=Path('work_dirs/compare'))
+    return parser.parse_known_args()
+
+
+def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:
+    """Train unless it was done; return the rows of the run's table."""
+    # Two folders may hold configs of one name, e.g. quickstart.
+    name = '-'.join(Path(config).with_suffix('').parts[-2:])
+    work_dir = folder / f'{name}-seed{seed}'
+    result = work_dir / FILE
+    if not result.is_file():
+        train = Path(__file__).with_name('train.py')
+        print(f'{config}, seed {seed} -> {work_dir}', flush=True)
+        subprocess.run(
+            [sys.executable, str(train), config, '--seed', str(seed),
+             '--work-dir', str(work_dir), *options],
+            check=True, stdout=subprocess.DEVNULL)
+    return json.loads(result.read_text())
+
+
+def table_row(name: str, runs: list[dict]) -> str:
+    """Mean and standard deviation over seeds; H is that of the means, as
+    published tables print it."""
+    cells, means = [], []
+    for half in ('base', 'new'):
+        values = [r[f'base_new/{half}'] for r in runs]
+        means.append(mean(values))
+        spread = f' ± {stdev(values):.2f}' if len(values) > 1 else ''
+        cells.append(f'{means[-1]:.2f}{spread}')
+    cells.append(f'{harmonic_mean(*means):.2f}')
+    return '| ' + ' | '.join([name, *cells]) + ' |'
+
+
+def main() -> None:
+    args, options = parse_args()
+    results = {c: [run(c, s, args.work_dir, options) for s in args.seeds]
+               for c in args.configs}
+    print(f'\n| seeds {args.seeds} | base | new | H |\n|---|---|---|---|')
+    zero_shot = [r['zero-shot'] for r in next(iter(results.values()))
+                 if 'zero-shot' in r]
+    if zero_shot:
+        print(table_row('zero-shot', zero_shot))
+    for config, runs in results.items():
+        print(table_row(config, [r['tuned'] for r in runs]))
+
+
+if __name__ == '__main__':
+    main()
