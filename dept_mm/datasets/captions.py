@@ -1,0 +1,50 @@
+"""Random captions of drawings, and which drawings they are true of."""
+from random import Random
+from typing import NamedTuple
+
+from .drawings import Drawing
+
+
+class Caption(NamedTuple):
+    """A sentence, and what it says: codes of a Drawing, -1 if unsaid."""
+    text: str
+    codes: tuple[int, ...]
+
+
+# The long one teaches the text tower positions that prompts of 16 tokens use.
+TEMPLATES = ('{}', '{}.', 'a photo of {}.', 'a photo of {}.', 'a photo of {}.',
+             'a drawing of {}.', 'a picture of {}.', 'this is {}.',
+             'an image that shows {}.', 'on the front page of this book '
+             'somebody has made for you a picture of {}.')  # yapf: disable
+
+
+def describe(drawing: Drawing, rng: Random) -> Caption:
+    """A random caption that names the shape and some of the other values.
+
+    Half of the captions are 'a photo of a {}.' and the like, filled with
+    ``drawing.name``: the usual CLIP templates.
+
+    Args:
+        drawing (Drawing): What is to be seen.
+        rng (random.Random): Draws the template and what to mention.
+
+    Returns:
+        Caption: The text and the codes of the values it mentions, (6, ).
+    """
+    if rng.random() < .5:
+        said = [True, True, True, False, False, False]
+    else:
+        odds = (.8, .8, 1., .4, .3, .4)  # the shape is always named
+        said = [rng.random() < p for p in odds]
+    texture, colour, shape, count, size, ground = (
+        v if s else '' for v, s in zip(drawing.values, said, strict=True))
+    words = [w for w in (size, texture, colour, shape) if w]
+    if count not in ('', 'one'):
+        words[-1] += 'es' if shape == 'cross' else 's'
+    article = 'an' if words[0][0] in 'aeiou' else 'a'
+    text = ' '.join([count or article, *words])
+    if ground:
+        text += f' on a {ground} background'
+    codes = tuple(c if s else -1
+                  for c, s in zip(drawing.codes, said, strict=True))
+    return Caption(rng.choice(TEMPLATES).format(text), codes)
