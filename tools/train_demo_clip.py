@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--evaluate', action='store_true',
         help='print the accuracies of the model in --out, train nothing')
-    return parser.parse_args()  # yapf: disable
+    return parser.parse_args()
 
 
 class Batches(Dataset):
@@ -51,7 +51,7 @@ class Batches(Dataset):
         """Images (B, H, W, 3), tokens (B, 77) and both sides' codes (B, 6)."""
         rng = Random(self.seed * 1_000_003 + i)
         drawings = [Drawing.sample(rng.choice(TRAIN_NAMES), rng)
-                    for _ in range(self.batch_size)]  # yapf: disable
+                    for _ in range(self.batch_size)]
         images = np.stack([draw(d, rng.getrandbits(32)) for d in drawings])
         captions = [describe(d, rng) for d in drawings]
         return (torch.from_numpy(images),
@@ -98,7 +98,7 @@ def build_optimizer(model: open_clip.CLIP, lr: float) -> torch.optim.AdamW:
     for name, p in model.named_parameters():
         (rest if p.ndim < 2 or 'embedding' in name else decays).append(p)
     groups = [dict(params=decays, weight_decay=.05),
-              dict(params=rest, weight_decay=0.)]  # yapf: disable
+              dict(params=rest, weight_decay=0.)]
     return torch.optim.AdamW(groups, lr=lr, betas=(.9, .98))
 
 
@@ -153,7 +153,7 @@ def features(model: open_clip.CLIP, names: tuple[str, ...], split: str,
     """Normalised features of ``count`` images a class, (N, D), and labels."""
     images = to_input(torch.from_numpy(np.stack([
         draw_key(f'{name}/{split}/{i:04d}', style=style)
-        for name in names for i in range(count)])))  # yapf: disable
+        for name in names for i in range(count)])))
     x = torch.cat([model.encode_image(part) for part in images.split(256)])
     return F.normalize(x, dim=-1), torch.arange(len(x)) // count
 

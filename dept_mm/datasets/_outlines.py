@@ -11,7 +11,7 @@ def _star(points: int, inner: float) -> Outline:
     turns = [math.pi * k / points for k in range(2 * points)]
     return [((inner if k % 2 else 1.) * math.sin(t),
              -(inner if k % 2 else 1.) * math.cos(t))
-            for k, t in enumerate(turns)]  # yapf: disable
+            for k, t in enumerate(turns)]
 
 
 def _heart() -> Outline:
@@ -42,4 +42,4 @@ SHAPES = dict(
            (.3, 1), (-.3, 1), (-.3, .3), (-1, .3), (-1, -.3), (-.3, -.3)],
     arrow=[(-1, -.3), (.1, -.3), (.1, -.85), (1, 0), (.1, .85), (.1, .3),
            (-1, .3)],
-    moon=_moon())  # yapf: disable
+    moon=_moon())

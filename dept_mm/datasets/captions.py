@@ -15,7 +15,7 @@ class Caption(NamedTuple):
 TEMPLATES = ('{}', '{}.', 'a photo of {}.', 'a photo of {}.', 'a photo of {}.',
              'a drawing of {}.', 'a picture of {}.', 'this is {}.',
              'an image that shows {}.', 'on the front page of this book '
-             'somebody has made for you a picture of {}.')  # yapf: disable
+             'somebody has made for you a picture of {}.')
 
 
 def describe(drawing: Drawing, rng: Random) -> Caption:

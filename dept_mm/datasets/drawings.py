@@ -24,7 +24,7 @@ from ._outlines import SHAPES
 COLOURS = dict(
     red=(0, .9, .85), orange=(30, .95, .95), yellow=(55, .9, .95),
     green=(120, .8, .65), cyan=(182, .8, .85), blue=(225, .85, .85),
-    purple=(275, .7, .7), pink=(322, .55, .95))  # yapf: disable
+    purple=(275, .7, .7), pink=(322, .55, .95))
 BACKGROUNDS = dict(
     white=(0, 0, 1.), grey=(0, 0, .62), black=(0, 0, .07), beige=(40, .25, .9))
 TEXTURES = ('plain', 'striped', 'dotted', 'checkered', 'hollow')
@@ -100,7 +100,7 @@ STYLES = dict(
     sketch=Style(
         turn_hue=16., fade=(.7, .9), ink=.75, squash=.75, skew=12.,
         period=(5, 6), stroke=2., outline=1., clutter=1, blur=.5,
-        noise=8.))  # yapf: disable
+        noise=8.))
 
 # Classes of DrawnShapes, the first half of them base classes.
 HELD_OUT: tuple[str, ...] = (
@@ -119,7 +119,7 @@ HELD_OUT: tuple[str, ...] = (
     'checkered blue cross', 'dotted yellow circle',
     'striped blue diamond', 'checkered purple moon',
     'checkered cyan diamond', 'striped green triangle',
-    'hollow green arrow', 'plain pink circle')  # yapf: disable
+    'hollow green arrow', 'plain pink circle')
 TRAIN_NAMES: tuple[str, ...] = tuple(
     ' '.join(values) for values in product(*_VALUES[:3])
     if ' '.join(values) not in HELD_OUT)
@@ -172,7 +172,7 @@ def _outlines(drawing: Drawing, side: int, style: Style,
 
 
 def draw(drawing: Drawing, seed: int, image_size: int = 64,
-         style: str = 'clean') -> np.ndarray:  # yapf: disable
+         style: str = 'clean') -> np.ndarray:
     """Draw an image; equal arguments give equal pixels.
 
     Args:
@@ -209,7 +209,7 @@ def draw(drawing: Drawing, seed: int, image_size: int = 64,
         period = int(rng.integers(look.period[0], look.period[1] + 1))
         ink = ImageChops.multiply(mask, _pattern(
             drawing.texture, round(period * unit),
-            int(rng.integers(12)) * 15, side))  # yapf: disable
+            int(rng.integers(12)) * 15, side))
         canvas.paste(paint, mask=mask.point(lambda a: round(a * look.wash)))
     canvas.paste(paint, mask=ink.point(lambda a: round(a * look.ink)))
     if look.outline and drawing.texture != 'hollow':

@@ -17,7 +17,7 @@ _SIZES = dict(train=32, val=8, test=50)
 
 
 def draw_key(key: str, image_size: int = 64,
-             style: str = 'sketch') -> np.ndarray:  # yapf: disable
+             style: str = 'sketch') -> np.ndarray:
     """The image that belongs to a key, the same one on every machine.
 
     Args:

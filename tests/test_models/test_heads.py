@@ -6,7 +6,8 @@ from mmpretrain.structures import DataSample
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
-from dept_mm.models import CLIPHead, DePTHead
+from dept_mm.models import CLIPHead, DePTHead, PromptedCLIP
+from dept_mm.models.clip import loading
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
 WIDTH, SCALE = 16, 100.
@@ -204,3 +205,29 @@ def test_predictions_carry_logits(make_feats, vocabulary):
         torch.testing.assert_close(sample.pred_score, logit.softmax(0))
         assert torch.equal(sample.pred_logit, logit)
         assert sample.pred_label == logit.argmax()
+
+
+@pytest.mark.parametrize('precision, learned', [
+    ('fp16', torch.float32), ('pure_fp16', torch.float16)])
+def test_half_precision_step(clip_configs, vocabulary, samples, images,
+                             monkeypatch, precision, learned):
+    """A step as on a GPU; CPUs can do it, only slowly."""
+    monkeypatch.setattr(loading, 'has_gpu', lambda: True)
+    clip = dict(clip_configs['vit'], precision=precision)
+    backbone = PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt'))
+    head = DePTHead(vocabulary, clip=clip)
+    assert backbone.clip.model.visual.conv1.weight.dtype == torch.float16
+    assert backbone.prompt.context.dtype == learned
+    assert head.linear.weight.dtype == learned
+    assert head.image_transform.scale.dtype == torch.float32
+    feats = backbone.train()(images)
+    assert feats.image.dtype == feats.text.dtype == torch.float16
+    loss = sum(head.loss(feats, samples).values())
+    loss.backward()
+    full = PromptedCLIP(clip_configs['vit'], vocabulary,
+                        dict(type='CoOpPrompt')).train()
+    full.prompt.context.data.copy_(backbone.prompt.context)
+    expected = sum(head.loss(full(images), samples).values())
+    assert loss.item() == pytest.approx(expected.item(), rel=.02)
+    for parameter in (*backbone.parameters(), *head.parameters()):
+        assert parameter.grad.isfinite().all() and parameter.grad.any()

@@ -78,6 +78,16 @@ def test_averaged_copies_share_the_clip(backbone):
     assert copy.deepcopy(backbone).clip is backbone.clip
 
 
+def test_the_clip_follows_where_the_module_goes(backbone, images):
+    try:
+        feats = backbone.double().eval()(images.double())
+        assert feats.image.dtype == feats.text.dtype == torch.float64
+        for tokens in backbone._tokens.values():
+            assert tokens.ids.dtype == torch.long
+    finally:
+        backbone.float()  # other tests share the CLIP
+
+
 @pytest.mark.parametrize('templates', [
     None, 'a {}.', ['a {}.', 'the {} there.', 'one {}']])
 def test_zero_shot_is_the_mean_of_templates(clip, vocabulary, images,

@@ -110,6 +110,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.clip._apply(fn, recurse)
         self._tokens = {template: ClassTokens(*map(fn, tokens))
                         for template, tokens in self._tokens.items()}
+        self._kept = None
         return super()._apply(fn, recurse)
 
     def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ _SHARED: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
 
 def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
-    """Build a frozen CLIP; equal configs share one instance.
+    """Build a frozen CLIP; equal configs share one instance, so the models
+    of one process that use it are on one device.
 
     Args:
         clip (Mapping | FrozenCLIP): An instance is returned as it is. Of a
@@ -69,12 +70,17 @@ def usable_precision(clip: Mapping) -> str:
     if precision not in PRECISIONS:
         raise DeptError(f'Unknown CLIP precision {precision!r}; choose one '
                         f'of {PRECISIONS}.')
-    if 'fp16' in precision and not torch.cuda.is_available():
+    if 'fp16' in precision and not has_gpu():
         print_log(f'CLIP precision {precision!r} needs a GPU; this machine '
                   "has none, so 'fp32' is used instead.",
                   logger='current', level=30)
         return 'fp32'
     return precision
+
+
+def has_gpu() -> bool:
+    """Whether fp16 is worth anything here."""
+    return torch.cuda.is_available()
 
 
 def learned_dtype(clip: Mapping) -> torch.dtype:
