@@ -1,7 +1,7 @@
 """Normalisation that follows the CLIP."""
 from __future__ import annotations
 
-from typing import Mapping
+from collections.abc import Mapping
 
 from mmpretrain.models.utils import ClsDataPreprocessor
 

@@ -35,12 +35,12 @@ a causal mask and the class token keeps its slot.
 """
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Callable, Mapping, Union
 
 from torch import Tensor
 
-Inserted = Union[Tensor, Callable[[Tensor, Tensor], Tensor]]
+Inserted = Tensor | Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Iterable, Mapping, Sequence
 
 from dept_mm.errors import DeptError
 
@@ -41,8 +41,10 @@ class Vocabulary:
         freeze = object.__setattr__
         freeze(self, 'names', tuple(self.names))
         freeze(self, 'templates', tuple(templates))
-        freeze(self, 'ids', self.names if self.ids is None else tuple(self.ids))
-        freeze(self, 'base', self.ids if self.base is None else tuple(self.base))
+        for field, default in (('ids', 'names'), ('base', 'ids')):
+            given = getattr(self, field)
+            given = getattr(self, default) if given is None else given
+            freeze(self, field, tuple(given))
         self._check()
 
     def _check(self) -> None:
@@ -110,7 +112,8 @@ class Vocabulary:
         return cls(**fields)
 
     @classmethod
-    def resolve(cls, source: Vocabulary | Mapping | Sequence[str]) -> Vocabulary:
+    def resolve(
+            cls, source: Vocabulary | Mapping | Sequence[str]) -> Vocabulary:
         """Make a vocabulary of what a config may write.
 
         Args:

@@ -37,7 +37,8 @@ def test_without_prompts_it_is_open_clip(built, vocabulary, images):
 def test_words_as_context_are_the_sentence(built, position):
     """Learned tokens that equal word embeddings give the sentence that has
     these words at that place."""
-    sentence = dict(end='a photo of a red fox.', middle='a photo red fox of a.',
+    sentence = dict(end='a photo of a red fox.',
+                    middle='a photo red fox of a.',
                     front='red fox a photo of a.')[position]
     tokens = built.tokenize(['red fox', 'owl'], '{}.', num_context=4)
     context = built.embed_words('a photo of a')
@@ -52,7 +53,7 @@ def test_image_axis_gives_one_text_per_image(clip):
     context = torch.randn(3, 1, 4, 32)
     found = built.encode_text(tokens, Prompts(context=context))
     assert found.shape == (3, 2, 16)
-    for row, own in zip(found, context):
+    for row, own in zip(found, context, strict=True):
         torch.testing.assert_close(
             row, built.encode_text(tokens, Prompts(context=own[0])))
 
@@ -182,7 +183,8 @@ def test_equal_configs_share_one_instance(clip):
     name = clip['name']
     torch.manual_seed(123)
     other = open_clip.create_model(name, force_custom_text=True)
-    assert not torch.equal(other.visual.proj, build_clip(clip).model.visual.proj)
+    ours = build_clip(clip).model
+    assert not torch.equal(other.visual.proj, ours.visual.proj)
 
 
 def test_low_precision_keeps_features_and_identity(clip, images):

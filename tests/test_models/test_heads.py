@@ -201,7 +201,7 @@ def test_width_comes_from_the_clip(vocabulary):
 def test_predictions_carry_logits(make_feats, vocabulary):
     head = DePTHead(vocabulary, in_channels=WIDTH)
     feats = make_feats(vocabulary, [0, 1, 2, 3, 4])
-    for sample, logit in zip(head.predict(feats), head(feats)):
+    for sample, logit in zip(head.predict(feats), head(feats), strict=True):
         torch.testing.assert_close(sample.pred_score, logit.softmax(0))
         assert torch.equal(sample.pred_logit, logit)
         assert sample.pred_label == logit.argmax()

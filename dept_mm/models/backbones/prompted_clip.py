@@ -1,7 +1,7 @@
 """The backbone: a frozen CLIP with a prompt learner."""
 from __future__ import annotations
 
-from typing import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from mmengine.model import BaseModule

@@ -4,8 +4,8 @@ from __future__ import annotations
 import json
 import weakref
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Mapping
 
 import open_clip
 import torch

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Mapping
 
 import open_clip
 from open_clip.factory import _get_hf_config, get_model_config

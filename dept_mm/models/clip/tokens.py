@@ -1,7 +1,8 @@
 """Class sentences as token ids."""
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -66,6 +67,6 @@ def tokenize_classes(tokenizer, tower, names: Sequence[str], template: str,
     end = torch.tensor([len(row) - 1 for row in rows])
     length = int(end.max()) + 1 if tower.causal else room
     ids = torch.zeros(len(rows), length, dtype=torch.long)
-    for row, tokens in zip(ids, rows):
+    for row, tokens in zip(ids, rows, strict=True):
         row[:len(tokens)] = torch.tensor(tokens)
     return ClassTokens(ids, end, torch.tensor(name_end))

@@ -54,7 +54,7 @@ class CLIPHead(ClsHead):
         """ClsHead's predictions, and the logits: a metric that restricts the
         classes afterwards cannot start from scores that underflowed."""
         samples = super()._get_predictions(cls_score, data_samples)
-        for sample, logit in zip(samples, cls_score):
+        for sample, logit in zip(samples, cls_score, strict=True):
             sample.set_field(logit, 'pred_logit')
         return samples
 

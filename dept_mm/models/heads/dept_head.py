@@ -1,7 +1,7 @@
 """DePT's dual head."""
 from __future__ import annotations
 
-from typing import Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmpretrain.structures import DataSample
@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import clip_spec, learned_dtype
+from dept_mm.models.header import HeaderMixin
 from dept_mm.models.heads.channel_transform import ChannelTransform
 from dept_mm.models.heads.clip_head import CLIPHead, similarity, targets
-from dept_mm.models.header import HeaderMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
@@ -202,7 +202,7 @@ class DePTHead(HeaderMixin, CLIPHead):
         theirs, own = found['classes'], list(self.class_ids)
         if set(theirs) != set(own):
             raise DeptError(
-                'The checkpoint\'s DePT head was trained on other classes '
+                "The checkpoint's DePT head was trained on other classes "
                 'than this model has: only there '
                 f'{sorted(set(theirs) - set(own))[:5]}, only here '
                 f'{sorted(set(own) - set(theirs))[:5]}. Use the data set it '

@@ -1,0 +1,113 @@
+"""What the command lines of ``tools/train.py`` and ``tools/test.py`` share."""
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from dept_mm.apis.config import apply_options, set_seed_options
+from dept_mm.errors import DeptError
+
+
+def common_parser(description: str) -> argparse.ArgumentParser:
+    """Make a parser of the options both tools have."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--work-dir',
+        help="folder of logs and results (default: the config's own, else "
+        './work_dirs/CONFIG_NAME)')
+    parser.add_argument(
+        '--seed', type=int, help='seed of the run and of the few-shot draw')
+    parser.add_argument(
+        '--amp', action='store_true', help='use automatic mixed precision')
+    parser.add_argument(
+        '--no-pin-memory',
+        action='store_true',
+        help='do not pin the memory of the data loaders')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config; `clip.*` and `dataset.*` reach every place '
+        'that refers to them. Lists: key="[a,b]" or key=a,b')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes')
+    # torch.distributed.launch passes the rank as an option.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0,
+        help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Load the config and apply the options of :func:`common_parser`.
+
+    Raises:
+        DeptError: If the config file does not exist.
+    """
+    if not Path(args.config).is_file():
+        raise DeptError(f'config file not found: {args.config}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if args.seed is not None:
+        set_seed_options(cfg, args.seed)
+    apply_options(cfg, args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('./work_dirs', Path(args.config).stem)
+    return cfg
+
+
+def set_loader_defaults(cfg: Config,
+                        names: Iterable[str],
+                        pin_memory: bool = True,
+                        persistent_workers: bool = True) -> None:
+    """Fill in what data loaders of MMPretrain's configs leave out.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        names (Iterable[str]): Keys of data loaders; absent ones are skipped.
+        pin_memory (bool): False switches it off whatever the config says.
+            Defaults to True.
+        persistent_workers (bool): Likewise. Defaults to True.
+    """
+    for name in names:
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader.setdefault('pin_memory', torch.cuda.is_available())
+        loader.setdefault('persistent_workers', True)
+        loader.pin_memory = loader.pin_memory and pin_memory
+        # torch refuses persistent workers where there are no workers.
+        loader.persistent_workers = (
+            loader.persistent_workers and persistent_workers
+            and loader.get('num_workers', 0) > 0)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Say what the user can mend in one line, without a traceback."""
+    try:
+        yield
+    except DeptError as error:
+        sys.exit(f'error: {error}')
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build MMEngine's runner, or the one ``runner_type`` names."""
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)

@@ -1,0 +1,194 @@
+"""Install, import and layout: what a newcomer meets first."""
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+from mmengine.config import Config
+from mmpretrain import list_models
+from mmpretrain.apis import ModelHub
+
+import dept_mm
+from dept_mm import _host, _model_index
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = sorted(ROOT.glob('tools/*.sh')) + [ROOT / '.ci' / 'run']
+CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py')
+                 if '_base_' not in path.parts)
+
+
+def names_in_metafiles() -> list[str]:
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    return [
+        model['Name'] for path in index['Import']
+        for model in yaml.safe_load((ROOT / path).read_text())['Models']
+    ]
+
+
+def test_import_twice_is_harmless():
+    before = list_models()
+    _model_index.register_model_index()
+    importlib.reload(_model_index)
+    importlib.reload(dept_mm)
+    assert list_models() == before
+
+
+def test_models_are_known_by_name():
+    names = names_in_metafiles()
+    assert set(names) <= set(list_models('*'))
+    for name in names:
+        # MMPretrain finds lower-case names only, and checks no others.
+        assert name == name.lower()
+        assert Path(ModelHub.get(name).config.filename).is_file()
+
+
+def test_no_model_index_is_no_fault(tmp_path):
+    before = list_models()
+    _model_index.register_model_index([tmp_path / 'model-index.yml'])
+    assert list_models() == before
+
+
+def test_new_names_are_registered(tmp_path, monkeypatch):
+    monkeypatch.setattr(ModelHub, '_models_dict', dict(ModelHub._models_dict))
+    path = tmp_path / 'model-index.yml'
+    path.write_text('Models: [{Name: dept-here, Config: a/b.py}]')
+    _model_index.register_model_index([tmp_path / 'absent.yml', path])
+    assert ModelHub._models_dict['dept-here'].config == str(
+        tmp_path / 'a' / 'b.py')
+
+
+def test_version():
+    assert re.fullmatch(r'\d+\.\d+\.\d+\w*', dept_mm.__version__)
+
+
+def test_setup_keeps_its_promises(monkeypatch):
+    import setuptools
+    found = {}
+    monkeypatch.setattr(setuptools, 'setup', found.update)
+    spec = importlib.util.spec_from_file_location('setup', ROOT / 'setup.py')
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert found['version'] == dept_mm.__version__
+    extras = found['extras_require']
+    assert set(extras) >= {'openmmlab', 'onedl', 'tests', 'dev'}
+    # Both stacks own one set of import names: no plain install may have any.
+    hosts = {name for names in _host.OWNERS.values() for name in names}
+
+    def owners(requirements: list[str]) -> set[str]:
+        return hosts & {re.split('[<>=]', text)[0] for text in requirements}
+
+    assert not owners(found['install_requires'])
+    assert owners(extras['openmmlab']) == {
+        'mmengine', 'mmcv-lite', 'mmpretrain'}
+    assert owners(extras['onedl']) == {
+        'onedl-mmengine', 'onedl-mmcv', 'onedl-mmpretrain'}
+
+
+def test_this_installation_passes():
+    _host.check_host()
+
+
+@pytest.mark.parametrize('installed, clash, command', [
+    (dict(mmcv='a', mmengine='a') | {'mmcv-lite': 'a'}, 'mmcv, mmcv-lite',
+     'pip uninstall -y mmcv mmcv-lite && pip install "dept-mm[openmmlab]"'),
+    ({'mmcv-lite': 'a', 'onedl-mmcv': 'a', 'onedl-mmengine': 'a'},
+     'mmcv-lite, onedl-mmcv', 'pip uninstall -y mmcv-lite onedl-mmcv '
+     'onedl-mmengine && pip install "dept-mm[onedl]"'),
+    ({'mmcv': 'a', 'mmcv-lite': 'b', 'mmengine': 'a'}, None, None),
+    ({'onedl-mmcv': 'a', 'onedl-mmengine': 'a'}, None, None),
+])
+def test_overlap(installed, clash, command):
+    fault = _host.overlap_fault(installed)
+    if clash is None:
+        assert fault is None
+    else:
+        assert fault.startswith(f'{clash} are installed over each other')
+        assert fault.endswith(command)
+
+
+@pytest.mark.parametrize('name, version, command', [
+    ('mmengine', '0.10.5', 'pip install "dept-mm[openmmlab]"'),
+    ('mmpretrain', '1.1.1', 'pip install "dept-mm[openmmlab]"'),
+    ('mmcv', '1.7.2', 'pip uninstall -y mmcv mmcv-lite onedl-mmcv && '
+     'pip install "dept-mm[openmmlab]"'),
+    ('mmcv', None, 'pip install "dept-mm[openmmlab]"'),
+    ('torch', '2.3.1+cu121', 'pip install -U "torch>=2.4" torchvision'),
+    ('torch', '2.15.0+cpu', None),
+    ('mmengine', '0.10.6', None),
+    ('mmengine', '0.11.0rc0', None),
+    ('mmpretrain', '1.2', None),
+    ('mmcv.transforms', None, None),
+])
+def test_version_fault(name, version, command):
+    fault = _host.version_fault(name, version, 'openmmlab')
+    if command is None:
+        assert fault is None
+    else:
+        assert f'{name}>=' in fault and str(version) in fault
+        assert fault.endswith(command)
+
+
+@pytest.mark.parametrize('name, error, phrase, command', [
+    ('mmengine', ModuleNotFoundError('no', name='mmengine'),
+     'not installed', 'pip install "dept-mm[openmmlab]"'),
+    ('torch', ModuleNotFoundError('no', name='torch'), 'not installed',
+     'pip install -U "torch>=2.4" torchvision'),
+    ('mmcv.transforms', ModuleNotFoundError('no', name='mmcv.transforms'),
+     'cannot be imported', 'pip uninstall -y mmcv mmcv-lite onedl-mmcv && '
+     'pip install "dept-mm[openmmlab]"'),
+    ('mmpretrain', AssertionError('MMCV==2.5.0 is used but incompatible.'),
+     'MMCV==2.5.0', 'pip uninstall -y mmcv mmcv-lite onedl-mmcv && '
+     'pip install "dept-mm[openmmlab]"'),
+    ('mmpretrain.models', TypeError('NoneType takes no arguments'),
+     'TypeError', 'pip uninstall -y pycocotools'),
+])
+def test_import_fault(name, error, phrase, command, monkeypatch):
+    def importer(wanted):
+        raise error
+
+    monkeypatch.setitem(sys.modules, 'transformers', ModuleType('t'))
+    with pytest.raises(ImportError) as caught:
+        _host.import_host(name, 'openmmlab', importer)
+    assert f'dept_mm needs {name}' in str(caught.value)
+    assert phrase in str(caught.value)
+    assert str(caught.value).endswith(command)
+
+
+@pytest.mark.parametrize('path', SCRIPTS, ids=lambda path: path.name)
+def test_script(path):
+    assert os.access(path, os.X_OK)
+    subprocess.run(['bash', '-n', str(path)], check=True)
+
+
+@pytest.mark.parametrize('gpus, resources', [
+    ('2', ['--gres=gpu:2', '--ntasks-per-node=2']), ('0', [])])
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_slurm_script(tool, gpus, resources, tmp_path):
+    fake = tmp_path / 'srun'
+    fake.write_text('#!/usr/bin/env bash\nprintf "%s\\n" "$@"\n')
+    fake.chmod(0o755)
+    env = os.environ | dict(PATH=f'{tmp_path}:{os.environ["PATH"]}',
+                            GPUS='4', GPUS_PER_NODE=gpus, SRUN_ARGS='-x -y')
+    script = ROOT / 'tools' / f'slurm_{tool}.sh'
+    out = subprocess.run(
+        [shutil.which('bash'), script, 'part', 'job', 'c.py', 'w d', '--amp'],
+        env=env, check=True, capture_output=True, text=True).stdout
+    words = out.splitlines()
+    assert words[:4] == ['-p', 'part', '--job-name=job', '--ntasks=4']
+    assert [w for w in words if 'gres' in w or 'per-node' in w] == resources
+    assert words[-3:] == [
+        '--work-dir=w d' if tool == 'train' else 'w d', '--launcher=slurm',
+        '--amp']
+
+
+@pytest.mark.parametrize(
+    'path', CONFIGS, ids=lambda path: f'{path.parent.name}/{path.stem}')
+def test_config_is_short_and_loads(path):
+    lines = [line for line in path.read_text().splitlines() if line.strip()]
+    assert len(lines) <= 25
+    assert Config.fromfile(path).model

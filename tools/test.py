@@ -1,0 +1,126 @@
+"""Test a model: ``python tools/test.py CONFIG [CHECKPOINT] [options]``."""
+import argparse
+from copy import deepcopy
+
+import mmengine
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+from mmengine.evaluator import DumpResults
+
+from dept_mm.apis import init_launcher
+from dept_mm.apis._cli import (
+    build_runner,
+    common_parser,
+    load_config,
+    set_loader_defaults,
+    user_errors,
+)
+from dept_mm.errors import DeptError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = common_parser('Test a model')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='checkpoint; without one, or with "none", the model is tested '
+        'as it is built, such as zero-shot CLIP')
+    parser.add_argument('--out', help='file to write results to')
+    parser.add_argument(
+        '--out-item',
+        choices=['metrics', 'pred'],
+        help='what --out holds: metrics, or predictions as a pickle for the '
+        'analysis tools (default: pred)')
+    parser.add_argument(
+        '--show-dir', help='folder to save drawn predictions in')
+    parser.add_argument(
+        '--show', action='store_true', help='show predictions in a window')
+    parser.add_argument(
+        '--interval', type=int, default=1, help='draw every n-th sample')
+    parser.add_argument(
+        '--wait-time',
+        type=float,
+        default=2,
+        help='seconds to show a prediction')
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='average over augmented images: by `tta_model` and '
+        '`tta_pipeline` of the config, else over flips')
+    # Intermixed, so that an optional positional may follow an option.
+    args = parser.parse_intermixed_args()
+    if args.out_item is not None and args.out is None:
+        parser.error('--out-item needs --out')
+    if args.out and args.out_item != 'metrics' and not args.out.endswith(
+            ('.pkl', '.pickle')):
+        parser.error(f'--out {args.out}: predictions are written as .pkl')
+    if (args.checkpoint or 'none').lower() == 'none':
+        args.checkpoint = None
+    return args
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the options of testing to a config, in place."""
+    if args.checkpoint is not None:
+        cfg.load_from = args.checkpoint
+    if args.amp:
+        cfg.test_cfg.fp16 = True
+    if args.show or args.show_dir is not None:
+        set_visualization(cfg, args)
+    if args.tta:
+        set_tta(cfg)
+    set_loader_defaults(cfg, ['test_dataloader'],
+                        pin_memory=not args.no_pin_memory)
+
+
+def set_visualization(cfg: Config, args: argparse.Namespace) -> None:
+    """Switch the visualization hook on."""
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise DeptError('--show and --show-dir need `default_hooks = '
+                        'dict(visualization=dict(type="VisualizationHook"))`'
+                        f' in {args.config}')
+    hook.update(
+        enable=True,
+        show=args.show,
+        wait_time=args.wait_time,
+        out_dir=args.show_dir,
+        interval=args.interval)
+
+
+def set_tta(cfg: Config) -> None:
+    """Wrap the model for test-time augmentation."""
+    average = dict(type='mmpretrain.AverageClsScoreTTA')
+    tta_model = cfg.get('tta_model', average)
+    dataset = cfg.test_dataloader.dataset
+    if 'tta_pipeline' in cfg:
+        dataset.pipeline = cfg.tta_pipeline
+    else:
+        *transforms, pack = deepcopy(dataset.pipeline)
+        flips = [dict(type='RandomFlip', prob=prob) for prob in (1., 0.)]
+        dataset.pipeline = transforms + [
+            dict(type='TestTimeAug', transforms=[flips, [pack]])
+        ]
+    cfg.model = ConfigDict(**tta_model, module=cfg.model)
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    merge_args(cfg, args)
+    init_launcher(cfg, args.launcher, training=False)
+    runner = build_runner(cfg)
+    if cfg.get('load_from') is None:
+        runner.logger.info('No checkpoint is given: the model is tested as '
+                           'it is built.')
+    if args.out and args.out_item != 'metrics':
+        runner.test_evaluator.metrics.append(
+            DumpResults(out_file_path=args.out))
+    metrics = runner.test()
+    if args.out and args.out_item == 'metrics' and is_main_process():
+        mmengine.dump(metrics, args.out)
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()

@@ -1,0 +1,76 @@
+"""Train a model: ``python tools/train.py CONFIG [options]``."""
+import argparse
+
+import torch
+from mmengine.config import Config
+
+from dept_mm.apis import init_launcher
+from dept_mm.apis._cli import (
+    build_runner,
+    common_parser,
+    load_config,
+    set_loader_defaults,
+    user_errors,
+)
+from dept_mm.errors import DeptError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = common_parser('Train a model')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='resume from this checkpoint, or without a value from the '
+        'latest one in the work dir')
+    parser.add_argument(
+        '--no-validate',
+        action='store_true',
+        help='do not evaluate during training')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate by the actual batch size over '
+        '`auto_scale_lr.base_batch_size`')
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='start the workers of the data loaders anew in each epoch')
+    return parser.parse_args()
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the options of training to a config, in place."""
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp and torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    elif args.amp:  # which AmpOptimWrapper refuses on a CPU
+        cfg.optim_wrapper.type = 'BF16OptimWrapper'
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if not cfg.get('auto_scale_lr'):
+            raise DeptError('--auto-scale-lr needs `auto_scale_lr = '
+                            f'dict(base_batch_size=...)` in {args.config}')
+        cfg.auto_scale_lr.enable = True
+    set_loader_defaults(
+        cfg, ['train_dataloader', 'val_dataloader', 'test_dataloader'],
+        pin_memory=not args.no_pin_memory,
+        persistent_workers=not args.no_persistent_workers)
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    merge_args(cfg, args)
+    init_launcher(cfg, args.launcher)
+    build_runner(cfg).train()
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
