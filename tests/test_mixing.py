@@ -3,7 +3,9 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from mmengine.analysis import get_model_complexity_info
 from mmengine.runner import Runner
+from mmpretrain import get_model
 from PIL import Image
 from torch import nn
 
@@ -147,3 +149,18 @@ def test_stock_test_loop_and_analysis_output(small_run, tmp_path):
     found = Runner.from_cfg(cfg).test()
     assert found['base_new/base_total'] == 64
     assert (tmp_path / 'out.pkl').stat().st_size > 0
+
+
+@pytest.mark.parametrize('classes', [True, False])
+def test_stock_count_of_flops(small_run, classes):
+    """As MMPretrain's ``tools/analysis_tools/get_flops.py`` does it."""
+    cfg = small_run()
+    if not classes:
+        cfg.model.backbone.update(vocabulary=None, prompt=None)
+        cfg.model.head = None
+    model = get_model(cfg).eval()
+    model.forward = model.extract_feat
+    found = get_model_complexity_info(model, (3, 32, 32), show_table=False)
+    assert found['flops'] > 0
+    learned = sum(p.numel() for p in model.parameters())
+    assert found['params'] == learned

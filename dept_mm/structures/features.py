@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from dept_mm.structures.vocabulary import Vocabulary
-
 
 class CLIPFeatures(NamedTuple):
     """Features of a batch, un-normalised; ``B`` images, ``C`` classes.
@@ -18,13 +16,14 @@ class CLIPFeatures(NamedTuple):
         text (Tensor, optional): ``(C, D)``, or ``(B, C, D)`` where prompts
             depend on the image. None without a vocabulary.
         labels (Tensor, optional): ``(C, )``, the label of each row of
-            ``text``. Labels index ``vocabulary``.
-        vocabulary (Vocabulary, optional): All classes that labels refer to.
+            ``text``. Labels index ``ids``.
+        ids (tuple[str], optional): Identities of all classes that labels
+            refer to; see ``Vocabulary``.
         logit_scale (Tensor): CLIP's frozen scale, already exponentiated.
         image (Tensor): ``(B, D)``.
     """
     text: Tensor | None
     labels: Tensor | None
-    vocabulary: Vocabulary | None
+    ids: tuple[str, ...] | None
     logit_scale: Tensor
     image: Tensor

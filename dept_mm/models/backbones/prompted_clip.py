@@ -88,12 +88,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """
         visual = self.prompt.for_image() if self.prompt else Prompts()
         image = self.clip.encode_image(images, visual)
-        text = labels = None
+        text = labels = ids = None
         if self.vocabulary is not None:
+            ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
             text = self._text(image)
-        return CLIPFeatures(text, labels, self.vocabulary,
-                            self.clip.logit_scale, image)
+        return CLIPFeatures(text, labels, ids, self.clip.logit_scale, image)
 
     def zero_shot(self) -> PromptedCLIP:
         """The same CLIP and vocabulary without prompts."""

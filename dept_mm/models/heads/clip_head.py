@@ -90,11 +90,10 @@ def targets(feats: CLIPFeatures, data_samples: list[DataSample]) -> Tensor:
     match = label[:, None] == feats.labels[None]
     if not bool(match.any(dim=1).all()):
         wrong = int(label[~match.any(dim=1)][0])
-        names = feats.vocabulary.names
-        if not 0 <= wrong < len(names):
+        if not 0 <= wrong < len(feats.ids):
             raise DeptError(f'Label {wrong} is out of range: the vocabulary '
-                            f'has {len(names)} classes.')
-        raise DeptError(f'A training sample is of class {names[wrong]!r}, '
+                            f'has {len(feats.ids)} classes.')
+        raise DeptError(f'A training sample is of class {feats.ids[wrong]!r}, '
                         'which is not a base class of the vocabulary. Train '
                         "on task='base', or make it a base class.")
     return match.int().argmax(dim=1)

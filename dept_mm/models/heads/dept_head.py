@@ -142,10 +142,9 @@ class DePTHead(HeaderMixin, CLIPHead):
     def _match(self, feats: CLIPFeatures) -> tuple[list[int], list[int]]:
         """Columns of ``feats.text`` that have a row here, and the rows."""
         row = {key: i for i, key in enumerate(self.class_ids)}
-        ids = feats.vocabulary.ids
-        pairs = [(column, row[ids[label]])
+        pairs = [(column, row[feats.ids[label]])
                  for column, label in enumerate(feats.labels.tolist())
-                 if ids[label] in row]
+                 if feats.ids[label] in row]
         return [c for c, _ in pairs], [r for _, r in pairs]
 
     def _second_batch(self, feats: CLIPFeatures, target: Tensor
@@ -159,7 +158,7 @@ class DePTHead(HeaderMixin, CLIPHead):
         if bool((label < 0).any()):
             wrong = int(feats.labels[target[label < 0][0]])
             raise DeptError('DePTHead has no row for class '
-                            f'{feats.vocabulary.names[wrong]!r}: it was '
+                            f'{feats.ids[wrong]!r}: it was '
                             'built for other base classes.')
         if self.linear is None:
             return similarity(self.image_transform(feats.image),
