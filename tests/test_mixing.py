@@ -157,7 +157,8 @@ def test_stock_count_of_flops(small_run, classes):
     cfg = small_run()
     if not classes:
         cfg.model.backbone.update(vocabulary=None, prompt=None)
-        cfg.model.head = None
+        cfg.model.head = dict(type='LinearClsHead', in_channels=16,
+                              num_classes=32)
     model = get_model(cfg).eval()
     model.forward = model.extract_feat
     found = get_model_complexity_info(model, (3, 32, 32), show_table=False)
