@@ -61,7 +61,6 @@ def test_prompted_clip_with_a_stock_linear_head(small_run):
         type='ImageClassifier',
         backbone=dict(type='PromptedCLIP', clip=cfg.clip),
         head=dict(type='LinearClsHead', in_channels=16, num_classes=32))
-    cfg.custom_hooks = []
     runner, changed = train(cfg)
     assert changed == {'head.fc.weight', 'head.fc.bias'}
     assert 'base_new/base' in metrics(runner)
@@ -75,7 +74,6 @@ def test_a_stock_classifier_under_our_runtime(small_run):
                       stem_channels=4),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(type='LinearClsHead', num_classes=32, in_channels=32))
-    cfg.custom_hooks = []
     runner, changed = train(cfg)
     assert 'backbone.conv1.weight' in changed
     assert 'base_new/base' in metrics(runner)

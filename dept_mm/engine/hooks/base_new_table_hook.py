@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.models import ImageClassifier
-from torch import no_grad
+from torch import nn, no_grad
 
+from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
 from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
 
@@ -45,15 +45,15 @@ class BaseNewTableHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Measure zero-shot CLIP."""
-        if self.zero_shot and runner.val_loop is not None:
-            self.rows['zero-shot'] = self._evaluate_zero_shot(runner)
-            runner.logger.info(
-                f'Before training\n{self._table(self.rows)}')
+        backbone = text_backbone(runner)
+        if self.zero_shot and backbone and runner.val_loop is not None:
+            self.rows['zero-shot'] = self._evaluate(runner, backbone)
+            runner.logger.info(f'Before training\n{self._table(self.rows)}')
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
         """Remember the last validation of the tuned model."""
-        self.rows['tuned'] = metrics or {}
+        self.rows['tuned'] = self._own(metrics or {})
 
     @master_only
     def after_train(self, runner: Runner) -> None:
@@ -64,20 +64,24 @@ class BaseNewTableHook(Hook):
                 json.dumps(self.rows, indent=1))
 
     @no_grad()
-    def _evaluate_zero_shot(self, runner: Runner) -> dict:
+    def _evaluate(self, runner: Runner, backbone: nn.Module) -> dict:
         """Not ``val_loop.run()``: other hooks, e.g. the choice of the best
         checkpoint, must not take this for the model in training."""
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
         loop = runner.val_loop
+        preprocessor = unwrapped_model(runner).data_preprocessor
         zero_shot = ImageClassifier(
-            backbone=model.backbone.zero_shot(), head=CLIPHead(),
-            data_preprocessor=model.data_preprocessor).eval()
+            backbone=backbone.zero_shot(), head=CLIPHead(),
+            data_preprocessor=preprocessor).eval()
         for batch in loop.dataloader:
             loop.evaluator.process(data_samples=zero_shot.val_step(batch),
                                    data_batch=batch)
-        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
+        return self._own(
+            loop.evaluator.evaluate(len(loop.dataloader.dataset)))
+
+    def _own(self, metrics: dict) -> dict:
+        """Results of ``BaseNewMetric``; others may be no JSON."""
+        return {k: v for k, v in metrics.items()
+                if k.startswith(f'{self.prefix}/')}
 
     def _table(self, rows: dict[str, dict]) -> str:
         """Rows of percentages; a dash where a half has no images."""

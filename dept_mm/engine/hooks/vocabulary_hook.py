@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from dept_mm.engine.hooks._model import text_backbone
 from dept_mm.registry import HOOKS
 from dept_mm.structures import Vocabulary
 
@@ -33,13 +33,9 @@ class VocabularyHook(Hook):
 
     @staticmethod
     def _switch(runner: Runner, loader: DataLoader) -> None:
-        model = runner.model
-        if is_model_wrapper(model):
-            model = model.module
-        backbone = getattr(model, 'backbone', None)
+        backbone = text_backbone(runner)
         meta = getattr(loader.dataset, 'metainfo', {})
-        if (getattr(backbone, 'vocabulary', None) is None
-                or not meta.get('classes')):
+        if backbone is None or not meta.get('classes'):
             return
         vocabulary = Vocabulary.from_metainfo(meta)
         if vocabulary != backbone.vocabulary:
