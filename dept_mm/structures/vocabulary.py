@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from dept_mm.errors import DeptError
 
@@ -85,11 +85,6 @@ class Vocabulary:
         label = {key: i for i, key in enumerate(self.ids)}
         return [label[key] for key in ids]
 
-    def base_only(self) -> Vocabulary:
-        """The vocabulary of the base classes alone."""
-        names = tuple(self.names[i] for i in self.base_labels)
-        return Vocabulary(names, self.base, self.templates, self.base)
-
     def to_dict(self) -> dict:
         """Plain lists and strings; ``Vocabulary(**v.to_dict()) == v``."""
         return json.loads(json.dumps(asdict(self)))
@@ -105,11 +100,11 @@ class Vocabulary:
         if not meta.get('classes'):
             raise DeptError('The data set names no classes: its metainfo has '
                             "no 'classes'.")
-        fields = dict(names=meta['classes'], base=meta.get('base_classes'),
-                      ids=meta.get('class_ids'))
+        given = dict(names=meta['classes'], base=meta.get('base_classes'),
+                     ids=meta.get('class_ids'))
         if meta.get('template'):
-            fields['templates'] = meta['template']
-        return cls(**fields)
+            given['templates'] = meta['template']
+        return cls(**given)
 
     @classmethod
     def resolve(
@@ -127,6 +122,11 @@ class Vocabulary:
         if not isinstance(source, Mapping):
             return cls(tuple(source))
         if 'type' not in source:
+            unknown = set(source) - {field.name for field in fields(cls)}
+            if unknown:
+                raise DeptError(f'Unknown keys of a vocabulary: '
+                                f'{sorted(unknown)}. A data set needs a '
+                                "'type'.")
             return cls(**source)
         from dept_mm.registry import DATASETS
         dataset = DATASETS.build(

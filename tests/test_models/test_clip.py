@@ -50,12 +50,15 @@ def test_words_as_context_are_the_sentence(built, position):
 def test_image_axis_gives_one_text_per_image(clip):
     built = build_clip(clip)
     tokens = built.tokenize(['red fox', 'owl'], '{}.', 4)
-    context = torch.randn(3, 1, 4, 32)
-    found = built.encode_text(tokens, Prompts(context=context))
-    assert found.shape == (3, 2, 16)
-    for row, own in zip(found, context, strict=True):
-        torch.testing.assert_close(
-            row, built.encode_text(tokens, Prompts(context=own[0])))
+    own = torch.randn(3, 4, 32)
+    for make in (lambda t: Prompts(context=t),
+                 lambda t: Prompts(own[0], deep={1: t}),
+                 lambda t: Prompts(own[0], inserted={1: t})):
+        found = built.encode_text(tokens, make(own[:, None]))
+        assert found.shape == (3, 2, 16)
+        for row, mine in zip(found, own, strict=True):
+            torch.testing.assert_close(
+                row, built.encode_text(tokens, make(mine)))
 
 
 def test_deep_text_prompts_replace_the_context(clip):

@@ -10,7 +10,6 @@ def test_classes_are_matched_by_identity():
                    ids=('n1', 'n2', 'n3'))
     assert v.base_labels == [2, 0]
     assert v.new_labels == [1]
-    assert v.base_only() == Vocabulary(('owl', 'crane'), ids=('n3', 'n1'))
     assert Vocabulary(**v.to_dict()) == v
 
 
@@ -25,6 +24,11 @@ def test_classes_are_matched_by_identity():
 def test_bad_lists_are_named(fields, culprit):
     with pytest.raises(DeptError, match=culprit):
         Vocabulary(**fields)
+
+
+def test_unknown_keys_are_named():
+    with pytest.raises(DeptError, match='classes.*type'):
+        Vocabulary.resolve(dict(classes=['cat']))
 
 
 def test_resolves_all_that_a_config_may_write(tmp_path):

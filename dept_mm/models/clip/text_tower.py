@@ -57,10 +57,10 @@ class TextTower:
             has an image axis.
         """
         x, last = self._assemble(tokens, prompts, position)
-        images = x.shape[0] if x.ndim == 4 else None
+        images = _count_images(prompts)
         if images is not None:
             last = last.repeat(images)
-            x = x.flatten(0, 1)
+            x = x.expand(images, *x.shape[-3:]).flatten(0, 1)
         x = self._project(*self._run(x, last, prompts))
         return x if images is None else x.unflatten(0, (images, -1))
 
@@ -169,6 +169,14 @@ def _order(tokens: ClassTokens, extra: int, position: str) -> Tensor:
     key[:, own:] += 1
     both = torch.cat([slots, context.expand(count, -1)], dim=1)
     return both.gather(1, key.argsort(dim=1, stable=True))
+
+
+def _count_images(prompts: Prompts) -> int | None:
+    """``B`` of the first prompt that has an image axis."""
+    given = (prompts.context, *prompts.deep.values(),
+             *prompts.inserted.values())
+    return next((len(t) for t in given
+                 if isinstance(t, Tensor) and t.ndim == 4), None)
 
 
 def _behind_start(x: Tensor, tokens: Tensor, replace: int) -> Tensor:
