@@ -30,6 +30,14 @@ ARCHITECTURES = dict(
                                   pool_type='last', context_length=24),
                     vision_cfg=dict(image_size=32, patch_size=16, width=32,
                                     layers=2, head_width=16)),
+    coca=dict(embed_dim=16, custom_text=True,
+              text_cfg=dict(TEXT, context_length=76, embed_cls=True,
+                            output_tokens=True),
+              vision_cfg=dict(image_size=32, patch_size=16, width=32,
+                              layers=2, head_width=16, attentional_pool=True,
+                              attn_pooler_heads=2, output_tokens=True),
+              multimodal_cfg=dict(TEXT, context_length=76,
+                                  attn_pooler_heads=2)),
 )
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 

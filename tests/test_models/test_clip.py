@@ -6,14 +6,21 @@ import pytest
 import torch
 
 from dept_mm.errors import DeptError
+from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip import build_clip, clip_spec, loading
 from dept_mm.structures import Prompts
 
-KINDS = ['vit', 'resnet', 'timm', 'not_causal']
+KINDS = ['vit', 'resnet', 'timm', 'not_causal', 'coca']
+PROMPTED = KINDS[:-1]
 
 
 @pytest.fixture(params=KINDS)
 def built(request, clip_configs):
+    return build_clip(clip_configs[request.param])
+
+
+@pytest.fixture(params=PROMPTED)
+def prompted(request, clip_configs):
     return build_clip(clip_configs[request.param])
 
 
@@ -28,22 +35,24 @@ def test_without_prompts_it_is_open_clip(built, vocabulary, images):
     tokens = built.tokenize(vocabulary.names, 'a photo of a {}.')
     torch.testing.assert_close(
         built.encode_text(tokens),
-        built.model.encode_text(plain_ids(built, sentences)))
-    torch.testing.assert_close(built.encode_image(images),
-                               built.model.encode_image(images))
+        built.model.encode_text(plain_ids(built, sentences),
+                                normalize=False))
+    torch.testing.assert_close(
+        built.encode_image(images),
+        built.model.encode_image(images, normalize=False))
 
 
 @pytest.mark.parametrize('position', ['end', 'middle', 'front'])
-def test_words_as_context_are_the_sentence(built, position):
+def test_words_as_context_are_the_sentence(prompted, position):
     """Learned tokens that equal word embeddings give the sentence that has
     these words at that place."""
     sentence = dict(end='a photo of a red fox.',
                     middle='a photo red fox of a.',
                     front='red fox a photo of a.')[position]
-    tokens = built.tokenize(['red fox', 'owl'], '{}.', num_context=4)
-    context = built.embed_words('a photo of a')
-    found = built.encode_text(tokens, Prompts(context=context), position)
-    expected = built.model.encode_text(plain_ids(built, [sentence]))
+    tokens = prompted.tokenize(['red fox', 'owl'], '{}.', num_context=4)
+    context = prompted.embed_words('a photo of a')
+    found = prompted.encode_text(tokens, Prompts(context), position)
+    expected = prompted.model.encode_text(plain_ids(prompted, [sentence]))
     torch.testing.assert_close(found[:1], expected)
 
 
@@ -139,6 +148,12 @@ def test_a_tower_without_tokens_refuses_visual_prompts(clip_configs, kind,
     built = build_clip(clip_configs[kind])
     with pytest.raises(DeptError, match='no tokens'):
         built.encode_image(images, Prompts(context=torch.zeros(2, 32)))
+
+
+def test_a_foreign_text_tower_refuses_text_prompts(clip_configs, vocabulary):
+    with pytest.raises(DeptError, match="takes no prompts: it is not CLIP's"):
+        PromptedCLIP(clip_configs['coca'], vocabulary,
+                     dict(type='CoOpPrompt'))
 
 
 @pytest.mark.parametrize('kind', ['vit', 'resnet'])

@@ -108,7 +108,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def _apply(self, fn: Callable, recurse: bool = True) -> PromptedCLIP:
         # The CLIP is no submodule, but follows to the device.
         self.clip._apply(fn, recurse)
-        self._tokens = {template: ClassTokens(*map(fn, tokens))
+        self._tokens = {template: tokens.map(fn)
                         for template, tokens in self._tokens.items()}
         self._kept = None
         return super()._apply(fn, recurse)
@@ -143,7 +143,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
     def _encode_text(self, image: Tensor) -> Tensor:
         rows = self._labels()
-        sets = [ClassTokens(*(t[rows] for t in tokens))
+        sets = [tokens.map(lambda t: t[rows])
                 for tokens in self._tokens.values()]
         if self.prompt is not None:
             ids = tuple(self.vocabulary.ids[i] for i in rows)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.spec import CLIPSpec
-from dept_mm.models.clip.text_tower import TextTower
-from dept_mm.models.clip.tokens import ClassTokens, tokenize_classes
+from dept_mm.models.clip.text_tower import make_text_tower
+from dept_mm.models.clip.tokens import ClassTokens, Words, tokenize_classes
 from dept_mm.structures import Prompts
 
 
@@ -40,8 +40,9 @@ class FrozenCLIP(nn.Module):
         self.name = name
         self.precision = precision
         self._digest = digest
-        self.image_tower = ImageTower(model.visual, spec, name)
-        self.text_tower = TextTower(model.text, name)
+        self.image_tower = ImageTower(model, spec, name)
+        self.text_tower = make_text_tower(model, tokenizer.context_length,
+                                          name)
         self.eval()
 
     def train(self, mode: bool = True) -> FrozenCLIP:
@@ -83,13 +84,14 @@ class FrozenCLIP(nn.Module):
         Raises:
             DeptError: If a sentence does not fit the text tower's context.
         """
-        tokens = tokenize_classes(self.tokenizer, self.text_tower, names,
-                                  template, num_context)
-        return tokens.to(self.model.logit_scale.device)
+        tokens = tokenize_classes(Words(self.tokenizer), self.text_tower,
+                                  names, template, num_context)
+        device = self.model.logit_scale.device
+        return tokens.map(lambda t: t.to(device))
 
     def embed_words(self, words: str) -> Tensor:
         """Token embeddings of a text, without start and end, ``(n, W)``."""
-        ids = torch.tensor(self.tokenizer.encode(words),
+        ids = torch.tensor(Words(self.tokenizer).encode(words),
                            device=self.model.logit_scale.device)
         return self.text_tower.embed(ids).detach()
 

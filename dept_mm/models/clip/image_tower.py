@@ -17,13 +17,14 @@ class ImageTower:
     A plain class: it holds no parameters, only the way through them.
 
     Args:
-        visual (nn.Module): open_clip's image tower.
+        model (nn.Module): The open_clip model.
         spec (CLIPSpec): Sizes of the CLIP.
         name (str): The CLIP's name, for messages.
     """
 
-    def __init__(self, visual: nn.Module, spec: CLIPSpec, name: str) -> None:
-        self.visual = visual
+    def __init__(self, model: nn.Module, spec: CLIPSpec, name: str) -> None:
+        self.model = model
+        self.visual = visual = model.visual
         self.image_size = spec.image_size
         self.name = name
         self.takes_prompts = isinstance(visual, VisionTransformer)
@@ -50,7 +51,7 @@ class ImageTower:
                 "config (transforms with 'clip=').")
         images = images.to(self._dtype())
         if prompts.empty:
-            return self.visual(images)
+            return self.model.encode_image(images, normalize=False)
         if not self.takes_prompts:
             raise DeptError(
                 f'The image tower of CLIP {self.name!r} '

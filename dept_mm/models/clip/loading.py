@@ -53,8 +53,8 @@ def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
         if precision != 'fp32':
             digest = weights_digest(model)
             model = _cast(clip, model, precision)
-        frozen = FrozenCLIP(model, open_clip.get_tokenizer(model_name(clip)),
-                            clip_spec(clip), clip['name'], precision, digest)
+        frozen = FrozenCLIP(model, _tokenizer(clip), clip_spec(clip),
+                            clip['name'], precision, digest)
         _SHARED[key] = frozen
         return frozen  # the local name keeps the weak entry alive
     return _SHARED[key]
@@ -120,6 +120,16 @@ def _load(clip: Mapping) -> nn.Module:
             f'CLIP {clip["name"]!r} with pretrained={pretrained!r} cannot be '
             f'loaded: {error} (pretrained={RANDOM!r} gives random weights.)'
         ) from error
+
+
+def _tokenizer(clip: Mapping):
+    """The CLIP's tokenizer."""
+    try:
+        return open_clip.get_tokenizer(model_name(clip))
+    except ImportError as error:
+        raise DeptError(f'The tokenizer of CLIP {clip["name"]!r} needs '
+                        f'another package: {error}. Try pip install '
+                        'transformers sentencepiece.') from error
 
 
 def _cast(clip: Mapping, model: nn.Module, precision: str) -> nn.Module:

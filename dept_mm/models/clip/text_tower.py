@@ -13,23 +13,15 @@ POSITIONS = ('end', 'middle', 'front')
 
 
 class TextTower:
-    """Runs open_clip's text tower on class sentences and prompts.
+    """Runs CLIP's text transformer on class sentences and prompts.
 
     A plain class: it holds no parameters, only the way through them.
 
     Args:
-        text (nn.Module): open_clip's text tower.
-        name (str): The CLIP's name, for messages.
-
-    Raises:
-        DeptError: If the tower is not CLIP's transformer over tokens.
+        text (TextTransformer): open_clip's text tower.
     """
 
-    def __init__(self, text: nn.Module, name: str) -> None:
-        if not isinstance(text, TextTransformer) or text.cls_emb is not None:
-            raise DeptError(f'The text tower of CLIP {name!r} '
-                            f'({type(text).__name__}) is not supported; it '
-                            "must be CLIP's own transformer.")
+    def __init__(self, text: TextTransformer) -> None:
         self.text = text
         self.context_length = text.context_length
         self.width = text.width
@@ -61,7 +53,7 @@ class TextTower:
         if images is not None:
             last = last.repeat(images)
             x = x.expand(images, *x.shape[-3:]).flatten(0, 1)
-        x = self._project(*self._run(x, last, prompts))
+        x = self._project(*self._run(x, last, prompts, tokens.start))
         return x if images is None else x.unflatten(0, (images, -1))
 
     def _assemble(self, tokens: ClassTokens, prompts: Prompts,
@@ -98,7 +90,7 @@ class TextTower:
         slot = 0 if pool == 'first' else tokens.ids.shape[1] + extra - 1
         return torch.full_like(tokens.end, slot)
 
-    def _run(self, x: Tensor, last: Tensor, prompts: Prompts
+    def _run(self, x: Tensor, last: Tensor, prompts: Prompts, start: int
              ) -> tuple[Tensor, Tensor]:
         """All blocks over ``x (N, L, W)``."""
         transformer = self.text.transformer
@@ -106,11 +98,11 @@ class TextTower:
             if i in prompts.inserted:
                 given = prompts.inserted[i]
                 given = given(x, last) if callable(given) else given
-                x = _behind_start(x, given, replace=0)
+                x = _behind_start(x, given, start)
                 last = last + given.shape[-2]
             if i in prompts.deep:
                 deep = prompts.deep[i]
-                x = _behind_start(x, deep, replace=deep.shape[-2])
+                x = _behind_start(x, deep, start, deep.shape[-2])
             mask = self._mask(x)
             if transformer.batch_first:
                 x = block(x, attn_mask=mask)
@@ -141,6 +133,52 @@ class TextTower:
         return x @ projection
 
 
+class OpaqueTextTower:
+    """A text tower of another kind: it encodes sentences as they are.
+
+    Args:
+        model (nn.Module): The open_clip model.
+        context_length (int): Length of the ids it takes.
+        name (str): The CLIP's name, for messages.
+    """
+    causal = False
+
+    def __init__(self, model: nn.Module, context_length: int, name: str
+                 ) -> None:
+        self.model = model
+        self.context_length = context_length
+        self.name = name
+
+    @property
+    def width(self) -> int:
+        """Asked for by prompt learners only.
+
+        Raises:
+            DeptError: Always.
+        """
+        raise DeptError(
+            f'The text tower of CLIP {self.name!r} '
+            f'({type(self.model.text).__name__}) takes no prompts: it is not '
+            "CLIP's own transformer. Zero-shot, linear probes and visual "
+            'prompts work.')
+
+    def __call__(self, tokens: ClassTokens, prompts: Prompts,
+                 position: str = 'end') -> Tensor:
+        """Encode one sentence per class to un-normalised ``(C, D)``."""
+        if not prompts.empty:
+            return self.width  # says why not
+        return self.model.encode_text(tokens.ids, normalize=False)
+
+
+def make_text_tower(model: nn.Module, context_length: int, name: str
+                    ) -> TextTower | OpaqueTextTower:
+    """The way through the text tower of an open_clip model."""
+    text = model.text
+    if isinstance(text, TextTransformer) and text.cls_emb is None:
+        return TextTower(text)
+    return OpaqueTextTower(model, context_length, name)
+
+
 def _is_causal(mask: Tensor | None) -> bool:
     """Whether a mask forbids exactly the positions ahead."""
     if mask is None:
@@ -156,17 +194,17 @@ def _order(tokens: ClassTokens, extra: int, position: str) -> Tensor:
     slots = torch.arange(own, device=tokens.ids.device).expand(count, -1)
     context = torch.arange(own, own + extra, device=slots.device)
     if position == 'end':
-        front, behind = extra, torch.ones_like(tokens.name_end)
+        front, behind = extra, tokens.name_end
     elif position == 'middle':
         front, behind = extra // 2, tokens.name_end
     else:
         front, behind = 0, tokens.name_end
-    # Sorting by place, own tokens before context at equal places, is the
+    # Sorting by the slot that comes next, context before own tokens, is the
     # insertion: context goes behind the start token or behind the name.
     place = torch.where(torch.arange(extra, device=slots.device) < front,
-                        torch.ones_like(behind)[:, None], behind[:, None])
-    key = torch.cat([slots + 1, place], dim=1) * 2
-    key[:, own:] += 1
+                        tokens.start, behind[:, None])
+    key = torch.cat([slots, place], dim=1) * 2
+    key[:, :own] += 1
     both = torch.cat([slots, context.expand(count, -1)], dim=1)
     return both.gather(1, key.argsort(dim=1, stable=True))
 
@@ -179,13 +217,14 @@ def _count_images(prompts: Prompts) -> int | None:
                  if isinstance(t, Tensor) and t.ndim == 4), None)
 
 
-def _behind_start(x: Tensor, tokens: Tensor, replace: int) -> Tensor:
-    """Put tokens behind the start token of ``x (N, L, W)``, in place of the
-    ``replace`` tokens there."""
+def _behind_start(x: Tensor, tokens: Tensor, start: int, replace: int = 0
+                  ) -> Tensor:
+    """Put tokens behind the ``start`` tokens of ``x (N, L, W)``, in place of
+    the ``replace`` tokens there."""
     tokens = tokens.to(x.dtype)
     if tokens.ndim == 4:
         tokens = tokens.expand(-1, len(x) // len(tokens), -1, -1).flatten(0, 1)
     elif tokens.ndim == 3 and len(tokens) not in (1, len(x)):
         tokens = tokens.repeat(len(x) // len(tokens), 1, 1)
     tokens = tokens.expand(len(x), -1, -1)
-    return torch.cat([x[:, :1], tokens, x[:, 1 + replace:]], dim=1)
+    return torch.cat([x[:, :start], tokens, x[:, start + replace:]], dim=1)

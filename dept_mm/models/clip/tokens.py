@@ -1,7 +1,7 @@
 """Class sentences as token ids."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,17 +17,56 @@ class ClassTokens(NamedTuple):
         ids (Tensor): ``(C, T)`` token ids: start, words, end, padding.
         end (Tensor): ``(C, )`` slot of the end-of-text token.
         name_end (Tensor): ``(C, )`` slot behind the class name.
+        start (int): Number of start tokens; 0 in T5-like vocabularies.
     """
     ids: Tensor
     end: Tensor
     name_end: Tensor
+    start: int = 1
 
-    def to(self, device: torch.device) -> ClassTokens:
-        """The same on another device."""
-        return ClassTokens(*(t.to(device) for t in self))
+    def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
+        """The same with a function applied to each tensor."""
+        return ClassTokens(*map(fn, self[:3]), self.start)
 
 
-def tokenize_classes(tokenizer, tower, names: Sequence[str], template: str,
+class Words:
+    """Token ids of bare words, and the tokens that go around them.
+
+    Args:
+        tokenizer: open_clip's CLIP tokenizer, or its wrapper of a Hugging
+            Face tokenizer.
+
+    Raises:
+        DeptError: If the tokenizer is of another kind.
+    """
+
+    def __init__(self, tokenizer) -> None:
+        if hasattr(tokenizer, 'eot_token_id'):
+            self.encode = tokenizer.encode
+            self.start = [tokenizer.sot_token_id]
+            self.end = [tokenizer.eot_token_id]
+            self.pad = 0
+            return
+        inner = getattr(tokenizer, 'tokenizer', None)
+        clean = getattr(tokenizer, 'clean_fn', None)
+        if inner is None or clean is None or getattr(
+                tokenizer, 'tokenizer_mode', None):
+            raise DeptError(f'The tokenizer {type(tokenizer).__name__} of '
+                            'this CLIP is not supported.')
+
+        def encode(text: str, special: bool = False) -> list[int]:
+            return inner(clean(text), add_special_tokens=special)['input_ids']
+
+        self.encode = encode
+        words, whole = encode('a'), encode('a', special=True)
+        start = next(i for i in range(len(whole))
+                     if whole[i:i + len(words)] == words)
+        self.start = whole[:start]
+        self.end = whole[start + len(words):]
+        self.pad = inner.pad_token_id
+
+
+def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
                      num_context: int) -> ClassTokens:
     """Tokenise ``template`` filled with each name.
 
@@ -36,8 +75,8 @@ def tokenize_classes(tokenizer, tower, names: Sequence[str], template: str,
     full context, less the slots of the learned tokens.
 
     Args:
-        tokenizer: open_clip's tokenizer.
-        tower (TextTower): The tower the ids are for.
+        words (Words): Of the CLIP's tokenizer.
+        tower: The tower the ids are for.
         names (Sequence[str]): Class names; ``_`` is written as a space.
         template (str): A sentence with ``{}``.
         num_context (int): Slots to keep free for learned tokens.
@@ -45,28 +84,25 @@ def tokenize_classes(tokenizer, tower, names: Sequence[str], template: str,
     Raises:
         DeptError: If a sentence is too long; it names the class.
     """
-    if not hasattr(tokenizer, 'encode') or not hasattr(tokenizer,
-                                                       'eot_token_id'):
-        raise DeptError(f'The tokenizer {type(tokenizer).__name__} of this '
-                        'CLIP is not supported: prompts need the BPE '
-                        'tokenizer of CLIP.')
     room = tower.context_length - num_context
     head = template.partition('{}')[0]
+    start = len(words.start)
     rows, name_end = [], []
     for name in names:
         plain = name.replace('_', ' ')
-        words = tokenizer.encode(template.format(plain))
-        if len(words) + 2 > room:
+        row = [*words.start, *words.encode(template.format(plain)),
+               *words.end]
+        if len(row) > room:
             raise DeptError(
-                f'Class {name!r}: its sentence has {len(words) + 2} tokens '
-                f'and {num_context} learned ones join it, but the text tower '
-                f'has room for {tower.context_length}. Shorten the name or '
-                "the template, or lower 'num_tokens'.")
-        rows.append([tokenizer.sot_token_id, *words, tokenizer.eot_token_id])
-        name_end.append(1 + len(tokenizer.encode(head + plain)))
+                f'Class {name!r}: its sentence has {len(row)} tokens and '
+                f'{num_context} learned ones join it, but the text tower has '
+                f'room for {tower.context_length}. Shorten the name or the '
+                "template, or lower 'num_tokens'.")
+        rows.append(row)
+        name_end.append(start + len(words.encode(head + plain)))
     end = torch.tensor([len(row) - 1 for row in rows])
     length = int(end.max()) + 1 if tower.causal else room
-    ids = torch.zeros(len(rows), length, dtype=torch.long)
+    ids = torch.full((len(rows), length), words.pad)
     for row, tokens in zip(ids, rows, strict=True):
         row[:len(tokens)] = torch.tensor(tokens)
-    return ClassTokens(ids, end, torch.tensor(name_end))
+    return ClassTokens(ids, end, torch.tensor(name_end), start)
