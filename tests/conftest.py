@@ -9,6 +9,8 @@ from mmpretrain.structures import DataSample
 
 import dept_mm  # noqa: F401  registers everything
 from dept_mm.apis import apply_options
+from dept_mm.models.prompts import BasePrompt
+from dept_mm.registry import MODELS
 from dept_mm.structures import Vocabulary
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -39,7 +41,18 @@ ARCHITECTURES = dict(
               multimodal_cfg=dict(TEXT, context_length=76,
                                   attn_pooler_heads=2)),
 )
+LEARNERS = sorted(n for n, c in MODELS.module_dict.items()
+                  if isinstance(c, type) and issubclass(c, BasePrompt))
+# What the smallest towers need other than a learner's defaults.
+OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
+               IVLPPrompt=dict(text_depth=2, image_depth=2))
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
+
+
+@pytest.fixture(autouse=True)
+def same_numbers():
+    """Every test starts from the same random state."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope='session')
@@ -61,6 +74,12 @@ def clip_configs(tmp_path_factory):
 def clip(clip_configs):
     """Config of the smallest ViT CLIP."""
     return clip_configs['vit']
+
+
+@pytest.fixture(params=LEARNERS)
+def learner(request):
+    """Config of each prompt learner that is registered."""
+    return dict(type=request.param, **OPTIONS.get(request.param, {}))
 
 
 @pytest.fixture

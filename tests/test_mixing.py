@@ -48,8 +48,10 @@ def metrics(runner):
 
 @pytest.mark.parametrize('config', ['dept/quickstart.py',
                                     'coop/quickstart.py'])
-def test_ours_alone(small_run, config):
-    runner, changed = train(small_run(config))
+def test_every_learner_with_both_heads(small_run, learner, config):
+    cfg = small_run(config)
+    cfg.model.backbone.prompt = learner
+    runner, changed = train(cfg)
     learned = {n for n, _ in runner.model.named_parameters()}
     assert changed == learned
     assert {'base_new/base', 'base_new/base_total'} <= set(metrics(runner))

@@ -27,13 +27,19 @@ class ImageTower:
         self.visual = visual = model.visual
         self.image_size = spec.image_size
         self.name = name
-        self.takes_prompts = isinstance(visual, VisionTransformer)
         # A timm CNN pools globally and takes any size.
         self.fixed_size = isinstance(visual,
                                      (VisionTransformer, ModifiedResNet))
-        if self.takes_prompts:
-            self.width = visual.conv1.out_channels
-            self.num_layers = len(visual.transformer.resblocks)
+
+    @property
+    def width(self) -> int:
+        """Width of its tokens."""
+        return self._vit().conv1.out_channels
+
+    @property
+    def num_layers(self) -> int:
+        """Number of its blocks."""
+        return len(self._vit().transformer.resblocks)
 
     def __call__(self, images: Tensor, prompts: Prompts) -> Tensor:
         """Encode ``images (B, 3, H, W)`` to ``(B, D)``.
@@ -52,12 +58,16 @@ class ImageTower:
         images = images.to(self._dtype())
         if prompts.empty:
             return self.model.encode_image(images, normalize=False)
-        if not self.takes_prompts:
+        return self._prompted(images, prompts)
+
+    def _vit(self) -> VisionTransformer:
+        """The tower, if it is one that takes prompts."""
+        if not isinstance(self.visual, VisionTransformer):
             raise DeptError(
                 f'The image tower of CLIP {self.name!r} '
                 f'({type(self.visual).__name__}) has no tokens, so it takes '
                 'no visual prompts; choose a ViT or a text prompt learner.')
-        return self._prompted(images, prompts)
+        return self.visual
 
     def _dtype(self) -> torch.dtype:
         """The dtype of the convolutions, which low precision casts."""
@@ -71,7 +81,7 @@ class ImageTower:
         (DePT's hosts; spec of MaPLe and IVLP), which open_clip hides inside
         ``_embeds``.
         """
-        visual, batch = self.visual, len(images)
+        visual, batch = self._vit(), len(images)
         x = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, T, W)
         start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
         x = torch.cat([start, x], dim=1)

@@ -1,5 +1,11 @@
 """Prompt learners, one file each."""
 from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.cocoop import CoCoOpPrompt
 from dept_mm.models.prompts.coop import CoOpPrompt
+from dept_mm.models.prompts.ivlp import IVLPPrompt
+from dept_mm.models.prompts.maple import MaPLePrompt
 
-__all__ = ['BasePrompt', 'CoOpPrompt', 'TextInput']
+__all__ = [
+    'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt', 'IVLPPrompt', 'MaPLePrompt',
+    'TextInput'
+]

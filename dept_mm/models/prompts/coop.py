@@ -1,17 +1,15 @@
 """CoOp: learned context words."""
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.clip.text_tower import POSITIONS
+from dept_mm.models.prompts._init import embeddings, noise
 from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
-
-INIT_STD = 0.02
 
 
 @MODELS.register_module()
@@ -54,17 +52,16 @@ class CoOpPrompt(BasePrompt):
                             'must be at least 1.')
         self.position = position
         self.class_ids = vocabulary.base if class_specific else None
+        dtype = clip.learned_dtype
+        owners = [len(vocabulary.base)] if class_specific else []
         if words:
-            context = clip.embed_words(words).float().cpu()
+            context = embeddings(clip, words).to(dtype)
+            self.context = nn.Parameter(context.repeat(*owners, 1, 1)
+                                        if owners else context)
         else:
-            shape = (num_tokens, clip.text_tower.width)
-            if class_specific:
-                shape = (len(vocabulary.base), *shape)
-            context = torch.empty(shape).normal_(std=INIT_STD)
-        if words and class_specific:
-            context = context.repeat(len(vocabulary.base), 1, 1)
-        self.num_context = context.shape[-2]
-        self.context = nn.Parameter(context.to(clip.learned_dtype))
+            self.context = noise(*owners, num_tokens, clip.text_tower.width,
+                                 dtype=dtype)
+        self.num_context = self.context.shape[-2]
 
     def for_text(self, given: TextInput) -> Prompts:
         """The context, ``(M, W)`` or, class-specific, ``(C, M, W)``."""

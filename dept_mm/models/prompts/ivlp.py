@@ -1,0 +1,84 @@
+"""Independent prompts in both towers: VPT, deep language prompts, IVLP."""
+from __future__ import annotations
+
+from torch import nn
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.prompts._init import check_depth, embeddings, noise
+from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.registry import MODELS
+from dept_mm.structures import Prompts, Vocabulary
+
+
+@MODELS.register_module()
+class IVLPPrompt(BasePrompt):
+    """Tokens of their own in the first blocks of either tower.
+
+    "Visual Prompt Tuning" (Jia et al., ECCV 2022) with image tokens alone;
+    the independent vision-language prompting of "MaPLe" (Khattak et al.,
+    CVPR 2023) and "PromptSRC" (ICCV 2023) with both. At the input of each
+    block up to the depth, new tokens replace those of the block before.
+
+    Args:
+        clip (FrozenCLIP): Gives sizes and the embeddings of ``words``.
+        vocabulary (Vocabulary): Not needed; learners all get it.
+        num_text_tokens (int): 0 keeps the data set's template.
+            Defaults to 4.
+        num_image_tokens (int): Defaults to 4.
+        text_depth (int): Blocks of the text tower with tokens of their own;
+            1 is shallow. Defaults to 1.
+        image_depth (int): Likewise. Defaults to 1.
+        words (str, optional): Start of the first text tokens, as many as
+            there are; None starts from N(0, 0.02^2).
+            Defaults to ``'a photo of a'``.
+
+    Raises:
+        DeptError: If a depth exceeds the tower's, the image tower has no
+            tokens, or there is nothing to learn.
+    """
+
+    def __init__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                 num_text_tokens: int = 4, num_image_tokens: int = 4,
+                 text_depth: int = 1, image_depth: int = 1,
+                 words: str | None = 'a photo of a') -> None:
+        super().__init__()
+        if not num_text_tokens and not num_image_tokens:
+            raise DeptError('IVLPPrompt: there is nothing to learn with '
+                            'num_text_tokens=0 and num_image_tokens=0.')
+        self.num_context = num_text_tokens
+        self.text = self.image = None
+        if num_text_tokens:
+            self.text = _layers(clip, clip.text_tower, num_text_tokens,
+                                text_depth)
+            start = embeddings(clip, words) if words else ()
+            if len(start) >= num_text_tokens:
+                self.text[0].data.copy_(start[:num_text_tokens])
+        else:
+            self.template = None
+        if num_image_tokens:
+            self.image = _layers(clip, clip.image_tower, num_image_tokens,
+                                 image_depth)
+
+    def for_image(self) -> Prompts:
+        """Tokens ``(n, W)`` of the first block and of deeper ones."""
+        return _prompts(self.image)
+
+    def for_text(self, given: TextInput) -> Prompts:
+        """Likewise."""
+        return _prompts(self.text)
+
+
+def _layers(clip: FrozenCLIP, tower, count: int, depth: int
+            ) -> nn.ParameterList:
+    """``depth`` parameters ``(count, W)`` for a tower's first blocks."""
+    check_depth(clip, tower, depth)
+    return nn.ParameterList(
+        noise(count, tower.width, dtype=clip.learned_dtype)
+        for _ in range(depth))
+
+
+def _prompts(tokens: nn.ParameterList | None) -> Prompts:
+    if tokens is None:
+        return Prompts()
+    return Prompts(context=tokens[0], deep=dict(enumerate(tokens[1:], 1)))
