@@ -13,7 +13,8 @@ Everything that prompt learners of the field put into a tower, and where:
                       (Decomposed and Adaptive-Decomposed prompts).
 ``deep[i]``           replaces the context at the input of block ``i``
                       (0-based, ``i >= 1``), without positional embedding
-                      (MaPLe, deep VPT, PromptSRC).
+                      (MaPLe, deep VPT, PromptSRC). Text context must then
+                      stand behind the start token.
 ``inserted[k]``       further tokens that join after block ``k`` (1-based:
                       ``k`` blocks have run) and stay (Late prompts). A
                       tensor, or a function of the hidden states.

@@ -108,6 +108,24 @@ def test_inserted_text_prompts_are_attended_to(clip):
         torch.testing.assert_close(found, expected)
 
 
+def test_deep_and_inserted_text_prompts_together(clip):
+    built = build_clip(clip)
+    text = built.text_tower.text
+    tokens = built.tokenize(['owl'], '{}.', 2)
+    context, deep, late = (torch.randn(n, 32) for n in (2, 2, 3))
+    seen = []
+    hook = text.transformer.resblocks[1].register_forward_pre_hook(
+        lambda _, args: seen.append(args[0].clone()))
+    built.encode_text(tokens, Prompts(context))
+    hook.remove()
+    x = torch.cat([seen[0][:, :1], late[None], deep[None], seen[0][:, 3:]], 1)
+    mask = torch.full((x.shape[1], ) * 2, float('-inf')).triu(1)
+    x = text.ln_final(text.transformer.resblocks[1](x, attn_mask=mask))
+    found = built.encode_text(
+        tokens, Prompts(context, deep={1: deep}, inserted={1: late}))
+    torch.testing.assert_close(found, x[:, -1] @ text.text_projection)
+
+
 def test_offset_moves_the_own_tokens(clip):
     built = build_clip(clip)
     tokens = built.tokenize(['owl'], '{}.', 2)

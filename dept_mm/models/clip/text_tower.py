@@ -94,15 +94,17 @@ class TextTower:
              ) -> tuple[Tensor, Tensor]:
         """All blocks over ``x (N, L, W)``."""
         transformer = self.text.transformer
+        context = start  # slot of the first context token
         for i, block in enumerate(transformer.resblocks):
             if i in prompts.inserted:
                 given = prompts.inserted[i]
                 given = given(x, last) if callable(given) else given
-                x = _behind_start(x, given, start)
+                x = _put(x, given, start)
+                context = context + given.shape[-2]
                 last = last + given.shape[-2]
             if i in prompts.deep:
                 deep = prompts.deep[i]
-                x = _behind_start(x, deep, start, deep.shape[-2])
+                x = _put(x, deep, context, replace=deep.shape[-2])
             mask = self._mask(x)
             if transformer.batch_first:
                 x = block(x, attn_mask=mask)
@@ -156,7 +158,10 @@ class OpaqueTextTower:
         Raises:
             DeptError: Always.
         """
-        raise DeptError(
+        raise self._refusal()
+
+    def _refusal(self) -> DeptError:
+        return DeptError(
             f'The text tower of CLIP {self.name!r} '
             f'({type(self.model.text).__name__}) takes no prompts: it is not '
             "CLIP's own transformer. Zero-shot, linear probes and visual "
@@ -166,7 +171,7 @@ class OpaqueTextTower:
                  position: str = 'end') -> Tensor:
         """Encode one sentence per class to un-normalised ``(C, D)``."""
         if not prompts.empty:
-            return self.width  # says why not
+            raise self._refusal()
         return self.model.encode_text(tokens.ids, normalize=False)
 
 
@@ -193,16 +198,12 @@ def _order(tokens: ClassTokens, extra: int, position: str) -> Tensor:
     count, own = tokens.ids.shape
     slots = torch.arange(own, device=tokens.ids.device).expand(count, -1)
     context = torch.arange(own, own + extra, device=slots.device)
-    if position == 'end':
-        front, behind = extra, tokens.name_end
-    elif position == 'middle':
-        front, behind = extra // 2, tokens.name_end
-    else:
-        front, behind = 0, tokens.name_end
+    # How many context tokens come before the words.
+    front = dict(end=extra, middle=extra // 2, front=0)[position]
     # Sorting by the slot that comes next, context before own tokens, is the
     # insertion: context goes behind the start token or behind the name.
     place = torch.where(torch.arange(extra, device=slots.device) < front,
-                        tokens.start, behind[:, None])
+                        tokens.start, tokens.name_end[:, None])
     key = torch.cat([slots, place], dim=1) * 2
     key[:, :own] += 1
     both = torch.cat([slots, context.expand(count, -1)], dim=1)
@@ -217,14 +218,13 @@ def _count_images(prompts: Prompts) -> int | None:
                  if isinstance(t, Tensor) and t.ndim == 4), None)
 
 
-def _behind_start(x: Tensor, tokens: Tensor, start: int, replace: int = 0
-                  ) -> Tensor:
-    """Put tokens behind the ``start`` tokens of ``x (N, L, W)``, in place of
-    the ``replace`` tokens there."""
+def _put(x: Tensor, tokens: Tensor, slot: int, replace: int = 0) -> Tensor:
+    """Put tokens at a slot of ``x (N, L, W)``, in place of the ``replace``
+    tokens there."""
     tokens = tokens.to(x.dtype)
     if tokens.ndim == 4:
         tokens = tokens.expand(-1, len(x) // len(tokens), -1, -1).flatten(0, 1)
     elif tokens.ndim == 3 and len(tokens) not in (1, len(x)):
         tokens = tokens.repeat(len(x) // len(tokens), 1, 1)
     tokens = tokens.expand(len(x), -1, -1)
-    return torch.cat([x[:, :start], tokens, x[:, start + replace:]], dim=1)
+    return torch.cat([x[:, :slot], tokens, x[:, slot + replace:]], dim=1)
