@@ -63,16 +63,16 @@ def architecture(clip: Mapping) -> dict:
     """open_clip's architecture config of a CLIP.
 
     Raises:
-        DeptError: If open_clip does not know the name, or a local folder
-            has no ``open_clip_config.json``.
+        DeptError: If open_clip does not know the name, or the
+            ``open_clip_config.json`` of a folder or of the Hub cannot be
+            read.
     """
     name = model_name(clip)
     try:
         found = get_model_config(name)
-    except FileNotFoundError as error:
-        raise DeptError(f'CLIP {name!r}: {error.filename} does not exist; a '
-                        'local CLIP is a folder with open_clip_config.json '
-                        'and its weights.') from error
+    except (OSError, ValueError) as error:
+        raise DeptError(f'CLIP {name!r}: its open_clip_config.json cannot be '
+                        f'read: {error}') from error
     if found is None:
         near = difflib.get_close_matches(name, open_clip.list_models(), 5)
         raise DeptError(f'Unknown CLIP {name!r}. '
