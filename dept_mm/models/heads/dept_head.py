@@ -52,7 +52,8 @@ class DePTHead(HeaderMixin, CLIPHead):
             features and the dtype of the linear head.
         in_channels (int, optional): That width, where there is no config.
         loss_weight (float): :math:`\lambda`. Defaults to 0.7.
-        fusion_weight (float): :math:`\mu`. Defaults to 0.7.
+        fusion_weight (float): :math:`\mu`; 1 answers by the second head
+            alone. Defaults to 0.7.
         fusion (str): ``'logits'``, as in the code, or ``'probs'``, as in the
             paper. Defaults to ``'logits'``.
         transform (bool): Whether to have the channel-wise transforms.
@@ -166,7 +167,8 @@ class DePTHead(HeaderMixin, CLIPHead):
                               feats.logit_scale), target
         text = feats.text
         if text.ndim == 3:  # each image has texts of its own
-            text = text[torch.arange(len(target)), target]
+            index = torch.arange(len(target), device=target.device)
+            text = text[index, target]
         else:
             text = text[target]
         x = torch.cat([self.text_transform(text),
