@@ -9,7 +9,8 @@ from dept_mm.models.clip import build_clip, clip_spec, loading
 
 @pytest.mark.parametrize('config, culprit', [
     (dict(name='ViT-B-61'), "'ViT-B-61'.*ViT-B-16"),
-    (dict(name='local-dir:nowhere'), 'open_clip_config.json cannot be read.*nowhere'),
+    (dict(name='local-dir:nowhere'),
+     'open_clip_config.json cannot be read.*nowhere'),
     (dict(name='builtin:nothing'), 'builtin:nothing'),
     (dict(pretrained='openai'), "no 'name'"),
     (dict(name='ViT-B-16', precision='fp8'), "'fp8'"),
