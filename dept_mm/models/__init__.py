@@ -2,9 +2,16 @@
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
 from dept_mm.models.heads import CLIPHead, DePTHead
-from dept_mm.models.prompts import CoOpPrompt
+from dept_mm.models.losses import SelfConsistencyLoss, TextConsistencyLoss
+from dept_mm.models.prompts import (
+    CoCoOpPrompt,
+    CoOpPrompt,
+    IVLPPrompt,
+    MaPLePrompt,
+)
 
 __all__ = [
-    'CLIPDataPreprocessor', 'CLIPHead', 'CoOpPrompt', 'DePTHead',
-    'PromptedCLIP'
+    'CLIPDataPreprocessor', 'CLIPHead', 'CoCoOpPrompt', 'CoOpPrompt',
+    'DePTHead', 'IVLPPrompt', 'MaPLePrompt', 'PromptedCLIP',
+    'SelfConsistencyLoss', 'TextConsistencyLoss'
 ]

@@ -6,6 +6,17 @@ from typing import NamedTuple
 from torch import Tensor
 
 
+class TeacherFeatures(NamedTuple):
+    """Features of the frozen CLIP without prompts, un-normalised.
+
+    Attributes:
+        text (Tensor): ``(C, D)``, of hand-written sentences.
+        image (Tensor, optional): ``(B, D)``, of the same images.
+    """
+    text: Tensor
+    image: Tensor | None
+
+
 class CLIPFeatures(NamedTuple):
     """Features of a batch, un-normalised; ``B`` images, ``C`` classes.
 
@@ -20,10 +31,13 @@ class CLIPFeatures(NamedTuple):
         ids (tuple[str], optional): Identities of all classes that labels
             refer to; see ``Vocabulary``.
         logit_scale (Tensor): CLIP's frozen scale, already exponentiated.
+        teacher (TeacherFeatures, optional): In training, what consistency
+            terms compare with.
         image (Tensor): ``(B, D)``.
     """
     text: Tensor | None
     labels: Tensor | None
     ids: tuple[str, ...] | None
     logit_scale: Tensor
+    teacher: TeacherFeatures | None
     image: Tensor

@@ -62,7 +62,8 @@ def trainable_value(name: str, shape: tuple) -> torch.Tensor:
     if 'film' in name:
         x = 1 + .1 * x if name.endswith('scale') else .1 * x
     else:
-        is_token = 'ctx' in name or 'compound_prompts_text' in name
+        is_token = any(part in name for part in (
+            'ctx', 'compound_prompts_text', 'VPT'))
         x = (.02 if is_token else .04) * x
     return torch.from_numpy(x.astype('f4'))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmpretrain.structures import DataSample
 
 from dept_mm.models import DePTHead, PromptedCLIP
@@ -21,8 +22,9 @@ from reference_clip import (  # noqa: E402
     trainable_value,
 )
 
-COOP, COCOOP, MAPLE = (
-    dict(type=f'{host}Prompt') for host in ('CoOp', 'CoCoOp', 'MaPLe'))
+CONFIGS = Path(__file__).parents[2] / 'configs'
+COOP, COCOOP, MAPLE, IVLP = (
+    dict(type=f'{host}Prompt') for host in ('CoOp', 'CoCoOp', 'MaPLe', 'IVLP'))
 # File -> the prompt learner that made it.
 PROMPTS = dict(
     coop=dict(COOP, num_tokens=16),
@@ -34,7 +36,19 @@ PROMPTS = dict(
     cocoop_dept=COCOOP,
     maple=dict(MAPLE, num_tokens=2, depth=3),
     maple_dept=dict(MAPLE, num_tokens=2, depth=3),
+    kgcoop=dict(COOP, words='a photo of a'),
+    kgcoop_dept=dict(COOP, words='a photo of a'),
+    promptsrc=dict(IVLP, text_depth=3, image_depth=3),
 )
+TEMPLATES = Config.fromfile(
+    CONFIGS / '_base_/templates/promptsrc.py').templates
+# Host -> what its loss compares with, and that loss.
+TEACHERS = dict(
+    kgcoop=dict(templates='a centered satellite photo of {}.'),
+    promptsrc=dict(templates=TEMPLATES, image=True))
+TERMS = dict(
+    kgcoop=dict(type='TextConsistencyLoss', loss_weight=2.0),
+    promptsrc=dict(type='SelfConsistencyLoss'))
 LEARNER = 'prompt_learner.'
 # Our parameter -> the name the public code gives it.
 PUBLIC = {
@@ -61,6 +75,13 @@ PUBLIC = {
     'linear.weight': 'linear_probe_proj.weight',
     'linear.bias': 'linear_probe_proj.bias',
 }
+BLOCKS = 'transformer.resblocks'
+INDEPENDENT = {
+    'prompt.text.0': LEARNER + 'ctx',
+    'prompt.image.0': 'image_encoder.VPT',
+    **{f'prompt.{tower}.{i}': f'{tower}_encoder.{BLOCKS}.{i}.VPT_shallow'
+       for tower in ('text', 'image') for i in (1, 2)},
+}
 
 
 @pytest.fixture(scope='module')
@@ -73,13 +94,18 @@ def case(request, clip):
     """Model and reference outputs of one file."""
     name = request.param
     vocabulary = Vocabulary(BASE + NEW, BASE)
-    backbone = PromptedCLIP(clip, vocabulary, PROMPTS[name])
-    head = CLIPHead()
+    host = name.removesuffix('_dept')
+    backbone = PromptedCLIP(clip, vocabulary, PROMPTS[name],
+                            teacher=TEACHERS.get(host))
+    losses = [TERMS[host]] if host in TERMS else []
+    head = CLIPHead(losses=losses)
     if name.endswith('_dept'):
-        head = DePTHead(vocabulary, in_channels=clip.spec.embed_dim)
+        head = DePTHead(vocabulary, in_channels=clip.spec.embed_dim,
+                        losses=losses)
     with np.load(REFERENCE / f'{name}.npz') as file:
         expected = {k: file[k] for k in file.files}
-    learned = {PUBLIC[k]: p for module in (backbone, head)
+    public = dict(PUBLIC, **INDEPENDENT) if host == 'promptsrc' else PUBLIC
+    learned = {public[k]: p for module in (backbone, head)
                for k, p in module.named_parameters()}
     assert sorted(learned) == sorted(expected['trainable'])
     for key, parameter in learned.items():

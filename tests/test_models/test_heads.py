@@ -24,7 +24,7 @@ def make_feats(request):
 
     def make(vocabulary, labels):
         return CLIPFeatures(text[..., labels, :], torch.tensor(labels),
-                            vocabulary.ids, torch.tensor(SCALE), image)
+                            vocabulary.ids, torch.tensor(SCALE), None, image)
 
     return make
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
+from dept_mm.models.backbones.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
 from dept_mm.models.header import HeaderMixin
 from dept_mm.models.prompts import TextInput
@@ -35,6 +36,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         templates (str | Sequence[str], optional): Templates of the zero-shot
             classifier; several make an ensemble, the normalised mean of
             normalised features. Defaults to the vocabulary's.
+        teacher (Mapping, optional): Options of a ``Teacher``: features of
+            the CLIP without prompts, which loss terms compare with in
+            training. Defaults to none.
 
     Raises:
         DeptError: If CLIP, vocabulary and learner do not fit together.
@@ -43,7 +47,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def __init__(self, clip: Mapping | FrozenCLIP,
                  vocabulary: Mapping | Sequence[str] | Vocabulary = None,
                  prompt: Mapping | None = None,
-                 templates: str | Sequence[str] | None = None) -> None:
+                 templates: str | Sequence[str] | None = None,
+                 teacher: Mapping | None = None) -> None:
         super().__init__()
         # nn.Module would register it; see the class's docstring.
         object.__setattr__(self, 'clip', build_clip(clip))
@@ -55,6 +60,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.templates = templates
         self.vocabulary = None
         self.prompt = None
+        self.teacher = None if teacher is None else Teacher(**teacher)
         self._tokens = {}
         self._kept = None
         if vocabulary is not None:
@@ -88,12 +94,15 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """
         visual = self.prompt.for_image() if self.prompt else Prompts()
         image = self.clip.encode_image(images, visual)
-        text = labels = ids = None
+        text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
             text = self._text(image)
-        return CLIPFeatures(text, labels, ids, self.clip.logit_scale, image)
+            if self.teacher is not None and self.training:
+                teacher = self.teacher(self.clip, self.vocabulary, images)
+        return CLIPFeatures(text, labels, ids, self.clip.logit_scale,
+                            teacher, image)
 
     def zero_shot(self) -> PromptedCLIP:
         """The same CLIP and vocabulary without prompts."""

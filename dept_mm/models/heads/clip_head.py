@@ -1,13 +1,15 @@
 """The similarity head of CLIP."""
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
+from dept_mm.models.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures
 
@@ -25,9 +27,16 @@ class CLIPHead(ClsHead):
     no parameters.
 
     Args:
+        losses (Sequence[Mapping]): Terms that are added to the loss, each
+            with its own weight, e.g. a host's consistency term.
+            Defaults to none.
         **kwargs: ``loss``, ``topk`` and ``cal_acc`` of MMPretrain's
             ``ClsHead``.
     """
+
+    def __init__(self, losses: Sequence[Mapping] = (), **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.terms = nn.ModuleList(MODELS.build(dict(t)) for t in losses)
 
     def forward(self, feats: CLIPFeatures) -> Tensor:
         """Logits ``(B, C)``, one column per row of ``feats.text``."""
@@ -35,18 +44,19 @@ class CLIPHead(ClsHead):
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
              **kwargs) -> dict[str, Tensor]:
-        """Cross-entropy over the classes that were encoded.
+        """Cross-entropy of the similarities over the classes that were
+        encoded, and the terms.
 
         Raises:
             DeptError: If a sample's class is not among them.
         """
-        target = targets(feats, data_samples)
-        return self._losses(self(feats), target, **kwargs)
-
-    def _losses(self, logits: Tensor, target: Tensor, **kwargs) -> dict:
-        """ClsHead's loss and accuracy on targets that are rows of text."""
-        return self._get_loss(logits, [
-            DataSample().set_gt_label(row) for row in target], **kwargs)
+        logits = CLIPHead.forward(self, feats)
+        rows = [DataSample().set_gt_label(row)
+                for row in targets(feats, data_samples)]
+        losses = self._get_loss(logits, rows, **kwargs)
+        for i, term in enumerate(self.terms):
+            losses[f'loss_term{i}'] = term(feats, logits)
+        return losses
 
     def _get_predictions(self, cls_score: Tensor,
                          data_samples: list[DataSample] | None
@@ -57,26 +67,6 @@ class CLIPHead(ClsHead):
         for sample, logit in zip(samples, cls_score, strict=True):
             sample.set_field(logit, 'pred_logit')
         return samples
-
-
-def similarity(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
-    """Scaled cosine similarity, in fp32: cosines differ in the third digit,
-    which half precision does not carry.
-
-    Args:
-        image (Tensor): ``(B, D)``.
-        text (Tensor): ``(C, D)`` or ``(B, C, D)``.
-        scale (Tensor): Scalar.
-
-    Returns:
-        Tensor: ``(B, C)``.
-    """
-    with torch.autocast(image.device.type, enabled=False):
-        image = F.normalize(image.float(), dim=-1)
-        text = F.normalize(text.float(), dim=-1)
-        if text.ndim == 2:
-            return scale * image @ text.T
-        return scale * torch.einsum('bd,bcd->bc', image, text)
 
 
 def targets(feats: CLIPFeatures, data_samples: list[DataSample]) -> Tensor:

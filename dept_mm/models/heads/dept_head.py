@@ -12,7 +12,8 @@ from dept_mm.errors import DeptError
 from dept_mm.models.clip import clip_spec, learned_dtype
 from dept_mm.models.header import HeaderMixin
 from dept_mm.models.heads.channel_transform import ChannelTransform
-from dept_mm.models.heads.clip_head import CLIPHead, similarity, targets
+from dept_mm.models.heads.clip_head import CLIPHead, targets
+from dept_mm.models.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
@@ -38,6 +39,8 @@ class DePTHead(HeaderMixin, CLIPHead):
     the similarity :math:`s`. (The paper writes the fusion over
     probabilities; its code fuses logits.) The two weighted losses are
     reported as ``loss_itm`` and ``loss_cat``, the paper's names of the heads.
+    Terms of the host (``losses``) are added with their own weight, on the
+    features before the transforms.
 
     The head keeps one row per base class and knows it by identity, so it
     answers for exactly those classes whatever stands beside them. Next to
@@ -133,9 +136,9 @@ class DePTHead(HeaderMixin, CLIPHead):
         Raises:
             DeptError: If a sample's class has no row.
         """
-        target = targets(feats, data_samples)
-        losses = self._losses(super().forward(feats), target, **kwargs)
+        losses = super().loss(feats, data_samples, **kwargs)
         losses['loss_itm'] = (1 - self.loss_weight) * losses.pop('loss')
+        target = targets(feats, data_samples)
         losses['loss_cat'] = self.loss_weight * self.loss_module(
             *self._second_batch(feats, target), **kwargs)
         return losses

@@ -1,0 +1,5 @@
+"""Loss terms that a head adds to its own."""
+from dept_mm.models.losses.self_consistency_loss import SelfConsistencyLoss
+from dept_mm.models.losses.text_consistency_loss import TextConsistencyLoss
+
+__all__ = ['SelfConsistencyLoss', 'TextConsistencyLoss']

@@ -1,0 +1,26 @@
+"""CLIP's similarity, which heads and losses share."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def similarity(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+    """Scaled cosine similarity, in fp32: cosines differ in the third digit,
+    which half precision does not carry.
+
+    Args:
+        image (Tensor): ``(B, D)``.
+        text (Tensor): ``(C, D)`` or ``(B, C, D)``.
+        scale (Tensor): Scalar.
+
+    Returns:
+        Tensor: ``(B, C)``.
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        image = F.normalize(image.float(), dim=-1)
+        text = F.normalize(text.float(), dim=-1)
+        if text.ndim == 2:
+            return scale * image @ text.T
+        return scale * torch.einsum('bd,bcd->bc', image, text)

@@ -1,0 +1,68 @@
+"""Loss terms of hosts, and the teacher they compare with."""
+import pytest
+import torch
+from torch.nn import functional as F
+
+from dept_mm.errors import DeptError
+from dept_mm.models import CLIPHead, DePTHead, PromptedCLIP
+
+TERMS = ['TextConsistencyLoss', 'SelfConsistencyLoss']
+TEMPLATES = ['a photo of a {}.', 'the {}.']
+
+
+@pytest.fixture
+def backbone(clip, learner, vocabulary):
+    return PromptedCLIP(clip, vocabulary, learner, teacher=dict(
+        templates=TEMPLATES, image=True)).train()
+
+
+def test_teacher_is_the_plain_clip(backbone, vocabulary, images):
+    feats = backbone(images)
+    clip = backbone.clip
+    texts = [clip.model.encode_text(clip.tokenizer(
+        [t.format(n.replace('_', ' ')) for n in vocabulary.base]))
+        for t in TEMPLATES]
+    # Un-normalised features are averaged, as in PromptSRC's code.
+    torch.testing.assert_close(feats.teacher.text, sum(texts) / 2)
+    torch.testing.assert_close(feats.teacher.image,
+                               clip.model.encode_image(images))
+    assert not feats.teacher.text.requires_grad
+    assert backbone(images).teacher.text is feats.teacher.text
+    assert backbone.eval()(images).teacher is None
+
+
+@pytest.mark.parametrize('head', ['CLIPHead', 'DePTHead'])
+@pytest.mark.parametrize('term', TERMS)
+def test_terms_are_added_unweighted_by_lambda(backbone, vocabulary, images,
+                                              samples, head, term):
+    make = dict(CLIPHead=CLIPHead, DePTHead=lambda **kw: DePTHead(
+        vocabulary, in_channels=16, loss_weight=1., **kw))[head]
+    feats = backbone(images)
+    losses = make(losses=[dict(type=term), dict(type=term)]).loss(
+        feats, samples)
+    torch.testing.assert_close(losses['loss_term0'], losses['loss_term1'])
+    assert losses['loss_term0'] > 0
+    losses['loss_term0'].backward()
+    parameter = next(backbone.parameters())
+    assert parameter.grad.isfinite().all() and parameter.grad.any()
+
+
+def test_text_term_by_hand(backbone, images, samples):
+    feats = backbone(images)
+    head = CLIPHead(losses=[dict(type='TextConsistencyLoss', loss_weight=3.)])
+    cosine = F.cosine_similarity(
+        feats.text.reshape(-1, 3, 16), feats.teacher.text, dim=-1)
+    torch.testing.assert_close(head.loss(feats, samples)['loss_term0'],
+                               3 * (1 - cosine.mean()))
+
+
+def test_terms_need_a_teacher(clip, vocabulary, images, samples):
+    coop = dict(type='CoOpPrompt')
+    for term, teacher, message in (
+            (TERMS[0], None, 'teacher=dict'),
+            (TERMS[1], None, 'teacher=dict'),
+            (TERMS[1], dict(), 'image=True')):
+        feats = PromptedCLIP(clip, vocabulary, coop,
+                             teacher=teacher).train()(images)
+        with pytest.raises(DeptError, match=message):
+            CLIPHead(losses=[dict(type=term)]).loss(feats, samples)
