@@ -9,6 +9,7 @@ def test_zero_shot_then_tuned(small_run, tmp_path):
     cfg = small_run()
     runner = Runner.from_cfg(cfg)
     runner.train()
+    log, = (path.read_text() for path in tmp_path.glob('*/*.log'))
     rows = json.loads((tmp_path / 'base_new.json').read_text())
     assert list(rows) == ['zero-shot', 'tuned']
     # Zero-shot is what the same CLIP gives through a config of its own.
@@ -18,7 +19,6 @@ def test_zero_shot_then_tuned(small_run, tmp_path):
     hub = runner.message_hub.log_scalars
     for key, value in rows['tuned'].items():
         assert value == hub[f'val/{key}'].current()
-    log = next(tmp_path.glob('*/*.log')).read_text()
     table = log[log.index('Top-1 accuracy'):].splitlines()
     assert table[1].split() == ['base', 'new', 'H']
     assert table[3].split()[0] == 'tuned'
