@@ -33,6 +33,13 @@ def test_equal_configs_share_one_instance(clip):
     assert not torch.equal(other.visual.proj, ours.visual.proj)
 
 
+def test_building_leaves_the_random_state_alone(clip):
+    expected = torch.get_rng_state()
+    build_clip(dict(clip, precision='bf16'))
+    build_clip(dict(name='builtin:demo_clip'))
+    assert torch.equal(torch.get_rng_state(), expected)
+
+
 def test_low_precision_keeps_features_and_identity(clip, images):
     full = build_clip(clip)
     low = build_clip(dict(clip, precision='bf16'))

@@ -91,10 +91,17 @@ def learned_dtype(clip: Mapping) -> torch.dtype:
 
 
 def _create(clip: Mapping, precision: str, **weights) -> nn.Module:
-    """Create an open_clip model whose text tower is a module of its own."""
-    return open_clip.create_model(
-        model_name(clip), precision=precision, force_custom_text=True,
-        pretrained_text=False, **weights)
+    """Create an open_clip model whose text tower is a module of its own.
+
+    It starts from random weights that agree between the ranks of a run, and
+    leaves the random state alone: what is learned starts from the run's seed
+    whichever CLIP stands beside it, and however it came here.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(RANDOM_SEED)
+        return open_clip.create_model(
+            model_name(clip), precision=precision, force_custom_text=True,
+            pretrained_text=False, **weights)
 
 
 def _load(clip: Mapping) -> nn.Module:
@@ -103,10 +110,7 @@ def _load(clip: Mapping) -> nn.Module:
     pretrained = clip.get('pretrained')
     try:
         if pretrained == RANDOM:
-            # Random weights must agree between the ranks of a run.
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(RANDOM_SEED)
-                return _create(clip, 'fp32', load_weights=False)
+            return _create(clip, 'fp32', load_weights=False)
         if pretrained and _is_torchscript(pretrained):
             model = _create(clip, 'fp32', load_weights=False)
             _load_torchscript(model, pretrained)
