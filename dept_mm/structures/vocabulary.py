@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
@@ -54,7 +55,7 @@ class Vocabulary:
             raise DeptError(f'{len(self.ids)} class ids for '
                             f'{len(self.names)} class names.')
         for what, ids in (('class', self.ids), ('base class', self.base)):
-            twice = sorted({i for i in ids if ids.count(i) > 1})
+            twice = sorted(i for i, n in Counter(ids).items() if n > 1)
             if twice:
                 raise DeptError(f'Each {what} must be listed once; listed '
                                 f'more than once: {twice}.')

@@ -64,8 +64,7 @@ class FrozenCLIP(nn.Module):
     @property
     def learned_dtype(self) -> torch.dtype:
         """The dtype of what is learned beside it."""
-        pure = self.precision == 'pure_fp16'
-        return torch.float16 if pure else torch.float32
+        return dtype_beside(self.precision)
 
     @property
     def logit_scale(self) -> Tensor:
@@ -104,6 +103,12 @@ class FrozenCLIP(nn.Module):
                     position: str = 'end') -> Tensor:
         """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``."""
         return self.text_tower(tokens, prompts, position)
+
+
+def dtype_beside(precision: str) -> torch.dtype:
+    """The dtype of what is learned beside a CLIP of this precision: fp32
+    master weights, except under ``pure_fp16``."""
+    return torch.float16 if precision == 'pure_fp16' else torch.float32
 
 
 def weights_digest(model: nn.Module) -> str:

@@ -13,7 +13,11 @@ from mmengine.logging import print_log
 from torch import nn
 
 from dept_mm.errors import DeptError
-from dept_mm.models.clip.frozen_clip import FrozenCLIP, weights_digest
+from dept_mm.models.clip.frozen_clip import (
+    FrozenCLIP,
+    dtype_beside,
+    weights_digest,
+)
 from dept_mm.models.clip.spec import architecture, clip_spec, model_name
 
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'pure_fp16')
@@ -84,10 +88,8 @@ def has_gpu() -> bool:
 
 
 def learned_dtype(clip: Mapping) -> torch.dtype:
-    """The dtype of what is learned beside this CLIP (fp32 master weights,
-    except under ``pure_fp16``)."""
-    pure = usable_precision(clip) == 'pure_fp16'
-    return torch.float16 if pure else torch.float32
+    """The dtype of what is learned beside this CLIP, without building it."""
+    return dtype_beside(usable_precision(clip))
 
 
 def _create(clip: Mapping, precision: str, **weights) -> nn.Module:

@@ -50,9 +50,13 @@ class CLIPHead(ClsHead):
         Raises:
             DeptError: If a sample's class is not among them.
         """
+        return self._loss(feats, targets(feats, data_samples), **kwargs)
+
+    def _loss(self, feats: CLIPFeatures, target: Tensor, **kwargs
+              ) -> dict[str, Tensor]:
+        """The losses, given the row of ``feats.text`` of each sample."""
         logits = CLIPHead.forward(self, feats)
-        rows = [DataSample().set_gt_label(row)
-                for row in targets(feats, data_samples)]
+        rows = [DataSample().set_gt_label(row) for row in target]
         losses = self._get_loss(logits, rows, **kwargs)
         for i, term in enumerate(self.terms):
             losses[f'loss_term{i}'] = term(feats, logits)

@@ -4,7 +4,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -12,7 +11,7 @@ from dept_mm.errors import DeptError
 from dept_mm.models.clip import clip_spec, learned_dtype
 from dept_mm.models.header import HeaderMixin
 from dept_mm.models.heads.channel_transform import ChannelTransform
-from dept_mm.models.heads.clip_head import CLIPHead, targets
+from dept_mm.models.heads.clip_head import CLIPHead
 from dept_mm.models.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
@@ -129,16 +128,15 @@ class DePTHead(HeaderMixin, CLIPHead):
         z[:, columns] = fused
         return z
 
-    def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
-             **kwargs) -> dict[str, Tensor]:
+    def _loss(self, feats: CLIPFeatures, target: Tensor, **kwargs
+              ) -> dict[str, Tensor]:
         """Both heads' losses, weighted; they are summed by the framework.
 
         Raises:
             DeptError: If a sample's class has no row.
         """
-        losses = super().loss(feats, data_samples, **kwargs)
+        losses = super()._loss(feats, target, **kwargs)
         losses['loss_itm'] = (1 - self.loss_weight) * losses.pop('loss')
-        target = targets(feats, data_samples)
         losses['loss_cat'] = self.loss_weight * self.loss_module(
             *self._second_batch(feats, target), **kwargs)
         return losses

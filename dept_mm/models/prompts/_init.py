@@ -1,11 +1,14 @@
-"""Where learned tokens start from."""
+"""Learned tokens: where they start from, and how deep ones stack."""
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
+from dept_mm.structures import Prompts
 
 STD = 0.02
 
@@ -30,3 +33,18 @@ def check_depth(clip: FrozenCLIP, tower, depth: int) -> None:
         raise DeptError(f'Prompts of depth {depth}: the '
                         f'{type(tower).__name__} of CLIP {clip.name!r} has '
                         f'{tower.num_layers} blocks.')
+
+
+def deep_tokens(clip: FrozenCLIP, tower, count: int, depth: int
+                ) -> nn.ParameterList:
+    """``depth`` parameters ``(count, W)`` for a tower's first blocks."""
+    check_depth(clip, tower, depth)
+    return nn.ParameterList(
+        noise(count, tower.width, dtype=clip.learned_dtype)
+        for _ in range(depth))
+
+
+def deep_prompts(tokens: Sequence[Tensor]) -> Prompts:
+    """Tokens of the first block as context, the others from block to
+    block."""
+    return Prompts(context=tokens[0], deep=dict(enumerate(tokens[1:], 1)))

@@ -1,11 +1,13 @@
 """Independent prompts in both towers: VPT, deep language prompts, IVLP."""
 from __future__ import annotations
 
-from torch import nn
-
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts._init import check_depth, embeddings, noise
+from dept_mm.models.prompts._init import (
+    deep_prompts,
+    deep_tokens,
+    embeddings,
+)
 from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -29,8 +31,8 @@ class IVLPPrompt(BasePrompt):
         text_depth (int): Blocks of the text tower with tokens of their own;
             1 is shallow. Defaults to 1.
         image_depth (int): Likewise. Defaults to 1.
-        words (str, optional): Start of the first text tokens, as many as
-            there are; None starts from N(0, 0.02^2).
+        words (str, optional): Start of the first text tokens; None, or fewer
+            words than tokens, starts from N(0, 0.02^2).
             Defaults to ``'a photo of a'``.
 
     Raises:
@@ -49,36 +51,21 @@ class IVLPPrompt(BasePrompt):
         self.num_context = num_text_tokens
         self.text = self.image = None
         if num_text_tokens:
-            self.text = _layers(clip, clip.text_tower, num_text_tokens,
-                                text_depth)
+            self.text = deep_tokens(clip, clip.text_tower, num_text_tokens,
+                                    text_depth)
             start = embeddings(clip, words) if words else ()
             if len(start) >= num_text_tokens:
                 self.text[0].data.copy_(start[:num_text_tokens])
         else:
             self.template = None
         if num_image_tokens:
-            self.image = _layers(clip, clip.image_tower, num_image_tokens,
-                                 image_depth)
+            self.image = deep_tokens(clip, clip.image_tower,
+                                     num_image_tokens, image_depth)
 
     def for_image(self) -> Prompts:
         """Tokens ``(n, W)`` of the first block and of deeper ones."""
-        return _prompts(self.image)
+        return Prompts() if self.image is None else deep_prompts(self.image)
 
     def for_text(self, given: TextInput) -> Prompts:
         """Likewise."""
-        return _prompts(self.text)
-
-
-def _layers(clip: FrozenCLIP, tower, count: int, depth: int
-            ) -> nn.ParameterList:
-    """``depth`` parameters ``(count, W)`` for a tower's first blocks."""
-    check_depth(clip, tower, depth)
-    return nn.ParameterList(
-        noise(count, tower.width, dtype=clip.learned_dtype)
-        for _ in range(depth))
-
-
-def _prompts(tokens: nn.ParameterList | None) -> Prompts:
-    if tokens is None:
-        return Prompts()
-    return Prompts(context=tokens[0], deep=dict(enumerate(tokens[1:], 1)))
+        return Prompts() if self.text is None else deep_prompts(self.text)

@@ -7,7 +7,12 @@ from torch import nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts._init import check_depth, embeddings, noise
+from dept_mm.models.prompts._init import (
+    check_depth,
+    deep_prompts,
+    deep_tokens,
+    embeddings,
+)
 from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -45,26 +50,22 @@ class MaPLePrompt(BasePrompt):
                             f'words={words!r} has {len(start)} tokens.')
         self.num_context = num_tokens
         self.template = ' '.join([*left, '{}.'])
-        for tower in (clip.text_tower, clip.image_tower):
-            check_depth(clip, tower, depth)
-        widths, dtype = (clip.text_tower.width,
-                         clip.image_tower.width), clip.learned_dtype
-        self.text = nn.ParameterList(
-            noise(num_tokens, widths[0], dtype=dtype) for _ in range(depth))
+        check_depth(clip, clip.image_tower, depth)
+        self.text = deep_tokens(clip, clip.text_tower, num_tokens, depth)
         self.text[0].data.copy_(start[:num_tokens])
+        widths = clip.text_tower.width, clip.image_tower.width
         # The deeper maps all start from one initialisation.
         deeper = nn.Linear(*widths)
         self.to_image = nn.ModuleList(
             [nn.Linear(*widths),
-             *(copy.deepcopy(deeper) for _ in range(depth - 1))]).to(dtype)
+             *(copy.deepcopy(deeper) for _ in range(depth - 1))]
+        ).to(clip.learned_dtype)
 
     def for_image(self) -> Prompts:
         """Mapped tokens ``(n, W)`` of the first block and of deeper ones."""
-        tokens = [to(t) for to, t in zip(self.to_image, self.text,
-                                         strict=True)]
-        return Prompts(context=tokens[0], deep=dict(enumerate(tokens[1:], 1)))
+        return deep_prompts([to(t) for to, t in zip(
+            self.to_image, self.text, strict=True)])
 
     def for_text(self, given: TextInput) -> Prompts:
         """Likewise, before the map."""
-        return Prompts(context=self.text[0],
-                       deep=dict(enumerate(self.text[1:], 1)))
+        return deep_prompts(self.text)
