@@ -5,6 +5,7 @@ import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import open_clip
@@ -91,12 +92,20 @@ def clip_spec(clip: Mapping) -> CLIPSpec:
     Raises:
         DeptError: If the CLIP is unknown, or its input is not square.
     """
+    return _spec(clip.get('name'), clip.get('pretrained'))
+
+
+# Transforms, preprocessor and head all ask, and a CLIP on the Hub answers over
+# the network.
+@cache
+def _spec(name: str | None, pretrained: str | None) -> CLIPSpec:
+    clip = dict(name=name, pretrained=pretrained)
     config = architecture(clip)
     preprocess = PreprocessCfg(**_preprocess(clip))
     size = config['vision_cfg'].get('image_size', 224)
     if not isinstance(size, int):
         if len(set(size)) != 1:
-            raise DeptError(f'CLIP {clip["name"]!r} takes images of '
+            raise DeptError(f'CLIP {name!r} takes images of '
                             f'{tuple(size)}; only square inputs work here.')
         size = size[0]
     return CLIPSpec(config['embed_dim'], size, tuple(preprocess.mean),
