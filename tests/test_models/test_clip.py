@@ -69,18 +69,25 @@ def test_image_axis_gives_one_text_per_image(clip):
                 row, built.encode_text(tokens, make(mine)))
 
 
+def hidden(built, tokens, prompts):
+    """Input of the second text block, by the plain way."""
+    seen = []
+    hook = built.text_tower.text.transformer.resblocks[
+        1].register_forward_pre_hook(
+            lambda _, args: seen.append(args[0].clone()))
+    built.text_tower.plain(tokens, prompts)
+    hook.remove()
+    return seen[0]
+
+
 def test_deep_text_prompts_replace_the_context(clip):
     """Replacing by what stands there changes nothing; by zeros it does."""
     built = build_clip(clip)
-    text = built.text_tower.text
     tokens = built.tokenize(['owl'], '{}.', 2)
     context = torch.randn(2, 32)
-    seen = []
-    hook = text.transformer.resblocks[1].register_forward_pre_hook(
-        lambda _, args: seen.append(args[0][0, 1:3].clone()))
     plain = built.encode_text(tokens, Prompts(context))
-    hook.remove()
-    same = built.encode_text(tokens, Prompts(context, deep={1: seen[0]}))
+    seen = hidden(built, tokens, Prompts(context))[0, 1:3]
+    same = built.encode_text(tokens, Prompts(context, deep={1: seen}))
     torch.testing.assert_close(same, plain)
     other = built.encode_text(
         tokens, Prompts(context, deep={1: torch.zeros(2, 32)}))
@@ -93,13 +100,9 @@ def test_inserted_text_prompts_are_attended_to(clip):
     built = build_clip(clip)
     text = built.text_tower.text
     tokens = built.tokenize(['owl', 'red fox'], '{}.')
-    seen = []
-    hook = text.transformer.resblocks[1].register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].clone()))
-    built.encode_text(tokens)
-    hook.remove()
+    seen = hidden(built, tokens, Prompts())
     late = torch.randn(3, 32)
-    x = torch.cat([seen[0][:, :1], late.expand(2, -1, -1), seen[0][:, 1:]], 1)
+    x = torch.cat([seen[:, :1], late.expand(2, -1, -1), seen[:, 1:]], 1)
     mask = torch.full((x.shape[1], ) * 2, float('-inf')).triu(1)
     x = text.ln_final(text.transformer.resblocks[1](x, attn_mask=mask))
     expected = x[torch.arange(2), tokens.end + 3] @ text.text_projection
@@ -113,12 +116,8 @@ def test_deep_and_inserted_text_prompts_together(clip):
     text = built.text_tower.text
     tokens = built.tokenize(['owl'], '{}.', 2)
     context, deep, late = (torch.randn(n, 32) for n in (2, 2, 3))
-    seen = []
-    hook = text.transformer.resblocks[1].register_forward_pre_hook(
-        lambda _, args: seen.append(args[0].clone()))
-    built.encode_text(tokens, Prompts(context))
-    hook.remove()
-    x = torch.cat([seen[0][:, :1], late[None], deep[None], seen[0][:, 3:]], 1)
+    seen = hidden(built, tokens, Prompts(context))
+    x = torch.cat([seen[:, :1], late[None], deep[None], seen[:, 3:]], 1)
     mask = torch.full((x.shape[1], ) * 2, float('-inf')).triu(1)
     x = text.ln_final(text.transformer.resblocks[1](x, attn_mask=mask))
     found = built.encode_text(

@@ -83,7 +83,7 @@ def test_cocoop_looks_at_the_direction_of_the_image_alone(clip, vocabulary,
     backbone = PromptedCLIP(clip, vocabulary, dict(
         type='CoCoOpPrompt', reduction=2)).eval()
     given = backbone(images).image
-    first, second = (backbone._encode_text(scale * given)
+    first, second = (backbone._text(scale * given)
                      for scale in (1., 7.))
     torch.testing.assert_close(first, second)
     assert not torch.allclose(first[0], first[1])

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from mmengine.model import BaseModule
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
+from dept_mm.models.backbones.class_split import in_chunks, over_processes
 from dept_mm.models.backbones.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
 from dept_mm.models.header import HeaderMixin
@@ -39,6 +41,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         teacher (Mapping, optional): Options of a ``Teacher``: features of
             the CLIP without prompts, which loss terms compare with in
             training. Defaults to none.
+        class_chunk (int, optional): Encode at most so many classes at once
+            and recompute them in the backward pass, where memory is short.
+            Defaults to all.
 
     Raises:
         DeptError: If CLIP, vocabulary and learner do not fit together.
@@ -48,7 +53,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                  vocabulary: Mapping | Sequence[str] | Vocabulary = None,
                  prompt: Mapping | None = None,
                  templates: str | Sequence[str] | None = None,
-                 teacher: Mapping | None = None) -> None:
+                 teacher: Mapping | None = None,
+                 class_chunk: int | None = None) -> None:
         super().__init__()
         # nn.Module would register it; see the class's docstring.
         object.__setattr__(self, 'clip', build_clip(clip))
@@ -58,11 +64,11 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if isinstance(templates, str):
             templates = (templates, )
         self.templates = templates
+        self.class_chunk = class_chunk
         self.vocabulary = None
         self.prompt = None
         self.teacher = None if teacher is None else Teacher(**teacher)
-        self._tokens = {}
-        self._kept = None
+        self._tokens, self._subsets, self._kept = {}, {}, {}
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
@@ -84,7 +90,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.vocabulary = vocabulary
         self._tokens = {template: self._tokenize(template)
                         for template in self._sentences(vocabulary)}
-        self._kept = None
+        self._subsets, self._kept = {}, {}
 
     def forward(self, images: Tensor) -> CLIPFeatures:
         """Encode images and the classes they are scored among.
@@ -111,7 +117,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def train(self, mode: bool = True) -> PromptedCLIP:
         """Switch the mode; the kept text classifier is dropped, since what
         it was computed from may change."""
-        self._kept = None
+        self._kept = {}
         return super().train(mode)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> PromptedCLIP:
@@ -119,7 +125,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.clip._apply(fn, recurse)
         self._tokens = {template: tokens.map(fn)
                         for template, tokens in self._tokens.items()}
-        self._kept = None
+        self._subsets, self._kept = {}, {}
         return super()._apply(fn, recurse)
 
     def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -141,19 +147,31 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def _text(self, image: Tensor) -> Tensor:
         """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches
         where nothing can change them."""
-        per_image = self.prompt is not None and self.prompt.per_image
-        if torch.is_grad_enabled() or per_image:
-            return self._encode_text(image)
-        state = (self.training, torch.is_autocast_enabled(image.device.type),
-                 *((p.data_ptr(), p._version) for p in self.parameters()))
-        if self._kept is None or self._kept[0] != state:
-            self._kept = state, self._encode_text(image)
-        return self._kept[1]
+        rows = tuple(self._labels())
 
-    def _encode_text(self, image: Tensor) -> Tensor:
-        rows = self._labels()
-        sets = [tokens.map(lambda t: t[rows])
-                for tokens in self._tokens.values()]
+        def encode(rows: tuple[int, ...]) -> Tensor:
+            return in_chunks(partial(self._encode, image), rows,
+                             self.class_chunk)
+
+        if self.prompt is not None and self.prompt.per_image:
+            return encode(rows)
+        mode = self.training, torch.is_autocast_enabled(image.device.type)
+        grad = torch.is_grad_enabled()
+        state = [(p.data_ptr(), p._version) for p in self.parameters()]
+        known, text = self._kept.get(mode, (None, None))
+        if known == 'frozen' or not grad and known == state:
+            return text
+        # Not in evaluation: processes may differ in the batches they have.
+        share = grad and self.training
+        text = over_processes(encode, rows) if share else encode(rows)
+        if not text.requires_grad:
+            # With gradients wanted and none there, nothing learned is in it.
+            self._kept[mode] = 'frozen' if grad else state, text
+        return text
+
+    def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
+        """Text features of the classes with these labels."""
+        sets = self._rows(rows)
         if self.prompt is not None:
             ids = tuple(self.vocabulary.ids[i] for i in rows)
             prompts = self.prompt.for_text(TextInput(ids, sets[0], image))
@@ -163,6 +181,13 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if len(texts) == 1:
             return texts[0]
         return sum(F.normalize(text, dim=-1) for text in texts) / len(texts)
+
+    def _rows(self, rows: tuple[int, ...]) -> list[ClassTokens]:
+        """Sentences of these classes, one list for each template."""
+        if rows not in self._subsets:
+            self._subsets[rows] = [tokens.map(lambda t: t[list(rows)])
+                                   for tokens in self._tokens.values()]
+        return self._subsets[rows]
 
     def header(self) -> dict:
         """The classes, and which CLIP the prompts were learned on."""

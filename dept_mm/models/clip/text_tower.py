@@ -6,6 +6,8 @@ from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
+from dept_mm.models.clip.text_engine import TextEngine
+from dept_mm.models.clip.text_layout import context_order
 from dept_mm.models.clip.tokens import ClassTokens
 from dept_mm.structures import Prompts
 
@@ -27,6 +29,9 @@ class TextTower:
         self.width = text.width
         self.num_layers = len(text.transformer.resblocks)
         self.causal = _is_causal(text.attn_mask)
+        # None where only the plain way is exact.
+        self.engine = (TextEngine(text)
+                       if self.causal and TextEngine.runs(text) else None)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Token embeddings, without positions, ``(..., W)``."""
@@ -48,12 +53,20 @@ class TextTower:
             Tensor: Un-normalised ``(C, D)``, or ``(B, C, D)`` where a prompt
             has an image axis.
         """
+        if self.engine is None:
+            return self.plain(tokens, prompts, position)
+        return self._project(self.engine(tokens, prompts, position))
+
+    def plain(self, tokens: ClassTokens, prompts: Prompts,
+              position: str = 'end') -> Tensor:
+        """The same without the engine: every class's whole sentence."""
         x, last = self._assemble(tokens, prompts, position)
         images = _count_images(prompts)
         if images is not None:
             last = last.repeat(images)
             x = x.expand(images, *x.shape[-3:]).flatten(0, 1)
-        x = self._project(*self._run(x, last, prompts, tokens.start))
+        x, last = self._run(x, last, prompts, tokens.start)
+        x = self._project(x[torch.arange(len(x), device=x.device), last])
         return x if images is None else x.unflatten(0, (images, -1))
 
     def _assemble(self, tokens: ClassTokens, prompts: Prompts,
@@ -75,7 +88,7 @@ class TextTower:
             lead = torch.broadcast_shapes(context.shape[:-2], x.shape[:-2])
             both = torch.cat([x.expand(*lead, -1, -1),
                               context.expand(*lead, -1, -1)], dim=-2)
-            order = _order(tokens, extra, position)
+            order = context_order(tokens, extra, position)
             order = order[(None, ) * (len(lead) - 1)]
             x = torch.take_along_dim(both, order[..., None], dim=-2)
         dtype = self.text.transformer.get_cast_dtype()
@@ -123,9 +136,8 @@ class TextTower:
         return nn.Transformer.generate_square_subsequent_mask(
             length, device=x.device, dtype=x.dtype)
 
-    def _project(self, x: Tensor, last: Tensor) -> Tensor:
-        """Pick the feature's token, normalise it, project it."""
-        x = x[torch.arange(len(x), device=x.device), last]
+    def _project(self, x: Tensor) -> Tensor:
+        """Normalise and project the feature's token, ``(..., W)``."""
         x = self.text.ln_final(x)
         projection = self.text.text_projection
         if projection is None:
@@ -191,23 +203,6 @@ def _is_causal(mask: Tensor | None) -> bool:
     ahead = torch.ones_like(mask, dtype=torch.bool).triu(1)
     return bool((mask[ahead] == float('-inf')).all()
                 and (mask[~ahead] == 0).all())
-
-
-def _order(tokens: ClassTokens, extra: int, position: str) -> Tensor:
-    """Which slot of ``[own tokens, context]`` goes where, ``(C, L)``."""
-    count, own = tokens.ids.shape
-    slots = torch.arange(own, device=tokens.ids.device).expand(count, -1)
-    context = torch.arange(own, own + extra, device=slots.device)
-    # How many context tokens come before the words.
-    front = dict(end=extra, middle=extra // 2, front=0)[position]
-    # Sorting by the slot that comes next, context before own tokens, is the
-    # insertion: context goes behind the start token or behind the name.
-    place = torch.where(torch.arange(extra, device=slots.device) < front,
-                        tokens.start, tokens.name_end[:, None])
-    key = torch.cat([slots, place], dim=1) * 2
-    key[:, :own] += 1
-    both = torch.cat([slots, context.expand(count, -1)], dim=1)
-    return both.gather(1, key.argsort(dim=1, stable=True))
 
 
 def _count_images(prompts: Prompts) -> int | None:

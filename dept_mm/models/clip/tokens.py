@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -10,7 +10,8 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 
 
-class ClassTokens(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class ClassTokens:
     """One sentence per class, without learned context.
 
     Attributes:
@@ -18,15 +19,18 @@ class ClassTokens(NamedTuple):
         end (Tensor): ``(C, )`` slot of the end-of-text token.
         name_end (Tensor): ``(C, )`` slot behind the class name.
         start (int): Number of start tokens; 0 in T5-like vocabularies.
+        layouts (dict): What a tower has found out about these sentences.
     """
     ids: Tensor
     end: Tensor
     name_end: Tensor
     start: int = 1
+    layouts: dict = field(default_factory=dict, init=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
         """The same with a function applied to each tensor."""
-        return ClassTokens(*map(fn, self[:3]), self.start)
+        return ClassTokens(fn(self.ids), fn(self.end), fn(self.name_end),
+                           self.start)
 
 
 class Words:

@@ -1,0 +1,123 @@
+"""One block of a causal text tower, over a shared prefix or over suffixes.
+
+Arithmetic and parameters are those of open_clip's block; what is left out is
+what no other token can see.
+"""
+from __future__ import annotations
+
+import torch
+from open_clip.transformer import ResidualAttentionBlock
+from torch import Tensor
+from torch.nn import functional as F
+
+from dept_mm.models.clip.text_layout import Packing
+
+Heads = tuple[Tensor, Tensor]
+
+
+def prefix_block(block: ResidualAttentionBlock, x: Tensor, last: bool
+                 ) -> tuple[Tensor | None, Heads]:
+    """One block over the shared prefix.
+
+    Args:
+        block (ResidualAttentionBlock): The block.
+        x (Tensor): ``(..., P, W)``.
+        last (bool): Whether only keys and values are wanted.
+
+    Returns:
+        tuple[Tensor | None, Heads]: The next ``x``, and keys and values
+        ``(..., H, P, W/H)`` for the suffixes.
+    """
+    q, k, v = (_heads(t, block) for t in _project(block, block.ln_1(x)))
+    if last:
+        return None, (k, v)
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return _finish(block, x, y.transpose(-2, -3).flatten(-2)), (k, v)
+
+
+def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
+                 packing: Packing, last: bool) -> Tensor:
+    """One block over packed suffixes, which look back at the prefix.
+
+    Args:
+        block (ResidualAttentionBlock): The block.
+        x (Tensor): ``(..., T, W)``.
+        prefix (Heads): Keys and values of the prefix.
+        packing (Packing): Where the classes are in ``x``.
+        last (bool): Whether only the last token of each class is wanted.
+
+    Returns:
+        Tensor: ``(..., T, W)``, or ``(..., C, W)`` of the last tokens.
+    """
+    normed = block.ln_1(x)
+    if last:
+        x = x.index_select(-2, packing.last)
+        q, k, v = _project(block, normed, packing.last)
+        q, real = q.unsqueeze(-2), packing.real[:, None]
+    else:
+        q, k, v = _project(block, normed)
+        q = packing.pad(q)
+        # Slots behind a class's end are no query's past.
+        real = torch.ones(packing.longest, packing.longest, dtype=torch.bool,
+                          device=x.device).tril()
+    k, v = packing.pad(k), packing.pad(v)
+    y = _attend(*(_heads(t, block) for t in (q, k, v)), prefix, real)
+    y = y.squeeze(-2) if last else packing.pack(y)
+    return _finish(block, x, y)
+
+
+def _project(block: ResidualAttentionBlock, x: Tensor,
+             queries: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Query, key and value of tokens; queries of some of them only."""
+    weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
+    if queries is None:
+        return F.linear(x, weight, bias).chunk(3, -1)
+    width = x.shape[-1]
+    q = F.linear(x.index_select(-2, queries), weight[:width], bias[:width])
+    return q, *F.linear(x, weight[width:], bias[width:]).chunk(2, -1)
+
+
+def _heads(x: Tensor, block: ResidualAttentionBlock) -> Tensor:
+    """``(..., L, W)`` to ``(..., H, L, W/H)``."""
+    return x.unflatten(-1, (block.attn.num_heads, -1)).transpose(-2, -3)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, prefix: Heads, real: Tensor
+            ) -> Tensor:
+    """Attention of each class's queries to the prefix and its own tokens.
+
+    The prefix's keys are multiplied once with the queries of all classes;
+    they are not repeated for each class.
+
+    Args:
+        q (Tensor): ``(..., C, H, Q, W/H)``.
+        k (Tensor): ``(..., C, H, S, W/H)``.
+        v (Tensor): Likewise.
+        prefix (Heads): ``(..., H, P, W/H)`` each.
+        real (Tensor): ``(Q, S)`` or ``(C, 1, S)``, which keys are seen.
+
+    Returns:
+        Tensor: ``(..., C, Q, W)``.
+    """
+    prefix_k, prefix_v = prefix
+    count, queries = q.shape[-4], q.shape[-2]
+    q = q * q.shape[-1]**-0.5
+    flat = q.transpose(-4, -3).flatten(-3, -2)  # (..., H, C Q, W/H)
+    far = (flat @ prefix_k.transpose(-1, -2)).unflatten(-2, (count, queries))
+    near = (q @ k.transpose(-1, -2)).transpose(-4, -3)  # (..., H, C, Q, S)
+    near = near.masked_fill(~real, float('-inf'))
+    lead = torch.broadcast_shapes(far.shape[:-4], near.shape[:-4])
+    both = torch.cat([far.expand(*lead, *far.shape[-4:]),
+                      near.expand(*lead, *near.shape[-4:])], dim=-1)
+    wide = torch.promote_types(both.dtype, torch.float32)
+    weight = both.softmax(-1, dtype=wide).to(v.dtype)
+    far, near = weight.split([far.shape[-1], near.shape[-1]], -1)
+    y = (far.flatten(-3, -2) @ prefix_v).unflatten(-2, (count, queries))
+    y = y.transpose(-4, -3) + near.transpose(-4, -3) @ v
+    return y.transpose(-2, -3).flatten(-2)
+
+
+def _finish(block: ResidualAttentionBlock, x: Tensor, y: Tensor) -> Tensor:
+    """What a block does behind the attention."""
+    x = x + block.ls_1(block.attn.out_proj(y))
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
