@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from mmengine.dist import get_rank, get_world_size
@@ -64,7 +65,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, starts: list[int]) -> Tensor:
-        counts = [b - a for a, b in zip(starts, starts[1:])]
+        counts = [b - a for a, b in pairwise(starts)]
         ctx.start, ctx.count = starts[get_rank()], len(x)
         sent = x.new_zeros(max(counts), x.shape[1])
         sent[:len(x)] = x

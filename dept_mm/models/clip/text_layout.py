@@ -121,9 +121,11 @@ class Layout:
                  own_shared: bool, context_shared: bool) -> None:
         ids, own = tokens.ids, tokens.ids.shape[1]
         last = tokens.end + num_context
-        equal = torch.cat([
-            (ids == ids[:1]).all(0) & own_shared,
-            torch.full((num_context, ), context_shared, device=ids.device)])
+        equal = torch.zeros(own + num_context, dtype=torch.bool,
+                            device=ids.device)
+        if own_shared:
+            equal[:own] = (ids == ids[:1]).all(0)
+        equal[own:] = context_shared
         # A slot is shared if one and the same shared token is there.
         shared = equal[order[0]] & (order == order[:1]).all(0)
         length = int(shared.int().cumprod(0).sum())
