@@ -27,7 +27,12 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--work-dir', type=Path,
                         default=Path('work_dirs/compare'))
-    return parser.parse_known_args()
+    parser.add_argument('--dataset', help='as of tools/train.py')
+    args, options = parser.parse_known_args()
+    if args.dataset:
+        args.work_dir /= Path(args.dataset).stem
+        options += ['--dataset', args.dataset]
+    return args, options
 
 
 def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:

@@ -11,7 +11,11 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from dept_mm.apis.config import apply_options, set_seed_options
+from dept_mm.apis.config import (
+    apply_options,
+    replace_definition,
+    set_seed_options,
+)
 from dept_mm.errors import DeptError
 
 
@@ -25,6 +29,11 @@ def common_parser(description: str) -> argparse.ArgumentParser:
         './work_dirs/CONFIG_NAME)')
     parser.add_argument(
         '--seed', type=int, help='seed of the run and of the few-shot draw')
+    parser.add_argument(
+        '--dataset',
+        metavar='NAME',
+        help="another data set than the config's: a file of "
+        'configs/_base_/datasets, e.g. flowers102, or the path of one')
     parser.add_argument(
         '--amp', action='store_true', help='use automatic mixed precision')
     parser.add_argument(
@@ -60,14 +69,35 @@ def load_config(args: argparse.Namespace) -> Config:
         raise DeptError(f'config file not found: {args.config}')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(args.config)
+    if args.dataset is not None:
+        replace_definition(cfg, 'dataset',
+                           _load_dataset(args.dataset, args.config))
     if args.seed is not None:
         set_seed_options(cfg, args.seed)
     apply_options(cfg, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = os.path.join('./work_dirs', Path(args.config).stem)
+        # What the config's name says of the data set is no longer so.
+        parts = [Path(p).stem for p in (args.config, args.dataset) if p]
+        cfg.work_dir = os.path.join('./work_dirs', '-on-'.join(parts))
     return cfg
+
+
+def _load_dataset(name: str, config: str) -> dict:
+    """The ``dataset`` of a file, looked for beside the leaf config's base
+    files unless it is a path.
+
+    Raises:
+        DeptError: If there is no such file.
+    """
+    folder = Path(config).resolve().parents[1] / '_base_' / 'datasets'
+    path = Path(name) if name.endswith('.py') else folder / f'{name}.py'
+    if not path.is_file():
+        known = sorted(p.stem for p in folder.glob('*.py'))
+        raise DeptError(f'--dataset {name}: no file {path}. Known data sets: '
+                        f'{", ".join(known) or "none"}.')
+    return Config.fromfile(path).dataset
 
 
 def set_loader_defaults(cfg: Config,

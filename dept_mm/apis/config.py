@@ -13,6 +13,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from dept_mm.errors import DeptError
+
 # Top-level keys that the runner itself reads define nothing to refer to, and
 # a short one such as `randomness=dict(seed=0)` would be found by accident.
 _RUNNER_KEYS = frozenset(inspect.signature(Runner).parameters)
@@ -45,6 +47,29 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
         for place in list(_find_copies(cfg, name)):
             _merge(place, changes)
     cfg.merge_from_dict(options)
+
+
+def replace_definition(cfg: Config, name: str, new: dict) -> None:
+    """Put another definition in the place of one, and of all its copies.
+
+    What a copy holds beside the definition stays, e.g. the ``split`` and the
+    ``pipeline`` of a data loader's data set.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        name (str): The definition's top-level key.
+        new (dict): The new one.
+
+    Raises:
+        DeptError: If the config has no such definition.
+    """
+    if not isinstance(cfg.get(name), dict):
+        raise DeptError(f'The config defines no {name!r} to replace.')
+    for place in list(_find_copies(cfg, name)):
+        for key in cfg[name]:
+            del place[key]
+        place.update(deepcopy(new))
+    cfg[name] = deepcopy(new)
 
 
 def set_seed_options(cfg: Config, seed: int) -> None:

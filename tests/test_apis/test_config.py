@@ -4,7 +4,13 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from dept_mm.apis import apply_options, set_seed_options
+from dept_mm.apis import (
+    apply_options,
+    replace_definition,
+    set_seed_options,
+)
+from dept_mm.apis._cli import common_parser, load_config
+from dept_mm.errors import DeptError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -102,6 +108,31 @@ def test_plain_options_merge_as_ever(cfg):
     before = cfg.pretty_text
     apply_options(cfg, None)
     assert cfg.pretty_text == before
+
+
+def test_another_definition_takes_the_place_of_all_copies(cfg):
+    replace_definition(cfg, 'dataset', dict(type='E', x=1))
+    assert datasets(cfg)[:2] == [dict(type='E', x=1)] * 2
+    assert cfg.train_dataloader.dataset == dict(
+        type='E', x=1, split='train', pipeline=cfg.pipeline)
+    with pytest.raises(DeptError, match="no 'host'"):
+        replace_definition(cfg, 'host', {})
+
+
+def test_another_data_set_from_the_command_line():
+    config = str(CONFIGS / 'dept/quickstart.py')
+    args = common_parser('').parse_args(
+        [config, '--dataset', 'flowers102', '--seed', '3',
+         '--cfg-options', 'dataset.data_root=here'])
+    cfg = load_config(args)
+    assert cfg.model.backbone.vocabulary == cfg.model.head.vocabulary == dict(
+        Config.fromfile(CONFIGS / '_base_/datasets/flowers102.py').dataset,
+        seed=3, data_root='here')
+    assert cfg.train_dataloader.dataset.task == 'base'
+    assert Path(cfg.work_dir).name == 'quickstart-on-flowers102'
+    args.dataset = 'flower'
+    with pytest.raises(DeptError, match='caltech101, flowers102'):
+        load_config(args)
 
 
 def test_seed(cfg):
