@@ -45,7 +45,8 @@ LEARNERS = sorted(n for n, c in MODELS.module_dict.items()
                   if isinstance(c, type) and issubclass(c, BasePrompt))
 # What the smallest towers need other than a learner's defaults.
 OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
-               IVLPPrompt=dict(text_depth=2, image_depth=2))
+               IVLPPrompt=dict(text_depth=2, image_depth=2),
+               TCPPrompt=dict(layer=1, reduction=2))
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 
 

@@ -166,10 +166,10 @@ def test_a_tower_without_tokens_refuses_visual_prompts(clip_configs, kind,
         built.encode_image(images, Prompts(context=torch.zeros(2, 32)))
 
 
-def test_a_foreign_text_tower_refuses_text_prompts(clip_configs, vocabulary):
+def test_a_foreign_text_tower_refuses_text_prompts(clip_configs, vocabulary,
+                                                   learner):
     with pytest.raises(DeptError, match="takes no prompts: it is not CLIP's"):
-        PromptedCLIP(clip_configs['coca'], vocabulary,
-                     dict(type='CoOpPrompt'))
+        PromptedCLIP(clip_configs['coca'], vocabulary, learner)
 
 
 @pytest.mark.parametrize('kind', ['vit', 'resnet'])

@@ -2,6 +2,7 @@
 what all have in common, and tests/parity for their numbers."""
 import pytest
 import torch
+from mmengine.runner.checkpoint import load_state_dict
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
@@ -11,7 +12,7 @@ from dept_mm.structures import Vocabulary
 @pytest.mark.parametrize('options, culprit', [
     (dict(position='back'), "'back'"),
     (dict(num_tokens=0), 'num_tokens is 0'),
-    (dict(num_tokens=75), 'num_tokens'),
+    (dict(num_tokens=80), 'CoOpPrompt: num_tokens is 80.* 77 tokens'),
 ])
 def test_bad_coop_options(clip, vocabulary, options, culprit):
     with pytest.raises(DeptError, match=culprit):
@@ -50,12 +51,25 @@ def test_class_specific_contexts_refuse_unseen_classes(clip, vocabulary,
 @pytest.mark.parametrize('config, culprit', [
     (dict(type='IVLPPrompt', num_text_tokens=0, num_image_tokens=0),
      'nothing to learn'),
-    (dict(type='IVLPPrompt', text_depth=3), 'TextTower.*2 blocks'),
-    (dict(type='IVLPPrompt', image_depth=0), 'depth 0'),
-    (dict(type='MaPLePrompt'), 'Prompts of depth 9'),
-    (dict(type='MaPLePrompt', num_tokens=5, depth=1), 'has 4 tokens'),
+    (dict(type='IVLPPrompt', text_depth=3),
+     'IVLPPrompt: text_depth is 3.*TextTower.*2 blocks'),
+    (dict(type='IVLPPrompt', image_depth=0), 'image_depth is 0'),
+    (dict(type='IVLPPrompt', num_text_tokens=80), 'num_text_tokens is 80'),
+    (dict(type='MaPLePrompt'), 'MaPLePrompt: depth is 9'),
+    (dict(type='MaPLePrompt', num_tokens=5, depth=1),
+     'MaPLePrompt: num_tokens is 5.*has 4 tokens'),
+    (dict(type='MaPLePrompt', num_tokens=0, depth=1), 'num_tokens is 0'),
+    (dict(type='CoCoOpPrompt', reduction=0), 'CoCoOpPrompt: reduction is 0'),
+    (dict(type='CoCoOpPrompt', reduction=17), 'between 1 and 16'),
+    (dict(type='CoCoOpPrompt', words=None, num_tokens=80, reduction=2),
+     'CoCoOpPrompt: num_tokens is 80'),
+    (dict(type='TCPPrompt'), 'TCPPrompt: layer is 8.*2 blocks'),
+    (dict(type='TCPPrompt', layer=0), 'between 1 and 1'),
+    (dict(type='TCPPrompt', layer=1, reduction=0), 'reduction is 0'),
+    (dict(type='TCPPrompt', layer=1, words=None, num_tokens=80),
+     'TCPPrompt: num_tokens is 80'),
 ])
-def test_bad_deep_prompts(clip, vocabulary, config, culprit):
+def test_bad_options(clip, vocabulary, config, culprit):
     with pytest.raises(DeptError, match=culprit):
         PromptedCLIP(clip, vocabulary, config)
 
@@ -66,6 +80,17 @@ def test_visual_prompts_need_a_vit(clip_configs, vocabulary, learner, kind):
     with pytest.raises(DeptError, match='no tokens'):
         PromptedCLIP(clip_configs[kind], vocabulary, dict(
             type=learner, **({'depth': 1} if 'MaPLe' in learner else {})))
+
+
+def test_a_meta_net_of_another_width_is_refused(clip, vocabulary):
+    """The message names both shapes."""
+    for learner in ('CoCoOpPrompt', 'TCPPrompt'):
+        layer = dict(layer=1) if learner == 'TCPPrompt' else {}
+        narrow, wide = (PromptedCLIP(clip, vocabulary, dict(
+            type=learner, reduction=n, **layer)) for n in (4, 2))
+        with pytest.raises(DeptError, match=r'meta_net.0.weight: '
+                           r'\(4, 16\) in the checkpoint, \(8, 16\) in'):
+            load_state_dict(wide, narrow.state_dict())
 
 
 def test_visual_prompts_alone_keep_the_template(clip, vocabulary, images):

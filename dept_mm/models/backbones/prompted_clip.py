@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.backbones.class_split import in_chunks, over_processes
+from dept_mm.models.backbones.frozen_text import FrozenText
 from dept_mm.models.backbones.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
 from dept_mm.models.header import HeaderMixin
@@ -69,6 +70,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.prompt = None
         self.teacher = None if teacher is None else Teacher(**teacher)
         self._tokens, self._subsets, self._kept = {}, {}, {}
+        self._frozen_text = FrozenText()
+        self._tokens = {}
+        self._kept = None
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
@@ -132,7 +136,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """The templates in use, learned context left out."""
         if self.prompt is None:
             return self.templates or vocabulary.templates
-        return (self.prompt.template or vocabulary.templates[0], )
+        return (self.prompt.sentence(vocabulary.templates[0]), )
 
     def _tokenize(self, template: str) -> ClassTokens:
         extra = self.prompt.num_context if self.prompt else 0
@@ -174,7 +178,11 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         sets = self._rows(rows)
         if self.prompt is not None:
             ids = tuple(self.vocabulary.ids[i] for i in rows)
-            prompts = self.prompt.for_text(TextInput(ids, sets[0], image))
+            frozen = None
+            if self.prompt.needs_frozen_text:
+                frozen = self._frozen_text(self.clip, self.vocabulary, rows)
+            prompts = self.prompt.for_text(
+                TextInput(ids, sets[0], image, frozen))
             return self.clip.encode_text(sets[0], prompts,
                                          self.prompt.position)
         texts = [self.clip.encode_text(tokens) for tokens in sets]

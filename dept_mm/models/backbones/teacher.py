@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dept_mm.models.backbones.frozen_text import FrozenText
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.structures import TeacherFeatures, Vocabulary
 
@@ -17,33 +18,20 @@ class Teacher:
 
     Args:
         templates (str | Sequence[str], optional): Sentences for the class
-            texts; of several, un-normalised features are averaged, as in the
-            code of PromptSRC. Defaults to the vocabulary's.
+            texts; see ``FrozenText``. Defaults to the vocabulary's.
         image (bool): Whether to encode the images as well, by one more pass
             of the image tower. Defaults to False.
     """
 
     def __init__(self, templates: str | Sequence[str] | None = None,
                  image: bool = False) -> None:
-        if isinstance(templates, str):
-            templates = (templates, )
-        self.templates = templates
+        self.text = FrozenText(templates)
         self.image = image
-        self._known: tuple | None = None
 
     @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                  images: Tensor) -> TeacherFeatures:
         """Texts of the base classes, computed once, and of ``images``."""
-        key = vocabulary, images.device
-        if self._known is None or self._known[0] != key:
-            self._known = key, self._text(clip, vocabulary)
+        text = self.text(clip, vocabulary, vocabulary.base_labels)
         image = clip.encode_image(images) if self.image else None
-        return TeacherFeatures(self._known[1], image)
-
-    def _text(self, clip: FrozenCLIP, vocabulary: Vocabulary) -> Tensor:
-        """``(C, D)``."""
-        names = [vocabulary.names[i] for i in vocabulary.base_labels]
-        texts = [clip.encode_text(clip.tokenize(names, template)).float()
-                 for template in self.templates or vocabulary.templates]
-        return sum(texts) / len(texts)
+        return TeacherFeatures(text, image)

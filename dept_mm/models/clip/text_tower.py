@@ -165,12 +165,14 @@ class OpaqueTextTower:
 
     @property
     def width(self) -> int:
-        """Asked for by prompt learners only.
+        """Asked for by prompt learners only, like the two below.
 
         Raises:
             DeptError: Always.
         """
         raise self._refusal()
+
+    num_layers = embed = width
 
     def _refusal(self) -> DeptError:
         return DeptError(

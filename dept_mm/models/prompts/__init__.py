@@ -4,8 +4,9 @@ from dept_mm.models.prompts.cocoop import CoCoOpPrompt
 from dept_mm.models.prompts.coop import CoOpPrompt
 from dept_mm.models.prompts.ivlp import IVLPPrompt
 from dept_mm.models.prompts.maple import MaPLePrompt
+from dept_mm.models.prompts.tcp import TCPPrompt
 
 __all__ = [
     'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt', 'IVLPPrompt', 'MaPLePrompt',
-    'TextInput'
+    'TCPPrompt', 'TextInput'
 ]

@@ -23,22 +23,52 @@ def embeddings(clip: FrozenCLIP, words: str) -> Tensor:
     return clip.embed_words(words).float().cpu()
 
 
-def check_depth(clip: FrozenCLIP, tower, depth: int) -> None:
+def start_context(learner: nn.Module, clip: FrozenCLIP, num_tokens: int,
+                  words: str | None) -> nn.Parameter:
+    """Context ``(n, W)``: the embeddings of ``words``, or, of None,
+    ``num_tokens`` of noise."""
+    if words:
+        return nn.Parameter(embeddings(clip, words).to(clip.learned_dtype))
+    check_count(learner, 'num_tokens', num_tokens, clip)
+    return noise(num_tokens, clip.text_tower.width, dtype=clip.learned_dtype)
+
+
+def check_range(learner: str, option: str, value: int, low: int, high: int,
+                why: str) -> None:
+    """Refuse a value outside ``[low, high]``.
+
+    Raises:
+        DeptError: It names learner, option and range, and says why.
+    """
+    if not low <= value <= high:
+        raise DeptError(f'{learner}: {option} is {value}; it must be '
+                        f'between {low} and {high}: {why}.')
+
+
+def check_count(learner: nn.Module, option: str, count: int, clip: FrozenCLIP
+                ) -> None:
+    """Refuse more text tokens than fit beside start, a name and end."""
+    length = clip.text_tower.context_length
+    check_range(type(learner).__name__, option, count, 1, length - 3,
+                f'the text tower of CLIP {clip.name!r} takes {length} tokens, '
+                'three of them for start, class name and end')
+
+
+def check_depth(learner: nn.Module, option: str, depth: int, clip: FrozenCLIP,
+                tower) -> None:
     """Refuse more prompted blocks than a tower has.
 
     Raises:
         DeptError: If it has fewer, or no tokens at all.
     """
-    if not 1 <= depth <= tower.num_layers:
-        raise DeptError(f'Prompts of depth {depth}: the '
-                        f'{type(tower).__name__} of CLIP {clip.name!r} has '
-                        f'{tower.num_layers} blocks.')
+    check_range(type(learner).__name__, option, depth, 1, tower.num_layers,
+                f'the {type(tower).__name__} of CLIP {clip.name!r} has '
+                f'{tower.num_layers} blocks')
 
 
 def deep_tokens(clip: FrozenCLIP, tower, count: int, depth: int
                 ) -> nn.ParameterList:
     """``depth`` parameters ``(count, W)`` for a tower's first blocks."""
-    check_depth(clip, tower, depth)
     return nn.ParameterList(
         noise(count, tower.width, dtype=clip.learned_dtype)
         for _ in range(depth))

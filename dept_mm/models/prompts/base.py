@@ -17,10 +17,14 @@ class TextInput(NamedTuple):
         ids (tuple[str]): Identity of each class.
         tokens (ClassTokens): Their sentences.
         image (Tensor): ``(B, D)`` un-normalised image features.
+        frozen (Tensor, optional): ``(C, D)`` un-normalised features of the
+            data set's own sentences by the CLIP without prompts, for a
+            learner that ``needs_frozen_text``.
     """
     ids: tuple[str, ...]
     tokens: ClassTokens
     image: Tensor
+    frozen: Tensor | None = None
 
 
 class BasePrompt(BaseModule):
@@ -38,11 +42,18 @@ class BasePrompt(BaseModule):
         num_context (int): Slots the text context takes.
         per_image (bool): Whether text prompts depend on the image, so that
             no text classifier can be kept between batches.
+        needs_frozen_text (bool): Whether it looks at ``TextInput.frozen``.
     """
     template: str | None = '{}.'
     position = 'end'
     num_context = 0
     per_image = False
+    needs_frozen_text = False
+
+    def sentence(self, template: str) -> str:
+        """The sentence in which the class name stands, given the data
+        set's template."""
+        return self.template or template
 
     def for_image(self) -> Prompts:
         """Prompts of the image tower. Default: none."""

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts._init import embeddings, noise
+from dept_mm.models.prompts._init import check_range, start_context
 from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -30,6 +30,9 @@ class CoCoOpPrompt(BasePrompt):
             from N(0, 0.02^2) if None. Defaults to ``'a photo of a'``.
         reduction (int): Feature width over the bottleneck's.
             Defaults to 16.
+
+    Raises:
+        DeptError: If an option is out of range.
     """
     per_image = True
 
@@ -37,16 +40,15 @@ class CoCoOpPrompt(BasePrompt):
                  num_tokens: int = 4, words: str | None = 'a photo of a',
                  reduction: int = 16) -> None:
         super().__init__()
-        width, dtype = clip.text_tower.width, clip.learned_dtype
-        if words:
-            self.context = nn.Parameter(embeddings(clip, words).to(dtype))
-        else:
-            self.context = noise(num_tokens, width, dtype=dtype)
+        width = clip.spec.embed_dim
+        check_range('CoCoOpPrompt', 'reduction', reduction, 1, width,
+                    'the width of the features')
+        self.context = start_context(self, clip, num_tokens, words)
         self.num_context = len(self.context)
-        inner = max(1, clip.spec.embed_dim // reduction)
         self.meta_net = nn.Sequential(
-            nn.Linear(clip.spec.embed_dim, inner), nn.ReLU(),
-            nn.Linear(inner, width)).to(dtype)
+            nn.Linear(width, width // reduction), nn.ReLU(),
+            nn.Linear(width // reduction, clip.text_tower.width)
+        ).to(clip.learned_dtype)
 
     def for_text(self, given: TextInput) -> Prompts:
         """The context of each image, ``(B, 1, n, W)``."""

@@ -6,7 +6,7 @@ from torch import nn
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.clip.text_tower import POSITIONS
-from dept_mm.models.prompts._init import embeddings, noise
+from dept_mm.models.prompts._init import check_count, embeddings, noise
 from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -47,9 +47,7 @@ class CoOpPrompt(BasePrompt):
         if position not in POSITIONS:
             raise DeptError(f'CoOpPrompt: position {position!r} is not one '
                             f'of {POSITIONS}.')
-        if num_tokens < 1:
-            raise DeptError(f'CoOpPrompt: num_tokens is {num_tokens}; it '
-                            'must be at least 1.')
+        check_count(self, 'num_tokens', num_tokens, clip)
         self.position = position
         self.class_ids = vocabulary.base if class_specific else None
         dtype = clip.learned_dtype

@@ -4,6 +4,8 @@ from __future__ import annotations
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.prompts._init import (
+    check_count,
+    check_depth,
     deep_prompts,
     deep_tokens,
     embeddings,
@@ -51,6 +53,9 @@ class IVLPPrompt(BasePrompt):
         self.num_context = num_text_tokens
         self.text = self.image = None
         if num_text_tokens:
+            check_count(self, 'num_text_tokens', num_text_tokens, clip)
+            check_depth(self, 'text_depth', text_depth, clip,
+                        clip.text_tower)
             self.text = deep_tokens(clip, clip.text_tower, num_text_tokens,
                                     text_depth)
             start = embeddings(clip, words) if words else ()
@@ -59,6 +64,8 @@ class IVLPPrompt(BasePrompt):
         else:
             self.template = None
         if num_image_tokens:
+            check_depth(self, 'image_depth', image_depth, clip,
+                        clip.image_tower)
             self.image = deep_tokens(clip, clip.image_tower,
                                      num_image_tokens, image_depth)
 

@@ -5,10 +5,10 @@ import copy
 
 from torch import nn
 
-from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.prompts._init import (
     check_depth,
+    check_range,
     deep_prompts,
     deep_tokens,
     embeddings,
@@ -44,13 +44,13 @@ class MaPLePrompt(BasePrompt):
                  num_tokens: int = 2, depth: int = 9,
                  words: str = 'a photo of a') -> None:
         super().__init__()
+        for tower in (clip.text_tower, clip.image_tower):
+            check_depth(self, 'depth', depth, clip, tower)
         start, left = embeddings(clip, words), words.split()[num_tokens:]
-        if num_tokens > len(start):
-            raise DeptError(f'MaPLePrompt: num_tokens is {num_tokens}, but '
-                            f'words={words!r} has {len(start)} tokens.')
+        check_range('MaPLePrompt', 'num_tokens', num_tokens, 1, len(start),
+                    f'words={words!r} has {len(start)} tokens')
         self.num_context = num_tokens
         self.template = ' '.join([*left, '{}.'])
-        check_depth(clip, clip.image_tower, depth)
         self.text = deep_tokens(clip, clip.text_tower, num_tokens, depth)
         self.text[0].data.copy_(start[:num_tokens])
         widths = clip.text_tower.width, clip.image_tower.width
