@@ -2,16 +2,22 @@
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
 from dept_mm.models.heads import CLIPHead, DePTHead
-from dept_mm.models.losses import SelfConsistencyLoss, TextConsistencyLoss
+from dept_mm.models.losses import (
+    SelfConsistencyLoss,
+    TextConsistencyLoss,
+    ZeroShotDivergenceLoss,
+)
 from dept_mm.models.prompts import (
     CoCoOpPrompt,
     CoOpPrompt,
     IVLPPrompt,
     MaPLePrompt,
+    TCPPrompt,
 )
 
 __all__ = [
     'CLIPDataPreprocessor', 'CLIPHead', 'CoCoOpPrompt', 'CoOpPrompt',
     'DePTHead', 'IVLPPrompt', 'MaPLePrompt', 'PromptedCLIP',
-    'SelfConsistencyLoss', 'TextConsistencyLoss'
+    'SelfConsistencyLoss', 'TCPPrompt', 'TextConsistencyLoss',
+    'ZeroShotDivergenceLoss'
 ]

@@ -1,10 +1,14 @@
 """Hooks, one file each."""
 from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
+from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
+    GaussianPromptAveragingHook,
+)
 from dept_mm.engine.hooks.mean_loss_hook import MeanLossHook
 from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from dept_mm.engine.hooks.prograd_hook import ProGradHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
-    'BaseNewTableHook', 'MeanLossHook', 'PlainCheckpointHook',
-    'VocabularyHook'
+    'BaseNewTableHook', 'GaussianPromptAveragingHook', 'MeanLossHook',
+    'PlainCheckpointHook', 'ProGradHook', 'VocabularyHook'
 ]

@@ -1,5 +1,10 @@
 """Loss terms that a head adds to its own."""
 from dept_mm.models.losses.self_consistency_loss import SelfConsistencyLoss
 from dept_mm.models.losses.text_consistency_loss import TextConsistencyLoss
+from dept_mm.models.losses.zero_shot_divergence_loss import (
+    ZeroShotDivergenceLoss,
+)
 
-__all__ = ['SelfConsistencyLoss', 'TextConsistencyLoss']
+__all__ = [
+    'SelfConsistencyLoss', 'TextConsistencyLoss', 'ZeroShotDivergenceLoss'
+]
