@@ -20,6 +20,15 @@ OPTIONS = [
     'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
     'default_hooks.logger.interval=1', 'param_scheduler=[]'
 ]
+# Starts near zero-shot, so that loss and guide are soon at odds.
+PROGRAD = f'''
+_base_ = '{ROOT}/configs/coop/quickstart.py'
+model = dict(
+    backbone=dict(prompt=dict(words='a drawing'), teacher=dict()),
+    head=dict(losses=[dict(type='ZeroShotDivergenceLoss')]))
+optim_wrapper = dict(optimizer=dict(lr=.1))
+default_hooks = dict(prograd=dict(type='ProGradHook'))
+'''
 
 
 def run(script, config, *args, processes, batch, clip, work_dir):
@@ -54,8 +63,12 @@ def scalars(work_dir):
 
 
 @pytest.mark.slow
-def test_two_processes_are_one(clip, tmp_path):
-    config = 'configs/dept/quickstart.py'
+@pytest.mark.parametrize('method', ['dept', 'prograd'])
+def test_two_processes_are_one(clip, tmp_path, method):
+    config = f'configs/{method}/quickstart.py'
+    if method == 'prograd':
+        config = str(tmp_path / 'prograd.py')
+        Path(config).write_text(PROGRAD)
     states = []
     for processes, batch in ((1, 4), (2, 2)):
         work_dir = tmp_path / str(processes)

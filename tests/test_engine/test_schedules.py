@@ -15,6 +15,14 @@ from dept_mm.registry import PARAM_SCHEDULERS
 
 SCHEDULES = Path(__file__).parents[2] / 'configs/_base_/schedules'
 LR, HEAD = 0.0035, 6.5
+# Recipes of hosts, each as its public code or paper has it: epochs, batch,
+# learning rate.
+HOSTS = dict(
+    coop_50e=(50, 32, .002), coop_200e=(200, 32, .002),
+    cocoop_10e=(10, 1, .002), kgcoop_100e=(100, 128, .002),
+    maple_5e=(5, 4, .0035), vpt_5e=(5, 4, .0025), ivlp_5e=(5, 4, .0025),
+    promptsrc_20e=(20, 4, .0025), prograd_100e=(100, 32, .002),
+    tcp_50e=(50, 32, .002))
 
 
 class Model(nn.Module):
@@ -74,6 +82,47 @@ def test_paper_recipe():
     assert found['backbone.prompt.weight'][-1] == pytest.approx(3.34e-4,
                                                                 rel=1e-3)
     assert found['head.linear.weight'][-1] == pytest.approx(2.17e-3, rel=2e-3)
+
+
+@pytest.mark.parametrize('name', HOSTS)
+def test_recipes_of_hosts(name):
+    epochs, batch, lr = HOSTS[name]
+    found, groups = learning_rates(f'{name}.py')
+    assert len(found) == 7
+    for parameter, rates in found.items():
+        ratio = 1
+        if parameter.startswith('head'):  # of PromptSRC, a public trace
+            ratio = 6 if name == 'promptsrc_20e' else HEAD
+        expected = [1e-5] + [ratio * lr * (1 + cos(pi * (e - 2) / epochs)) / 2
+                             for e in range(2, epochs + 1)]
+        assert rates == pytest.approx(expected, rel=1e-9)
+        assert groups[parameter]['weight_decay'] == 5e-4
+    cfg = Config.fromfile(SCHEDULES / f'{name}.py')
+    adam = name == 'tcp_50e'
+    assert cfg.optim_wrapper.optimizer == dict(
+        lr=lr, weight_decay=5e-4,
+        **(dict(type='Adam', eps=1e-3) if adam
+           else dict(type='SGD', momentum=.9)))
+    assert cfg.auto_scale_lr.base_batch_size == batch
+    assert cfg.train_cfg == dict(by_epoch=True, max_epochs=epochs,
+                                 val_interval=epochs)
+
+
+def test_published_rates_of_five_epochs():
+    found, _ = learning_rates('maple_5e.py')
+    assert found['backbone.prompt.weight'] == pytest.approx(
+        [1e-5, .0035, .003166, .002291, .001209], abs=5e-7)
+
+
+@pytest.mark.parametrize('path', sorted(
+    path for host in ('tcp', 'prograd')
+    for path in SCHEDULES.parents[1].glob(f'*/*{host}_vit*.py')),
+    ids=lambda path: path.stem)
+def test_batch_size_of_leaf_configs(path):
+    """A schedule cannot set it: it belongs to the data loader."""
+    cfg = Config.fromfile(path)
+    assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr[
+        'base_batch_size'] == 32
 
 
 def test_clean_recipe_keeps_the_ratio_and_the_transforms():
