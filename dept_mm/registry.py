@@ -7,14 +7,16 @@ under ``default_scope = 'mmpretrain'`` and
 from mmpretrain.registry import (
     DATASETS,
     HOOKS,
+    LOOPS,
     METRICS,
     MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
     PARAM_SCHEDULERS,
     TRANSFORMS,
 )
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS',
-    'PARAM_SCHEDULERS', 'TRANSFORMS'
+    'DATASETS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS',
+    'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TRANSFORMS'
 ]

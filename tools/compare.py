@@ -53,10 +53,12 @@ def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:
 
 def table_row(name: str, runs: list[dict]) -> str:
     """Mean and standard deviation over seeds; H is that of the means, as
-    published tables print it."""
+    published tables print it. A dash where a half was not measured."""
     cells, means = [], []
     for half in ('base', 'new'):
-        values = [r[f'base_new/{half}'] for r in runs]
+        values = [r.get(f'base_new/{half}') for r in runs]
+        if None in values:
+            return '| ' + ' | '.join([name, *cells, *'--'[len(cells):], '-']) + ' |'
         means.append(mean(values))
         spread = f' ± {stdev(values):.2f}' if len(values) > 1 else ''
         cells.append(f'{means[-1]:.2f}{spread}')

@@ -1,6 +1,13 @@
-"""Hooks, schedulers and wrappers of the training loop."""
+"""Hooks, schedulers, loops and wrappers of the training loop."""
 from dept_mm.engine import hooks, schedulers
 from dept_mm.engine.bf16_optim_wrapper import BF16OptimWrapper
 from dept_mm.engine.eval_model_wrapper import EvalModelWrapper
+from dept_mm.engine.training_free import (
+    TrainingFreeConstructor,
+    TrainingFreeLoop,
+)
 
-__all__ = ['BF16OptimWrapper', 'EvalModelWrapper', 'hooks', 'schedulers']
+__all__ = [
+    'BF16OptimWrapper', 'EvalModelWrapper', 'TrainingFreeConstructor',
+    'TrainingFreeLoop', 'hooks', 'schedulers'
+]

@@ -1,7 +1,8 @@
 """Modules that register into MMPretrain's ``MODELS``."""
+from dept_mm.models.adapters import CLIPAdapter, TipAdapter
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
-from dept_mm.models.heads import CLIPHead, DePTHead
+from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
 from dept_mm.models.losses import (
     SelfConsistencyLoss,
     TextConsistencyLoss,
@@ -16,8 +17,8 @@ from dept_mm.models.prompts import (
 )
 
 __all__ = [
-    'CLIPDataPreprocessor', 'CLIPHead', 'CoCoOpPrompt', 'CoOpPrompt',
-    'DePTHead', 'IVLPPrompt', 'MaPLePrompt', 'PromptedCLIP',
-    'SelfConsistencyLoss', 'TCPPrompt', 'TextConsistencyLoss',
-    'ZeroShotDivergenceLoss'
+    'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead', 'CoCoOpPrompt',
+    'CoOpPrompt', 'DePTHead', 'IVLPPrompt', 'LinearProbeHead', 'MaPLePrompt',
+    'PromptedCLIP', 'SelfConsistencyLoss', 'TCPPrompt', 'TextConsistencyLoss',
+    'TipAdapter', 'ZeroShotDivergenceLoss'
 ]

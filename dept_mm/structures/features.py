@@ -33,6 +33,8 @@ class CLIPFeatures(NamedTuple):
         logit_scale (Tensor): CLIP's frozen scale, already exponentiated.
         teacher (TeacherFeatures, optional): In training, what consistency
             terms compare with.
+        bonus (Tensor, optional): ``(B, C)``, what a cache of training images
+            adds to the similarity logits.
         image (Tensor): ``(B, D)``.
     """
     text: Tensor | None
@@ -40,4 +42,5 @@ class CLIPFeatures(NamedTuple):
     ids: tuple[str, ...] | None
     logit_scale: Tensor
     teacher: TeacherFeatures | None
+    bonus: Tensor | None
     image: Tensor

@@ -24,7 +24,8 @@ def make_feats(request):
 
     def make(vocabulary, labels):
         return CLIPFeatures(text[..., labels, :], torch.tensor(labels),
-                            vocabulary.ids, torch.tensor(SCALE), None, image)
+                            vocabulary.ids, torch.tensor(SCALE), None, None,
+                            image)
 
     return make
 

@@ -6,9 +6,10 @@ from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
 from dept_mm.engine.hooks.mean_loss_hook import MeanLossHook
 from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from dept_mm.engine.hooks.prograd_hook import ProGradHook
+from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
     'BaseNewTableHook', 'GaussianPromptAveragingHook', 'MeanLossHook',
-    'PlainCheckpointHook', 'ProGradHook', 'VocabularyHook'
+    'PlainCheckpointHook', 'ProGradHook', 'TipAdapterHook', 'VocabularyHook'
 ]

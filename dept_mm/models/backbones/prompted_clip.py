@@ -112,7 +112,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             if self.teacher is not None and self.training:
                 teacher = self.teacher(self.clip, self.vocabulary, images)
         return CLIPFeatures(text, labels, ids, self.clip.logit_scale,
-                            teacher, image)
+                            teacher, None, image)
 
     def zero_shot(self) -> PromptedCLIP:
         """The same CLIP and vocabulary without prompts."""

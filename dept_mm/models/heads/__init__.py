@@ -1,5 +1,6 @@
 """Heads."""
 from dept_mm.models.heads.clip_head import CLIPHead
 from dept_mm.models.heads.dept_head import DePTHead
+from dept_mm.models.heads.linear_probe_head import LinearProbeHead
 
-__all__ = ['CLIPHead', 'DePTHead']
+__all__ = ['CLIPHead', 'DePTHead', 'LinearProbeHead']

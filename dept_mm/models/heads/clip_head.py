@@ -39,8 +39,10 @@ class CLIPHead(ClsHead):
         self.terms = nn.ModuleList(MODELS.build(dict(t)) for t in losses)
 
     def forward(self, feats: CLIPFeatures) -> Tensor:
-        """Logits ``(B, C)``, one column per row of ``feats.text``."""
-        return similarity(feats.image, feats.text, feats.logit_scale)
+        """Logits ``(B, C)``, one column per row of ``feats.text``; a cache
+        of training images adds its bonus."""
+        logits = similarity(feats.image, feats.text, feats.logit_scale)
+        return logits if feats.bonus is None else logits + feats.bonus
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
              **kwargs) -> dict[str, Tensor]:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
+from dept_mm.models.class_rows import ClassRowsMixin
 from dept_mm.models.clip import clip_spec, learned_dtype
-from dept_mm.models.header import HeaderMixin
 from dept_mm.models.heads.channel_transform import ChannelTransform
 from dept_mm.models.heads.clip_head import CLIPHead
 from dept_mm.models.similarity import similarity
@@ -18,7 +18,7 @@ from dept_mm.structures import CLIPFeatures, Vocabulary
 
 
 @MODELS.register_module()
-class DePTHead(HeaderMixin, CLIPHead):
+class DePTHead(ClassRowsMixin, CLIPHead):
     r"""Decoupled prompt tuning on top of any prompt learner or adapter.
 
     "DePT: Decoupled Prompt Tuning" (Zhang et al., CVPR 2024). A second head,
@@ -70,6 +70,7 @@ class DePTHead(HeaderMixin, CLIPHead):
             ``in_channels`` is given, or a checkpoint has rows for other
             classes.
     """
+    row_keys = ('linear.weight', 'linear.bias')
 
     def __init__(self,
                  vocabulary: Mapping | Sequence[str] | Vocabulary,
@@ -117,7 +118,7 @@ class DePTHead(HeaderMixin, CLIPHead):
         """Logits ``(B, C)``: fused for classes with a row, similarity for
         all others."""
         s = super().forward(feats)
-        columns, rows = self._match(feats)
+        columns, rows = self.match(feats)
         if not rows:
             return s
         fused = self._fuse(s[:, columns], self._second(feats, columns, rows))
@@ -141,27 +142,11 @@ class DePTHead(HeaderMixin, CLIPHead):
             *self._second_batch(feats, target), **kwargs)
         return losses
 
-    def _match(self, feats: CLIPFeatures) -> tuple[list[int], list[int]]:
-        """Columns of ``feats.text`` that have a row here, and the rows."""
-        row = {key: i for i, key in enumerate(self.class_ids)}
-        pairs = [(column, row[feats.ids[label]])
-                 for column, label in enumerate(feats.labels.tolist())
-                 if feats.ids[label] in row]
-        return [c for c, _ in pairs], [r for _, r in pairs]
-
     def _second_batch(self, feats: CLIPFeatures, target: Tensor
                       ) -> tuple[Tensor, Tensor]:
         """Logits and labels of the second head's loss: text rows first, then
         image rows; the similarity variant has image rows only."""
-        columns, rows = self._match(feats)
-        row_of = torch.full_like(feats.labels, -1)
-        row_of[columns] = row_of.new_tensor(rows)
-        label = row_of[target]
-        if bool((label < 0).any()):
-            wrong = int(feats.labels[target[label < 0][0]])
-            raise DeptError('DePTHead has no row for class '
-                            f'{feats.ids[wrong]!r}: it was '
-                            'built for other base classes.')
+        label = self.rows_of(feats, target)
         if self.linear is None:
             return similarity(self.image_transform(feats.image),
                               self.text_transform(feats.text),
@@ -194,23 +179,3 @@ class DePTHead(HeaderMixin, CLIPHead):
             return (1 - mu) * s + mu * second
         return torch.log((1 - mu) * F.softmax(s, 1)
                          + mu * F.softmax(second, 1))
-
-    def header(self) -> dict:
-        """The classes that own the rows, in order."""
-        return dict(classes=list(self.class_ids))
-
-    def check_header(self, found: dict, state: dict, prefix: str) -> None:
-        """Refuse rows of other classes; put rows in this head's order."""
-        theirs, own = found['classes'], list(self.class_ids)
-        if set(theirs) != set(own):
-            raise DeptError(
-                "The checkpoint's DePT head was trained on other classes "
-                'than this model has: only there '
-                f'{sorted(set(theirs) - set(own))[:5]}, only here '
-                f'{sorted(set(own) - set(theirs))[:5]}. Use the data set it '
-                "was trained on for the head's 'vocabulary', or CLIPHead to "
-                'score other classes.')
-        order = [theirs.index(key) for key in own]
-        for key in (prefix + 'linear.weight', prefix + 'linear.bias'):
-            if key in state:
-                state[key] = state[key][order]

@@ -1,0 +1,7 @@
+# Nothing is learned by gradients: hooks make the model ready, then it is saved
+# and measured.
+optim_wrapper = dict(constructor='TrainingFreeConstructor')
+param_scheduler = []
+train_cfg = dict(type='TrainingFreeLoop', max_epochs=1)
+# DDP refuses a model without trainable parameters.
+model_wrapper_cfg = dict(type='EvalModelWrapper')

@@ -1,0 +1,17 @@
+_base_ = [
+    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
+    '../_base_/protocols/base_to_new_16shot.py',
+    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
+]
+# The recipe of DePT's linear head; a probe knows no new class.
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='PromptedCLIP', clip=_base_.clip),
+    head=dict(
+        type='LinearProbeHead', clip=_base_.clip,
+        vocabulary=_base_.dataset))
+train_dataloader = dict(
+    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(
+        **_base_.dataset, task='base', pipeline=_base_.test_pipeline))

@@ -1,0 +1,69 @@
+"""Tensors with one row per base class."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dept_mm.errors import DeptError
+from dept_mm.models.header import HeaderMixin
+from dept_mm.structures import CLIPFeatures
+
+
+class ClassRowsMixin(HeaderMixin):
+    """A module that owns one row per base class and knows it by identity.
+
+    Its rows answer for exactly their classes, whatever classes stand beside
+    them and in whatever order. A checkpoint for other classes is refused;
+    rows in another order are put in this module's.
+
+    Attributes:
+        class_ids (tuple[str]): Identity of the class of each row.
+        row_keys (tuple[str]): Names of the tensors that have the rows.
+    """
+    class_ids: tuple[str, ...]
+    row_keys: tuple[str, ...] = ()
+
+    def match(self, feats: CLIPFeatures) -> tuple[list[int], list[int]]:
+        """Columns of ``feats.labels`` that have a row here, and the rows."""
+        row = {key: i for i, key in enumerate(self.class_ids)}
+        pairs = [(column, row[feats.ids[label]])
+                 for column, label in enumerate(feats.labels.tolist())
+                 if feats.ids[label] in row]
+        return [c for c, _ in pairs], [r for _, r in pairs]
+
+    def rows_of(self, feats: CLIPFeatures, target: Tensor) -> Tensor:
+        """Row of each target, which is a column of ``feats.labels``.
+
+        Raises:
+            DeptError: If a target's class has no row.
+        """
+        columns, rows = self.match(feats)
+        row_of = torch.full_like(feats.labels, -1)
+        row_of[columns] = row_of.new_tensor(rows)
+        found = row_of[target]
+        if bool((found < 0).any()):
+            wrong = int(feats.labels[target[found < 0][0]])
+            raise DeptError(f'{type(self).__name__} has no row for class '
+                            f'{feats.ids[wrong]!r}: it was built for other '
+                            'base classes.')
+        return found
+
+    def header(self) -> dict:
+        """The classes that own the rows, in order."""
+        return dict(classes=list(self.class_ids))
+
+    def check_header(self, found: dict, state: dict, prefix: str) -> None:
+        """Refuse rows of other classes; put rows in this module's order."""
+        theirs, own = found['classes'], list(self.class_ids)
+        if set(theirs) != set(own):
+            raise DeptError(
+                f"The checkpoint's {type(self).__name__} was trained on other "
+                'classes than this model has: only there '
+                f'{sorted(set(theirs) - set(own))[:5]}, only here '
+                f'{sorted(set(own) - set(theirs))[:5]}. Use the data set it '
+                "was trained on as its 'vocabulary'; to score other classes "
+                'without it, use CLIPHead and no neck.')
+        order = [theirs.index(key) for key in own]
+        for key in self.row_keys:
+            if prefix + key in state:
+                state[prefix + key] = state[prefix + key][order]
