@@ -31,3 +31,16 @@ def test_table_of_finished_runs(tmp_path):
         '| 65.84 |',
         '| configs/dept/quickstart.py | 90.00 ± 0.00 | 60.00 ± 14.14 '
         '| 72.00 |']
+
+
+def test_a_half_that_was_not_measured(tmp_path):
+    folder = tmp_path / 'linear_probe-quickstart-seed1'
+    folder.mkdir()
+    (folder / 'base_new.json').write_text(
+        json.dumps({'tuned': {'base_new/base': 87.5}}))
+    out = subprocess.run(
+        [sys.executable, ROOT / 'tools/compare.py',
+         'configs/linear_probe/quickstart.py', '--seeds', '1', '--work-dir',
+         tmp_path], check=True, capture_output=True, text=True).stdout
+    assert out.strip().splitlines()[2:] == [
+        '| configs/linear_probe/quickstart.py | 87.50 | - | - |']

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import nn
 
 from dept_mm.apis import apply_options
+from dept_mm.models import CLIPHead
 
 
 def train(cfg):
@@ -55,6 +56,60 @@ def test_every_learner_with_both_heads(small_run, learner, config):
     learned = {n for n, _ in runner.model.named_parameters()}
     assert changed == learned
     assert {'base_new/base', 'base_new/base_total'} <= set(metrics(runner))
+
+
+HEADS = dict(CLIPHead=[], DePTHead=[
+    'linear.weight', 'linear.bias', 'image_transform.scale',
+    'image_transform.bias', 'text_transform.scale', 'text_transform.bias'])
+
+
+@pytest.mark.parametrize('head, neck, options, learned', [
+    ('CLIPHead', 'CLIPAdapter', {}, ['down.weight', 'up.weight']),
+    ('DePTHead', 'CLIPAdapter', {}, ['down.weight', 'up.weight']),
+    ('CLIPHead', 'TipAdapter', dict(trainable=True), ['keys']),
+    ('DePTHead', 'TipAdapter', dict(trainable=True), ['keys']),
+    ('DePTHead', 'TipAdapter', {}, []),
+    ('DePTHead', None, {}, [])])
+def test_adapters_with_both_heads(small_run, head, neck, options, learned):
+    """What may learn does; what is saved comes back; new classes keep the
+    similarities of the features."""
+    cfg = small_run(f"{'dept' if head == 'DePTHead' else 'coop'}"
+                    '/quickstart.py', **{
+        'val_dataloader.dataset.indices': range(0, 1600, 25)})
+    cfg.model.backbone.prompt = None
+    if neck:
+        cfg.model.neck = dict(type=neck, clip=cfg.clip, **options)
+    if neck == 'TipAdapter':
+        cfg.model.neck.update(vocabulary=cfg.dataset, num_shots=1)
+        cfg.custom_hooks += [dict(type='TipAdapterHook', views=2,
+                                  pipeline=cfg.test_pipeline)]
+    runner, changed = train(cfg)
+    assert changed == {f'neck.{n}' for n in learned} | {
+        f'head.{n}' for n in HEADS[head]}
+    found = metrics(runner)
+    assert found['base_new/base_total'] == found['base_new/new_total'] == 32
+    images = torch.randn(4, 3, 32, 32)
+    path = runner.message_hub.get_info('last_ckpt')
+    models = runner.model.eval(), get_model(cfg, pretrained=path).eval()
+    with torch.no_grad():
+        one, two = (model(images) for model in models)
+        feats = runner.model.extract_feat(images)
+        s = CLIPHead()(feats._replace(bonus=None))
+    assert torch.equal(one, two)
+    assert one.isfinite().all() and one.shape == (4, 32)
+    assert torch.equal(one[:, 16:], s[:, 16:])
+    assert neck == 'CLIPAdapter' or not torch.equal(one[:, :16], s[:, :16])
+
+
+def test_linear_probe(small_run):
+    """Base is measured; it cannot know a new class."""
+    cfg = small_run('linear_probe/quickstart.py')
+    runner, changed = train(cfg)
+    assert changed == {'head.fc.weight', 'head.fc.bias'}
+    assert runner.model.head.fc.weight.shape == (16, 16)
+    found = metrics(runner)
+    assert found['base_new/base_total'] == 64
+    assert 'base_new/new' not in found and 'base_new/H' not in found
 
 
 def test_prompted_clip_with_a_stock_linear_head(small_run):

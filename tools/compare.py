@@ -55,14 +55,15 @@ def table_row(name: str, runs: list[dict]) -> str:
     """Mean and standard deviation over seeds; H is that of the means, as
     published tables print it. A dash where a half was not measured."""
     cells, means = [], []
-    for half in ('base', 'new'):
-        values = [r.get(f'base_new/{half}') for r in runs]
-        if None in values:
-            return '| ' + ' | '.join([name, *cells, *'--'[len(cells):], '-']) + ' |'
+    for key in ('base_new/base', 'base_new/new'):
+        values = [r[key] for r in runs if key in r]
+        if not values:
+            cells.append('-')
+            continue
         means.append(mean(values))
         spread = f' ± {stdev(values):.2f}' if len(values) > 1 else ''
         cells.append(f'{means[-1]:.2f}{spread}')
-    cells.append(f'{harmonic_mean(*means):.2f}')
+    cells.append(f'{harmonic_mean(*means):.2f}' if len(means) == 2 else '-')
     return '| ' + ' | '.join([name, *cells]) + ' |'
 
 

@@ -88,6 +88,25 @@ def test_two_processes_are_one(clip, tmp_path, method):
 
 
 @pytest.mark.slow
+def test_two_processes_fill_one_cache(clip, tmp_path):
+    """Without training, where DDP would refuse the model."""
+    config = 'configs/tip_adapter/quickstart.py'
+    states = []
+    for processes in (1, 2):
+        work_dir = tmp_path / str(processes)
+        run('train', config, processes=processes, batch=4, clip=clip,
+            work_dir=work_dir)
+        states.append(torch.load(work_dir / 'epoch_1.pth',
+                                 weights_only=True)['state_dict'])
+    for key in ('neck.keys', 'neck.alpha', 'neck.beta', 'neck.count'):
+        torch.testing.assert_close(states[0][key], states[1][key])
+    assert states[0]['neck.count'].tolist() == [1] * 16
+    found = [json.loads((tmp_path / str(n) / 'base_new.json').read_text())
+             for n in (1, 2)]
+    assert found[0]['tuned'] == found[1]['tuned']
+
+
+@pytest.mark.slow
 def test_two_processes_test_a_model_without_parameters(clip, tmp_path):
     """DDP would refuse it."""
     config = str(tmp_path / 'zero_shot.py')
