@@ -137,6 +137,19 @@ def test_clean_recipe_keeps_the_ratio_and_the_transforms():
     assert prompt[-1] < 0.05 * LR
 
 
+def test_tip_adapter_f_recipe():
+    """Public code: AdamW, and a cosine over all iterations, so that the last
+    of n steps runs at lr (1 + cos(pi (n - 1) / n)) / 2."""
+    found, groups = learning_rates('tip_adapter_f_20e.py')
+    rates = found['backbone.prompt.weight']
+    assert rates == pytest.approx([
+        1e-3 * (1 + cos(pi * (5 * e - 1) / 100)) / 2 for e in range(1, 21)])
+    assert found['head.linear.weight'] == pytest.approx(
+        [HEAD * rate for rate in rates])
+    group = groups['backbone.prompt.weight']
+    assert (group['eps'], group['weight_decay']) == (1e-4, 0.01)
+
+
 def test_host_alone_has_one_group_of_rates():
     optim = build_optim_wrapper(Model(CLIPHead()), dict(
         Config.fromfile(SCHEDULES / 'dept_clean_10e.py').optim_wrapper,
