@@ -5,6 +5,7 @@ under ``default_scope = 'mmpretrain'`` and
 ``custom_imports = dict(imports=['dept_mm'])``.
 """
 from mmpretrain.registry import (
+    DATA_SAMPLERS,
     DATASETS,
     HOOKS,
     LOOPS,
@@ -17,6 +18,7 @@ from mmpretrain.registry import (
 )
 
 __all__ = [
-    'DATASETS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS', 'OPTIM_WRAPPERS',
-    'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TRANSFORMS'
+    'DATASETS', 'DATA_SAMPLERS', 'HOOKS', 'LOOPS', 'METRICS', 'MODELS',
+    'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS',
+    'TRANSFORMS'
 ]

@@ -10,6 +10,7 @@ from mmengine.evaluator import DumpResults
 from dept_mm.apis import init_launcher
 from dept_mm.apis._cli import (
     build_runner,
+    cache_features,
     common_parser,
     load_config,
     set_loader_defaults,
@@ -43,6 +44,10 @@ def parse_args() -> argparse.Namespace:
         default=2,
         help='seconds to show a prediction')
     parser.add_argument(
+        '--cache-features',
+        action='store_true',
+        help='run the frozen image tower once and store its features')
+    parser.add_argument(
         '--tta',
         action='store_true',
         help='average over augmented images: by `tta_model` and '
@@ -69,6 +74,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         set_visualization(cfg, args)
     if args.tta:
         set_tta(cfg)
+    if args.cache_features:
+        cache_features(cfg, args.feature_dir)
     set_loader_defaults(cfg, ['test_dataloader'],
                         pin_memory=not args.no_pin_memory)
 

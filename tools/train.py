@@ -7,6 +7,7 @@ from mmengine.config import Config
 from dept_mm.apis import init_launcher
 from dept_mm.apis._cli import (
     build_runner,
+    cache_features,
     common_parser,
     load_config,
     set_loader_defaults,
@@ -34,6 +35,15 @@ def parse_args() -> argparse.Namespace:
         help='scale the learning rate by the actual batch size over '
         '`auto_scale_lr.base_batch_size`')
     parser.add_argument(
+        '--cache-features',
+        nargs='?',
+        type=int,
+        const=-1,
+        metavar='VIEWS',
+        help='run the frozen image tower once, store its features and train '
+        'on them: on one view of the training images per epoch (exact), or '
+        'on this many in turn; 0 stores test images only')
+    parser.add_argument(
         '--no-persistent-workers',
         action='store_true',
         help='start the workers of the data loaders anew in each epoch')
@@ -57,6 +67,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             raise DeptError('--auto-scale-lr needs `auto_scale_lr = '
                             f'dict(base_batch_size=...)` in {args.config}')
         cfg.auto_scale_lr.enable = True
+    if args.cache_features is not None:
+        views = args.cache_features
+        cache_features(cfg, args.feature_dir, None if views == -1 else views)
     set_loader_defaults(
         cfg, ['train_dataloader', 'val_dataloader', 'test_dataloader'],
         pin_memory=not args.no_pin_memory,

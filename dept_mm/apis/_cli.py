@@ -41,6 +41,10 @@ def common_parser(description: str) -> argparse.ArgumentParser:
         action='store_true',
         help='do not pin the memory of the data loaders')
     parser.add_argument(
+        '--feature-dir',
+        default='work_dirs/features',
+        help='folder of --cache-features (default: %(default)s)')
+    parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
@@ -125,6 +129,14 @@ def set_loader_defaults(cfg: Config,
         loader.persistent_workers = (
             loader.persistent_workers and persistent_workers
             and loader.get('num_workers', 0) > 0)
+
+
+def cache_features(cfg: Config, root: str, views: int | None = None) -> None:
+    """Let a run read image features from a store; see FeatureStoreHook."""
+    hook = dict(type='FeatureStoreHook', root=root, views=views)
+    others = [h for h in cfg.get('custom_hooks') or []
+              if h.get('type') != hook['type']]
+    cfg.custom_hooks = [*others, hook]
 
 
 @contextmanager

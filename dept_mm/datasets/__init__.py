@@ -1,9 +1,11 @@
 """Data sets with few-shot draws, and image transforms."""
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
+from .epoch_sampler import EpochIndex, EpochSampler, SeededDataset
 from .few_shot import FewShotDataset, Item, Splits, draw_shots
 from .folder import FolderDataset
 from .split_file import SplitFileDataset
+from .stored_features import StoredFeatures
 from .transforms import (
     CLIPRandomResizedCrop,
     CLIPResizeCenterCrop,
@@ -12,6 +14,7 @@ from .transforms import (
 
 __all__ = [
     'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop', 'CSVDataset',
-    'DrawnShapes', 'FewShotDataset', 'FolderDataset', 'Item', 'LoadRGBImage',
-    'SplitFileDataset', 'Splits', 'draw_shots'
+    'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FewShotDataset',
+    'FolderDataset', 'Item', 'LoadRGBImage', 'SeededDataset',
+    'SplitFileDataset', 'Splits', 'StoredFeatures', 'draw_shots'
 ]

@@ -12,6 +12,7 @@ from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
 from dept_mm.errors import DeptError
 from dept_mm.structures.vocabulary import Vocabulary
 
+from .epoch_sampler import seeded
 from .splits import (
     MAX_VAL_SHOTS,
     Item,
@@ -119,6 +120,12 @@ class FewShotDataset(BaseDataset):
             dict(img_path=self.item_path(item), gt_label=item.label)
             for item in getattr(splits, self.split) if item.label in labels
         ]
+
+    def __getitem__(self, idx: int) -> dict:
+        """One sample through the pipeline, whose random choices follow
+        from seed, epoch and index where an ``EpochSampler`` gives it."""
+        with seeded(idx) as idx:
+            return super().__getitem__(idx)
 
     def extra_repr(self) -> list[str]:
         """Add the split, task and shots to the printed form."""

@@ -4,7 +4,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=2,
     dataset=dict(split='train', task='base', num_shots=16),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+    sampler=dict(type='EpochSampler', shuffle=True))
 # The last epoch's model is measured on the test split, as in the papers: no
 # checkpoint is chosen by it.
 test_dataloader = val_dataloader = dict(

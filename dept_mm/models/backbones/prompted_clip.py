@@ -100,10 +100,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """Encode images and the classes they are scored among.
 
         Args:
-            images (Tensor): ``(B, 3, H, W)``, normalised.
+            images (Tensor): ``(B, 3, H, W)``, normalised, or stored
+                features of the image tower ``(B, D)``.
         """
-        visual = self.prompt.for_image() if self.prompt else Prompts()
-        image = self.clip.encode_image(images, visual)
+        image = self._image(images)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
@@ -147,6 +147,16 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if self.training:
             return self.vocabulary.base_labels
         return list(range(len(self.vocabulary)))
+
+    def _image(self, images: Tensor) -> Tensor:
+        """Image features ``(B, D)``; stored ones are kept."""
+        visual = self.prompt.for_image() if self.prompt else Prompts()
+        if images.ndim != 2:
+            return self.clip.encode_image(images, visual)
+        if not visual.empty:
+            raise DeptError(f'{type(self.prompt).__name__} prompts the image '
+                            'tower: give it images, no stored features.')
+        return images
 
     def _text(self, image: Tensor) -> Tensor:
         """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches

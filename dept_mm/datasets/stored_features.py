@@ -1,0 +1,88 @@
+"""A data set of image features in place of images."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmpretrain.datasets import PackInputs
+from torch import Tensor
+
+from dept_mm.errors import DeptError
+from dept_mm.registry import DATASETS
+
+
+@DATASETS.register_module()
+class StoredFeatures:
+    """Samples of a data set whose inputs are features ``(D, )``.
+
+    Labels, paths and metainfo are the data set's; its images are neither
+    loaded nor augmented.
+
+    Args:
+        dataset (dict | Dataset): The data set.
+        views (Sequence[Tensor]): Features ``(N, D)`` of its images, one
+            tensor per augmentation. Epoch ``e`` reads view ``e % len(views)``,
+            if an ``EpochSampler`` gives the indices, else the first.
+
+    Raises:
+        DeptError: If the views are not of this data set, or its samples are
+            not packed by ``PackInputs``.
+    """
+
+    def __init__(self, dataset: Any, views: Sequence[Tensor]) -> None:
+        if isinstance(dataset, dict):
+            dataset = DATASETS.build(dataset)
+        self.dataset = dataset
+        self.views = list(views)
+        self.pack = packer(dataset)
+        self.infos = list(sample_infos(dataset))
+        wrong = {len(view) for view in views} - {len(self.infos)}
+        if wrong or not self.views:
+            raise DeptError(f'StoredFeatures: {len(self.infos)} images, but '
+                            f'features of {sorted(wrong) or "none"}.')
+        for info in self.infos:  # an image in memory stays where it is
+            info.pop(self.pack.input_key, None)
+
+    @property
+    def metainfo(self) -> dict:
+        """That of the data set."""
+        return self.dataset.metainfo
+
+    def get_data_info(self, idx: int) -> dict:
+        """One sample without its image."""
+        return dict(self.infos[idx])
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def __getitem__(self, idx: int) -> dict:
+        view = self.views[getattr(idx, 'epoch', 0) % len(self.views)]
+        return self.pack(dict(self.infos[idx],
+                              **{self.pack.input_key: view[int(idx)]}))
+
+
+def sample_infos(dataset: Any) -> Iterator[dict]:
+    """What a data set knows of its samples before the pipeline."""
+    return (dataset.get_data_info(i) for i in range(len(dataset)))
+
+
+def packer(dataset: Any) -> PackInputs:
+    """The last step of a data set's pipeline, inside any wrappers.
+
+    Raises:
+        DeptError: If it is no ``PackInputs``.
+    """
+    inner = dataset
+    while not hasattr(inner, 'pipeline'):
+        inner = getattr(inner, 'dataset', None) or next(
+            iter(getattr(inner, 'datasets', ())), None)
+        if inner is None:
+            raise DeptError(f'{type(dataset).__name__} has no pipeline: its '
+                            'image features cannot be stored.')
+    last = inner.pipeline.transforms[-1:]
+    if not last or not isinstance(last[0], PackInputs):
+        raise DeptError(
+            f'{type(inner).__name__}: image features can be stored if the '
+            "pipeline ends with dict(type='PackInputs'), not with "
+            f'{last}.')
+    return last[0]

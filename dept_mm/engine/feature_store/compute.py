@@ -1,0 +1,74 @@
+"""Image features of a data set."""
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from dept_mm.datasets import SeededDataset
+from dept_mm.datasets.stored_features import packer
+from dept_mm.engine.feature_store.view import View
+from dept_mm.errors import DeptError
+
+LOG_SECONDS = 10
+
+
+@torch.no_grad()
+def compute_features(view: View, model: Any, batch_size: int) -> Tensor:
+    """Run the image tower over all images of a view.
+
+    Args:
+        view (View): The view.
+        model (ImageClassifier): A ``PromptedCLIP`` with its preprocessor.
+        batch_size (int): Images per batch.
+
+    Returns:
+        Tensor: ``(N, D)`` on the CPU, in the tower's own precision.
+    """
+    loader, own = view.loader, view.loader.dataset
+    pack, indices = packer(own), view.indices
+    batches = DataLoader(
+        SeededDataset(own), batch_size, sampler=indices,
+        num_workers=_workers(loader.num_workers),
+        collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
+        worker_init_fn=loader.worker_init_fn,
+        # The random state of the run stays what it is without a store.
+        generator=torch.Generator())
+    parts, done, start = [], 0, time.time()
+    last = start
+    for batch in batches:
+        for i, sample in enumerate(batch['data_samples'], done):
+            _check_label(sample, pack(own.get_data_info(i)))
+        images = model.data_preprocessor(batch)['inputs']
+        parts.append(model.backbone.clip.encode_image(images).cpu())
+        done += len(images)
+        now = time.time()
+        if now - last > LOG_SECONDS or done == len(indices):
+            last = now
+            print_log(f'Feature store: {view.path.name}: {done} of '
+                      f'{len(indices)} images, {done / (now - start):.0f} '
+                      'images/s', logger='current')
+    return torch.cat(parts)
+
+
+def _check_label(found: Any, expected: dict) -> None:
+    """A pipeline that exchanges images or labels has no stored features."""
+    label = expected['data_samples'].get('gt_label')
+    if label is not None and not torch.equal(found.gt_label, label):
+        raise DeptError(
+            f'Feature store: the pipeline turned label {label.tolist()} of '
+            f'{found.get("img_path")} into {found.gt_label.tolist()}.')
+
+
+def _workers(wanted: int) -> int:
+    """One worker per core, at least as many as the loader has; none if it
+    has none, which is how one debugs."""
+    cores = (len(os.sched_getaffinity(0))
+             if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1)
+    share = cores // int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    return wanted and max(wanted, share)

@@ -1,0 +1,167 @@
+"""Stored image features in place of images."""
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
+from torch import nn
+from torch.utils.data import DataLoader
+
+from dept_mm.datasets import EpochSampler, StoredFeatures
+from dept_mm.engine.feature_store import (
+    View,
+    compute_features,
+    ensure,
+    store_key,
+    together,
+)
+from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.errors import DeptError
+from dept_mm.models.backbones import PromptedCLIP
+from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
+from dept_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class FeatureStoreHook(Hook):
+    """Runs the frozen image tower once and trains and tests on its features.
+
+    Features lie in ``root``, one file per data set and augmentation, and
+    serve every later run that has the same CLIP, preprocessing, pipeline,
+    images and libraries: any host, head, loss and learning rate. Files that
+    do not match in all of these are not used; damaged ones are made anew.
+
+    Test and validation are exact. So is training with one view per epoch:
+    view ``e`` is the augmentation that epoch ``e`` draws without a store.
+    With fewer views, epochs take turns on them, which is an approximation.
+    Exact means up to the order of sums in a kernel, at the precision of the
+    CLIP: under mixed precision the image tower is not autocast here.
+
+    Args:
+        root (str): Folder of the store, seen by all processes.
+            Defaults to ``'work_dirs/features'``.
+        views (int, optional): Views of the training images; 0 stores none,
+            only test and validation images. Defaults to the number of
+            epochs.
+        batch_size (int): Images per batch of the image tower.
+            Defaults to 128.
+
+    Raises:
+        DeptError: If image features change in training, or cannot be told
+            apart; the message says why.
+    """
+    # The loaders are exchanged before another hook looks at them.
+    priority = 'VERY_HIGH'
+
+    def __init__(self, root: str = 'work_dirs/features',
+                 views: int | None = None, batch_size: int = 128) -> None:
+        if views is not None and views < 0:
+            raise DeptError(f'FeatureStoreHook: views={views} is negative.')
+        self.root = Path(root)
+        self.views = views
+        self.batch_size = batch_size
+
+    def before_run(self, runner: Runner) -> None:
+        """Exchange the loaders of the loops that are about to run."""
+        model = unwrapped_model(runner)
+        check_model(model)
+        loops = self._loops(runner)
+        wanted: dict[str, list[View]] = {}
+        together(lambda: wanted.update(
+            (name, self._views(runner, model, name, loop.dataloader))
+            for name, loop in loops.items()))
+        compute = partial(compute_features, model=model,
+                          batch_size=self.batch_size)
+        stored = iter(ensure(sum(wanted.values(), []), compute))
+        for name, loop in loops.items():
+            views = [next(stored) for _ in wanted[name]]
+            loop.dataloader = with_features(loop.dataloader, views)
+
+    def _loops(self, runner: Runner) -> dict[str, BaseLoop]:
+        """Loops that are built and still read images."""
+        names = ('train', 'val', 'test')[self.views == 0:]
+        loops = {name: getattr(runner, f'_{name}_loop') for name in names}
+        return {name: loop for name, loop in loops.items()
+                if isinstance(loop, BaseLoop) and not isinstance(
+                    loop.dataloader.dataset, StoredFeatures)}
+
+    def _views(self, runner: Runner, model: nn.Module, name: str,
+               loader: DataLoader) -> list[View]:
+        """The files that a loader is to read."""
+        config = runner.cfg.get(f'{name}_dataloader')
+        if not isinstance(config, dict):
+            raise DeptError(f'FeatureStoreHook needs {name}_dataloader as a '
+                            'config: its pipeline says what is stored.')
+        key = store_key(model.backbone.clip, model.data_preprocessor,
+                        config['dataset'], loader.dataset)
+        if name != 'train':
+            return [View(self.root, 'test', key, loader)]
+        check_training(runner, model, loader)
+        epochs = runner.max_epochs
+        count = min(epochs if self.views is None else self.views, epochs)
+        runner.logger.info(
+            f'Feature store: {count} views of the training images for '
+            f'{epochs} epochs: ' + (
+                'exact.' if count == epochs else 'views repeat, which '
+                'approximates the augmentation.'))
+        return [View(self.root, 'train', key, loader, loader.sampler.seed, e)
+                for e in range(count)]
+
+
+def with_features(loader: DataLoader, views: list) -> DataLoader:
+    """The same loader over stored features, in this process."""
+    batches = dict(batch_sampler=loader.batch_sampler)
+    if loader.batch_size is not None:
+        batches = dict(batch_size=loader.batch_size, sampler=loader.sampler,
+                       drop_last=loader.drop_last)
+    return DataLoader(
+        StoredFeatures(loader.dataset, views), collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory, generator=loader.generator, **batches)
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse a model whose image features are not those of a frozen CLIP.
+
+    Raises:
+        DeptError: If so.
+    """
+    backbone = getattr(model, 'backbone', None)
+    if not isinstance(backbone, PromptedCLIP):
+        found = type(backbone or model).__name__
+        raise _refusal('only the image tower of a PromptedCLIP is known not '
+                       f'to change; this is a {found}')
+    if not isinstance(model.data_preprocessor, CLIPDataPreprocessor):
+        raise _refusal("the model needs data_preprocessor=dict(type='CLIP"
+                       "DataPreprocessor', clip=...), which leaves features "
+                       'as they are')
+    if backbone.prompt is not None and not backbone.prompt.for_image().empty:
+        raise _refusal(f'{type(backbone.prompt).__name__} prompts the image '
+                       'tower, so image features change in training')
+    if backbone.teacher is not None and backbone.teacher.image:
+        raise _refusal('the teacher looks at the images (teacher.image)')
+
+
+def check_training(runner: Runner, model: nn.Module, loader: DataLoader
+                   ) -> None:
+    """Refuse training whose views could not be drawn in advance.
+
+    Raises:
+        DeptError: If so.
+    """
+    if hasattr(runner.train_loop, 'dataloader_iterator'):
+        raise _refusal('training goes by iterations; set train_cfg.by_epoch')
+    if not isinstance(loader.sampler, EpochSampler):
+        raise _refusal(
+            "the augmentation of an epoch is known in advance with train_data"
+            f"loader.sampler.type='EpochSampler', not with a "
+            f'{type(loader.sampler).__name__}')
+    if model.data_preprocessor.batch_augments is not None:
+        raise _refusal('data_preprocessor.batch_augments mixes images')
+
+
+def _refusal(why: str) -> DeptError:
+    return DeptError(f'Image features cannot be stored: {why}. Change that, '
+                     'or run without --cache-features (FeatureStoreHook).')
