@@ -126,3 +126,32 @@ model = dict(backbone=dict(prompt=None),
                       if k.startswith('base_new')})
     assert found[0] == found[1]
     assert found[0]['base_new/base_total'] == 61
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_feature_store(clip, tmp_path):
+    """They make it together, and learn what one learns without it."""
+    losses, states = [], []
+    for processes, batch in ((1, 4), (2, 2)):
+        config = tmp_path / f'{processes}.py'
+        hook = (f"dict(type='FeatureStoreHook', root='{tmp_path}/features')"
+                if processes == 2 else '')
+        config.write_text(f'''
+_base_ = '{ROOT}/configs/dept/quickstart.py'
+train_dataloader = dict(dataset=dict(pipeline=[
+    dict(type='LoadRGBImage'),
+    dict(type='CLIPRandomResizedCrop', clip=_base_.clip),
+    dict(type='PackInputs')]))
+custom_hooks = [{hook}]
+''')
+        work_dir = tmp_path / str(processes)
+        run('train', str(config), processes=processes, batch=batch,
+            clip=clip, work_dir=work_dir)
+        losses.append(scalars(work_dir)[0])
+        states.append(torch.load(work_dir / 'epoch_1.pth',
+                                 weights_only=True)['state_dict'])
+    assert len(list((tmp_path / 'features').iterdir())) == 2
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    for key, value in states[0].items():
+        torch.testing.assert_close(states[1][key], value, rtol=1e-4,
+                                   atol=1e-6)
