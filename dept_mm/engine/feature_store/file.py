@@ -92,7 +92,8 @@ def locked(path: Path) -> Iterator[None]:
             _wait(file, path)
             yield
         finally:
-            lock.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                lock.unlink()
 
 
 @contextlib.contextmanager

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+import cv2
 import mmcv
 import mmpretrain
 import numpy as np
+import open_clip
 import PIL
+import timm
 from mmpretrain.models.utils import ClsDataPreprocessor
 
 from dept_mm.datasets.stored_features import packer, sample_infos
@@ -21,6 +24,8 @@ from dept_mm.models.clip.spec import architecture
 from dept_mm.version import __version__
 
 FORMAT = 1
+# What decodes and resizes images, and runs the image tower.
+LIBRARIES = (cv2, mmcv, mmpretrain, open_clip, PIL, timm)
 
 
 def store_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
@@ -28,8 +33,8 @@ def store_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
     """Everything that image features depend on, except the augmentation's
     seed and epoch; JSON types only.
 
-    That is the image tower, the preprocessing, the pipeline, the images, and
-    the libraries that decode and resize them.
+    That is the image tower, the preprocessing, the config of the pipeline,
+    the images, and the libraries that this happens in.
 
     Args:
         clip (FrozenCLIP): The CLIP.
@@ -41,9 +46,8 @@ def store_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
                   for name in ('mean', 'std')]
     return dict(
         format=FORMAT,
-        libraries=dict(dept_mm=__version__, mmcv=mmcv.__version__,
-                       mmpretrain=mmpretrain.__version__,
-                       pillow=PIL.__version__),
+        libraries=dict(dept_mm=__version__, **{
+            library.__name__: library.__version__ for library in LIBRARIES}),
         clip=dict(sha256=clip.digest, precision=clip.precision,
                   spec=_plain(asdict(clip.spec)),
                   architecture=_plain(architecture(dict(name=clip.name)))),

@@ -33,6 +33,8 @@ class FeatureStoreHook(Hook):
     serve every later run that has the same CLIP, preprocessing, pipeline,
     images and libraries: any host, head, loss and learning rate. Files that
     do not match in all of these are not used; damaged ones are made anew.
+    The code of a transform of your own is not looked at: delete the folder
+    when you change it.
 
     Test and validation are exact. So is training with one view per epoch:
     view ``e`` is the augmentation that epoch ``e`` draws without a store.
@@ -155,8 +157,8 @@ def check_training(runner: Runner, model: nn.Module, loader: DataLoader
         raise _refusal('training goes by iterations; set train_cfg.by_epoch')
     if not isinstance(loader.sampler, EpochSampler):
         raise _refusal(
-            "the augmentation of an epoch is known in advance with train_data"
-            f"loader.sampler.type='EpochSampler', not with a "
+            'the augmentation of an epoch is known in advance with '
+            "train_dataloader.sampler.type='EpochSampler', not with a "
             f'{type(loader.sampler).__name__}')
     if model.data_preprocessor.batch_augments is not None:
         raise _refusal('data_preprocessor.batch_augments mixes images')
