@@ -1,0 +1,118 @@
+"""The data of a config, or class names that stand in for it."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from dept_mm.datasets.few_shot import FewShotDataset, Item, Splits
+from dept_mm.errors import DeptError
+from dept_mm.models.clip.loading import RANDOM
+
+# Options of a few-shot data set that mean something without its files.
+_KEPT = ('split', 'task', 'num_shots', 'seed', 'template', 'base_classes')
+
+
+class ListedClasses(FewShotDataset):
+    """Class names with images that are only counted.
+
+    Args:
+        names (Sequence[str]): The classes.
+        images (int): Images per class in each split.
+        **kwargs: Of ``FewShotDataset``.
+    """
+
+    def __init__(self, names: Sequence[str], images: int, **kwargs) -> None:
+        self.names = list(names)
+        self.images = images
+        super().__init__(**kwargs)
+
+    def read(self) -> Splits:
+        """The same images in all splits."""
+        items = [Item('', label) for label in range(len(self.names))
+                 for _ in range(self.images)]
+        return Splits(self.names, items, items, items)
+
+
+def stand_in(cfg: Config, names: Sequence[str], images: int) -> None:
+    """Put class names where a config has its data sets, in place.
+
+    Split, task, shots, template and the share of base classes stay.
+
+    Args:
+        cfg (Config): The config.
+        names (Sequence[str]): The classes.
+        images (int): Images per class in each split.
+    """
+    def of(dataset: Any) -> dict:
+        given = dataset if isinstance(dataset, dict) else {}
+        kept = {k: given[k] for k in _KEPT if k in given}
+        if not isinstance(kept.get('base_classes', ''), str):
+            del kept['base_classes']  # a list of other classes
+        return dict(kept, type=ListedClasses, names=list(names),
+                    images=images)
+
+    for key in ('train', 'val', 'test'):
+        loader = cfg.get(f'{key}_dataloader')
+        if loader is not None:
+            loader.dataset = dict(of(loader.dataset), pipeline=[])
+    for node in dicts(cfg.get('model')):
+        if node.get('vocabulary') is not None:
+            node['vocabulary'] = of(node['vocabulary'])
+
+
+def without_weights(cfg: Config) -> None:
+    """Random weights for every CLIP of a config, in place."""
+    for node in dicts(cfg._cfg_dict):
+        clip = node.get('clip')
+        if isinstance(clip, dict) and 'name' in clip:
+            clip['pretrained'] = RANDOM
+
+
+def dicts(node: Any) -> Iterator[dict]:
+    """All dicts of a config, at any depth."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from dicts(child)
+
+
+def build_loader(cfg: Config, *names: str) -> DataLoader | None:
+    """The first of these data loaders that the config has.
+
+    Raises:
+        DeptError: If its data set cannot be read.
+    """
+    for name in names:
+        if cfg.get(name) is not None:
+            # Nothing is loaded from it, so it needs no workers.
+            options = dict(deepcopy(cfg[name]), num_workers=0)
+            options.pop('persistent_workers', None)
+            options.pop('prefetch_factor', None)
+            with readable_data():
+                return Runner.build_dataloader(options)
+    return None
+
+
+class readable_data:  # noqa: N801  a context manager
+    """Adds the remedy to errors of a data set that is not there."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, trace) -> None:
+        if isinstance(error, OSError):
+            raise DeptError(f'The data set cannot be read: {error}. '
+                            f'{REMEDY}') from error
+        if isinstance(error, DeptError) and 'not found' in str(error):
+            raise DeptError(f'{error} {REMEDY}') from error
+
+
+REMEDY = ('To explain the config without its data, name some classes: '
+          '--classes cat dog ...')
