@@ -21,8 +21,7 @@ def training_step(model: nn.Module, batch: int, size: int,
     """Cost of one training step, by part.
 
     Args:
-        model (nn.Module): A classifier; only good for counting afterwards,
-            since it keeps fake tensors.
+        model (nn.Module): A classifier; see ``Meter``.
         batch (int): Images ``B``.
         size (int): Their side in pixels.
         context (Callable): ``optim_context`` of the optimiser wrapper: mixed
@@ -33,9 +32,9 @@ def training_step(model: nn.Module, batch: int, size: int,
     """
     model.train()
     # The first pass makes what later ones reuse, e.g. a teacher's texts.
+    meter = Meter(model)
     for _ in range(2):
-        meter = Meter()
-        with meter.running(model):
+        with meter.running():
             with context(model):
                 feats = _features(model, batch, size)
             for part, tensor in _differentiable(feats):
@@ -68,11 +67,10 @@ def evaluation(model: nn.Module, batch: int, size: int, images: int
         images (int): Size of the test set.
     """
     model.eval()
-    parts = []
+    meter, parts = Meter(model), []
     with torch.no_grad():
         for _ in range(2):  # the second batch finds the text classifier
-            meter = Meter()
-            with meter.running(model):
+            with meter.running():
                 feats = _features(model, batch, size)
             parts.append(meter.parts)
         with FlopCounterMode(display=False) as counter:

@@ -5,16 +5,34 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from unittest.mock import patch
 
+import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch._subclasses.fake_tensor import (
+    FakeTensor,
+    FakeTensorMode,
+    unset_fake_temporarily,
+)
 from torch.autograd.graph import saved_tensors_hooks
 from torch.backends import mha
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 from dept_mm.models import PromptedCLIP
 
 TEXT, IMAGE, REST = 'text tower', 'image tower', 'rest'
 TOWERS = dict(encode_text=TEXT, encode_image=IMAGE)
+_ATEN = torch.ops.aten
+# Not every torch has counts of attention on a CPU; these are its own ones.
+ATTENTION = {
+    _ATEN._scaled_dot_product_flash_attention_for_cpu:
+        lambda q, k, v, *_, **__: sdpa_flop_count(q, k, v),
+    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward:
+        lambda grad, q, k, v, *_, **__: sdpa_backward_flop_count(
+            grad, q, k, v),
+}
 
 
 class Meter:
@@ -23,30 +41,37 @@ class Meter:
     Tensors made there are fake: they have shapes and no values, so that a
     step of any size takes a second or two.
 
+    Args:
+        model (nn.Module): A classifier; only good for counting afterwards,
+            since it may keep fake tensors.
+
     Attributes:
         parts (dict): Part -> ``forward`` and ``backward`` in FLOP, and
-            ``kept``, the bytes held for the backward pass.
+            ``kept``, the bytes held for the backward pass, of what ran last.
     """
 
-    def __init__(self) -> None:
-        self.parts = {part: dict(forward=0, backward=0, kept=0)
-                      for part in (TEXT, IMAGE, REST)}
-        self._now = REST, 'forward'
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._fake = FakeTensorMode(allow_non_fake_inputs=True)
+        self._weights = _weights(model, self._fake)
 
     @contextmanager
-    def running(self, model: nn.Module) -> Iterator[None]:
-        """Count what a model does inside."""
+    def running(self) -> Iterator[None]:
+        """Count what the model does inside."""
+        self.parts = {part: dict(forward=0, backward=0, kept=0)
+                      for part in (TEXT, IMAGE, REST)}
+        self._now, self._seen = (REST, 'forward'), 0
+        self._kept = dict(self._weights)
         fast = mha.get_fastpath_enabled()
         # The fused layer of inference hides its products from the counter.
         mha.set_fastpath_enabled(False)
-        self._seen = 0
-        fake = FakeTensorMode(allow_non_fake_inputs=True)
         try:
-            self._kept = _weights(model, fake)
-            with (fake,
-                  FlopCounterMode(display=False) as self._counter,
+            with (self._fake,
+                  FlopCounterMode(
+                      display=False, custom_mapping=ATTENTION
+                  ) as self._counter,
                   saved_tensors_hooks(self._keep, lambda x: x),
-                  self._towers(model)):
+                  self._towers()):
                 yield
                 self._settle()
         finally:
@@ -71,16 +96,17 @@ class Meter:
         self._seen = total
 
     @contextmanager
-    def _towers(self, model: nn.Module) -> Iterator[None]:
-        """A tower's passes are its own, whoever asks for them."""
-        backbone = getattr(model, 'backbone', None)
+    def _towers(self) -> Iterator[None]:
+        """A tower's passes are its own, whoever asks for them; sentences
+        are read, since values decide their length."""
+        backbone = getattr(self.model, 'backbone', None)
         if not isinstance(backbone, PromptedCLIP):
             yield
             return
         clip = backbone.clip
         marked = {name: self._mark(getattr(clip, name), part)
                   for name, part in TOWERS.items()}
-        with patch.multiple(clip, **marked):
+        with patch.multiple(clip, tokenize=_real(clip.tokenize), **marked):
             yield
 
     def _mark(self, encode: Callable, part: str) -> Callable:
@@ -98,6 +124,15 @@ class Meter:
                 self._kept[storage._cdata] = x  # alive, or the key may recur
                 self.parts[self._now[0]]['kept'] += storage.nbytes()
         return x
+
+
+def _real(function: Callable) -> Callable:
+    """The same function, outside of fake tensors."""
+    def run(*args, **kwargs):
+        with unset_fake_temporarily():
+            return function(*args, **kwargs)
+
+    return run
 
 
 def _weights(model: nn.Module, fake: FakeTensorMode) -> dict[int, Tensor]:

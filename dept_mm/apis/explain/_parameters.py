@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from torch import nn
 
@@ -42,23 +42,35 @@ def _bytes(parameters: Iterable[nn.Parameter]) -> int:
     return sum(p.numel() * p.element_size() for p in parameters)
 
 
-def collapse(names: Iterable[str]) -> dict[str, list[str]]:
+def collapse(names: Iterable[str], kind: Callable = lambda name: None
+             ) -> dict[str, list[str]]:
     """Put names that differ in one number together.
+
+    Args:
+        names (Iterable[str]): Names of parameters.
+        kind (Callable): Only names of one kind go together.
 
     Examples:
         >>> collapse(['text.0', 'text.1', 'context'])
         {'text.{0-1}': ['text.0', 'text.1'], 'context': ['context']}
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple, list[str]] = {}
     for name in names:
-        groups.setdefault(re.sub(r'\.\d+', '.#', name, count=1),
-                          []).append(name)
+        pattern = re.sub(r'\.\d+', '.#', name, count=1)
+        groups.setdefault((pattern, kind(name)), []).append(name)
     found = {}
-    for pattern, group in groups.items():
-        if len(group) == 1:
+    for (pattern, _), group in groups.items():
+        if len(group) > 1:
+            numbers = [int(re.search(r'\.(\d+)', n)[1]) for n in group]
+            pattern = pattern.replace('#', f'{{{_span(numbers)}}}')
+            found[pattern] = group
+        else:
             found[group[0]] = group
-            continue
-        numbers = [int(re.search(r'\.(\d+)', n)[1]) for n in group]
-        span = f'{{{min(numbers)}-{max(numbers)}}}'
-        found[pattern.replace('#', span)] = group
     return found
+
+
+def _span(numbers: list[int]) -> str:
+    first, last = min(numbers), max(numbers)
+    if last - first == len(numbers) - 1:
+        return f'{first}-{last}'
+    return ','.join(map(str, numbers))

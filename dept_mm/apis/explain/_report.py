@@ -29,8 +29,8 @@ def report(facts: dict) -> str:
 
 
 def _head(facts: dict) -> Iterator[str]:
-    yield '  '.join(f'{key} {value}' for key, value in facts['model'].items()
-                    if value)
+    yield from _wrap('', ', '.join(
+        f'{key} {value}' for key, value in facts['model'].items() if value))
     for note in facts['notes']:
         yield from _wrap('note: ', note)
 
@@ -97,11 +97,12 @@ def _parameters(table: dict) -> Iterator[str]:
         rows = {row['name']: row for row in rows}
         total = sum(row['count'] for row in rows.values())
         yield f'  {owner:58s} {total:>13,}'
-        for name, group in _first(collapse(rows)):
+        shapes = {name: tuple(row['shape']) for name, row in rows.items()}
+        for name, group in _first(collapse(rows, shapes.get)):
             if not group:
                 yield f'    {name}'
                 continue
-            shape = ' x '.join(map(str, rows[group[0]]['shape']))
+            shape = ' x '.join(map(str, shapes[group[0]]))
             if len(group) > 1:
                 shape = f'{len(group)} of {shape}'
             count = sum(rows[n]['count'] for n in group)
