@@ -47,6 +47,12 @@ LEARNERS = sorted(n for n, c in MODELS.module_dict.items()
 OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
                IVLPPrompt=dict(text_depth=2, image_depth=2),
                TCPPrompt=dict(layer=1, reduction=2))
+# What a model may have before its head: a prompt learner, nothing, a neck.
+HOSTS = {n: dict(prompt=dict(type=n, **OPTIONS.get(n, {}))) for n in LEARNERS}
+HOSTS['none'] = dict()
+HOSTS['CLIPAdapter'] = dict(neck=dict(type='CLIPAdapter'))
+HEADS = ('CLIPHead', 'DePTHead')
+PAIRS = [(host, head) for host in HOSTS for head in HEADS]
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 
 
@@ -81,6 +87,29 @@ def clip(clip_configs):
 def learner(request):
     """Config of each prompt learner that is registered."""
     return dict(type=request.param, **OPTIONS.get(request.param, {}))
+
+
+@pytest.fixture
+def pair_configs(clip, vocabulary):
+    """(host, head) -> config of their classifier; JSON types only."""
+    names = vocabulary.to_dict()
+    configs = {}
+    for host, head in PAIRS:
+        neck = HOSTS[host].get('neck')
+        configs[host, head] = dict(
+            type='ImageClassifier',
+            backbone=dict(type='PromptedCLIP', clip=clip, vocabulary=names,
+                          prompt=HOSTS[host].get('prompt')),
+            neck=neck and dict(neck, clip=clip),
+            head=dict(type=head) if head == 'CLIPHead' else
+            dict(type=head, clip=clip, vocabulary=names))
+    return configs
+
+
+@pytest.fixture(params=PAIRS, ids='-'.join)
+def pair(request, pair_configs):
+    """Config of the classifier of each host with each head."""
+    return pair_configs[request.param]
 
 
 @pytest.fixture

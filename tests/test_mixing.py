@@ -1,4 +1,7 @@
-"""Our parts beside stock ones: each mix trains a step through the runner."""
+"""Our parts beside stock ones: each mix trains a step through the runner.
+
+Our own parts with each other are in test_matrix.py.
+"""
 from contextlib import contextmanager
 
 import pytest
@@ -45,17 +48,6 @@ def metrics(runner):
     return {k.removeprefix('val/'): v.current()
             for k, v in runner.message_hub.log_scalars.items()
             if k.startswith('val/')}
-
-
-@pytest.mark.parametrize('config', ['dept/quickstart.py',
-                                    'coop/quickstart.py'])
-def test_every_learner_with_both_heads(small_run, learner, config):
-    cfg = small_run(config)
-    cfg.model.backbone.prompt = learner
-    runner, changed = train(cfg)
-    learned = {n for n, _ in runner.model.named_parameters()}
-    assert changed == learned
-    assert {'base_new/base', 'base_new/base_total'} <= set(metrics(runner))
 
 
 HEADS = dict(CLIPHead=[], DePTHead=[
