@@ -31,17 +31,18 @@ def training_step(model: nn.Module, batch: int, size: int,
         dict: As ``Meter.parts``, with the head as one more part.
     """
     model.train()
-    # The first pass makes what later ones reuse, e.g. a teacher's texts.
     meter = Meter(model)
-    for _ in range(2):
-        with meter.running():
-            with context(model):
-                feats = _features(model, batch, size)
-            for part, tensor in _differentiable(feats):
-                with meter.of(part, 'backward'):
-                    torch.autograd.backward(
-                        tensor, torch.ones_like(tensor), retain_graph=True)
-        model.zero_grad()
+    # This one makes what later ones reuse, e.g. a teacher's texts.
+    with meter.running(), context(model):
+        _features(model, batch, size)
+    with meter.running():
+        with context(model):
+            feats = _features(model, batch, size)
+        for part, tensor in _differentiable(feats):
+            with meter.of(part, 'backward'):
+                torch.autograd.backward(
+                    tensor, torch.ones_like(tensor), retain_graph=True)
+    model.zero_grad()
     feats = _with_values(model, feats)
     label = 0 if not _labelled(feats) else int(feats.labels[0])
     samples = [DataSample().set_gt_label(label) for _ in range(batch)]

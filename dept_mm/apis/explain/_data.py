@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -13,6 +14,8 @@ from dept_mm.datasets.few_shot import FewShotDataset, Item, Splits
 from dept_mm.errors import DeptError
 from dept_mm.models.clip.loading import RANDOM
 
+REMEDY = ('To explain the config without its data, name some classes: '
+          '--classes cat dog ...')
 # Options of a few-shot data set that mean something without its files.
 _KEPT = ('split', 'task', 'num_shots', 'seed', 'template', 'base_classes')
 
@@ -100,19 +103,15 @@ def build_loader(cfg: Config, *names: str) -> DataLoader | None:
     return None
 
 
-class readable_data:  # noqa: N801  a context manager
-    """Adds the remedy to errors of a data set that is not there."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind, error, trace) -> None:
-        if isinstance(error, OSError):
-            raise DeptError(f'The data set cannot be read: {error}. '
-                            f'{REMEDY}') from error
-        if isinstance(error, DeptError) and 'not found' in str(error):
-            raise DeptError(f'{error} {REMEDY}') from error
-
-
-REMEDY = ('To explain the config without its data, name some classes: '
-          '--classes cat dog ...')
+@contextmanager
+def readable_data() -> Iterator[None]:
+    """Add the remedy to errors of a data set that is not there."""
+    try:
+        yield
+    except OSError as error:
+        raise DeptError(f'The data set cannot be read: {error}. '
+                        f'{REMEDY}') from error
+    except DeptError as error:
+        if 'not found' not in str(error):
+            raise
+        raise DeptError(f'{error} {REMEDY}') from error
