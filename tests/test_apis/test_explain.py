@@ -134,7 +134,7 @@ def test_the_tool(tmp_path):
          '--json'],
         check=True, capture_output=True, text=True, cwd=tmp_path,
         env=dict(os.environ, OMP_NUM_THREADS='1')).stdout
-    facts = json.loads(out)
+    facts = json.loads(out[out.index('{'):])  # one stack greets on import
     assert facts['model']['clip'] == 'builtin:demo_clip'
     assert facts['training']['classes'] == 1
     assert not list(tmp_path.iterdir())  # no work dir, no logs
