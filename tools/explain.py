@@ -9,9 +9,7 @@ import argparse
 import json
 import logging
 
-from mmengine.config import DictAction
-
-from dept_mm.apis._cli import load_config, user_errors
+from dept_mm.apis._cli import add_config_options, load_config, user_errors
 from dept_mm.apis.explain import explain, report, stand_in, without_weights
 
 
@@ -19,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, fromfile_prefix_chars='@',
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
+    add_config_options(parser)
     parser.add_argument(
         '--classes', nargs='+', metavar='NAME',
         help='class names in place of the data set, which then need not be '
@@ -36,9 +34,6 @@ def parse_args() -> argparse.Namespace:
         help="load the config's CLIP weights; by default they are random, "
         'which changes nothing here')
     parser.add_argument('--json', action='store_true', help='print JSON')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-        help='change the config, as in tools/train.py')
     parser.set_defaults(seed=None, work_dir=None, local_rank=0)
     return parser.parse_args()
 

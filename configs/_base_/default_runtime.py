@@ -8,6 +8,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
     vocabulary=dict(type='VocabularyHook'),
+    share_classes=dict(type='ShareClassesHook'),
     mean_loss=dict(type='MeanLossHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'))
 env_cfg = dict(

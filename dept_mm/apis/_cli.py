@@ -22,18 +22,13 @@ from dept_mm.errors import DeptError
 def common_parser(description: str) -> argparse.ArgumentParser:
     """Make a parser of the options both tools have."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+    add_config_options(parser)
     parser.add_argument(
         '--work-dir',
         help="folder of logs and results (default: the config's own, else "
         './work_dirs/CONFIG_NAME)')
     parser.add_argument(
         '--seed', type=int, help='seed of the run and of the few-shot draw')
-    parser.add_argument(
-        '--dataset',
-        metavar='NAME',
-        help="another data set than the config's: a file of "
-        'configs/_base_/datasets, e.g. flowers102, or the path of one')
     parser.add_argument(
         '--amp', action='store_true', help='use automatic mixed precision')
     parser.add_argument(
@@ -45,13 +40,6 @@ def common_parser(description: str) -> argparse.ArgumentParser:
         default='work_dirs/features',
         help='folder of --cache-features (default: %(default)s)')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        metavar='KEY=VALUE',
-        help='change the config; `clip.*` and `dataset.*` reach every place '
-        'that refers to them. Lists: key="[a,b]" or key=a,b')
-    parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
@@ -61,6 +49,23 @@ def common_parser(description: str) -> argparse.ArgumentParser:
         '--local_rank', '--local-rank', type=int, default=0,
         help=argparse.SUPPRESS)
     return parser
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which config, and how it is changed."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--dataset',
+        metavar='NAME',
+        help="another data set than the config's: a file of "
+        'configs/_base_/datasets, e.g. flowers102, or the path of one')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='change the config; `clip.*` and `dataset.*` reach every place '
+        'that refers to them. Lists: key="[a,b]" or key=a,b')
 
 
 def load_config(args: argparse.Namespace) -> Config:

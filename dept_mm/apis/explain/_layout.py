@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
+from dept_mm.models.clip.text_tower import OpaqueTextTower
 from dept_mm.models.clip.tokens import ClassTokens, Words
-from dept_mm.models.prompts import TextInput
 from dept_mm.structures import Prompts
 
 Token = dict  # name, count [least, most], state, sources, per, new
@@ -40,23 +40,26 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
     if vocabulary is None:
         return None
     sentences = backbone._sentences(vocabulary)
-    rows = vocabulary.base_labels
-    tokens = backbone._tokens[sentences[0]].map(lambda t: t[rows])
+    rows = tuple(vocabulary.base_labels)
+    tokens = backbone._rows(rows)[0]
     prompts, position = Prompts(), 'end'
     if backbone.prompt is not None:
-        ids = tuple(vocabulary.ids[i] for i in rows)
         image = torch.randn(batch, clip.spec.embed_dim,
                             dtype=clip.model.logit_scale.dtype)
-        prompts = backbone.prompt.for_text(TextInput(ids, tokens, image))
+        tokens, prompts = backbone.text_prompts(image, rows)
         position = backbone.prompt.position
     tower = clip.text_tower
     own = _sentence(Words(clip.tokenizer), tokens, sentences[0])
     found = dict(classes=len(rows), templates=len(sentences),
-                 padded=tokens.ids.shape[1] + _length(prompts.context),
+                 once=0, each=tokens.ids.numel() + len(rows) * _length(
+                     prompts.context),
                  offset=_part('offset', prompts.offset, names))
-    if not hasattr(tower, 'num_layers'):  # it takes no prompts
+    if isinstance(tower, OpaqueTextTower):
         return dict(found, blocks=None, width=None,
                     layers=[_layer(0, 0, own)])
+    if tower.engine is not None:
+        layout = tower.engine.layout(tokens, prompts, position)
+        found.update(once=len(layout.prefix), each=layout.packing.total)
     if prompts.context is not None:
         count = _length(prompts.context)
         half = dict(end=count, middle=count // 2, front=0)[position]

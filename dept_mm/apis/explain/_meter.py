@@ -21,6 +21,8 @@ from torch.utils.flop_counter import (
 )
 
 from dept_mm.models import PromptedCLIP
+from dept_mm.models.clip import text_engine
+from dept_mm.models.clip.text_layout import Packing
 
 TEXT, IMAGE, REST = 'text tower', 'image tower', 'rest'
 TOWERS = dict(encode_text=TEXT, encode_image=IMAGE)
@@ -98,7 +100,7 @@ class Meter:
     @contextmanager
     def _towers(self) -> Iterator[None]:
         """A tower's passes are its own, whoever asks for them; sentences
-        are read, since values decide their length."""
+        are read for real, since values decide what is computed."""
         backbone = getattr(self.model, 'backbone', None)
         if not isinstance(backbone, PromptedCLIP):
             yield
@@ -106,7 +108,10 @@ class Meter:
         clip = backbone.clip
         marked = {name: self._mark(getattr(clip, name), part)
                   for name, part in TOWERS.items()}
-        with patch.multiple(clip, tokenize=_real(clip.tokenize), **marked):
+        with (patch.multiple(clip, tokenize=_real(clip.tokenize), **marked),
+              patch.object(backbone, '_rows', _real(backbone._rows)),
+              patch.object(text_engine, '_layout', _real(text_engine._layout)),
+              patch.object(Packing, '_grow', _real(Packing._grow))):
             yield
 
     def _mark(self, encode: Callable, part: str) -> Callable:

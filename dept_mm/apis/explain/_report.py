@@ -39,7 +39,10 @@ def _layout(layout: dict) -> Iterator[str]:
     text, image = layout.get('text'), layout.get('image')
     if text:
         yield (f'TEXT TOWER  {_size(text)}; {text["classes"]} classes in '
-               f'training, padded to {text["padded"]} tokens')
+               'training')
+        # Equal beginnings are computed once, where the tower is causal.
+        yield (f'  {text["once"]} tokens computed once for all classes, '
+               f'{text["each"]} of their own')
         if text['templates'] > 1:
             yield (f'  the first of {text["templates"]} templates; their '
                    'features are averaged')

@@ -7,11 +7,12 @@ from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
 from dept_mm.engine.hooks.mean_loss_hook import MeanLossHook
 from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from dept_mm.engine.hooks.prograd_hook import ProGradHook
+from dept_mm.engine.hooks.share_classes_hook import ShareClassesHook
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
     'BaseNewTableHook', 'FeatureStoreHook', 'GaussianPromptAveragingHook',
-    'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'TipAdapterHook',
-    'VocabularyHook'
+    'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'ShareClassesHook',
+    'TipAdapterHook', 'VocabularyHook'
 ]

@@ -46,9 +46,15 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             and recompute them in the backward pass, where memory is short.
             Defaults to all.
 
+    Attributes:
+        share_classes (bool): Whether all processes take part in each training
+            step, so that each may encode a share of the classes; see
+            ``ShareClassesHook``.
+
     Raises:
         DeptError: If CLIP, vocabulary and learner do not fit together.
     """
+    share_classes = False
 
     def __init__(self, clip: Mapping | FrozenCLIP,
                  vocabulary: Mapping | Sequence[str] | Vocabulary = None,
@@ -176,7 +182,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if known == 'frozen' or not grad and known == state:
             return text
         # Not in evaluation: processes may differ in the batches they have.
-        share = grad and self.training
+        share = self.share_classes and grad and self.training
         text = over_processes(encode, rows) if share else encode(rows)
         if not text.requires_grad:
             # With gradients wanted and none there, nothing learned is in it.
@@ -185,20 +191,32 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
     def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
         """Text features of the classes with these labels."""
-        sets = self._rows(rows)
         if self.prompt is not None:
-            ids = tuple(self.vocabulary.ids[i] for i in rows)
-            frozen = None
-            if self.prompt.needs_frozen_text:
-                frozen = self._frozen_text(self.clip, self.vocabulary, rows)
-            prompts = self.prompt.for_text(
-                TextInput(ids, sets[0], image, frozen))
-            return self.clip.encode_text(sets[0], prompts,
+            tokens, prompts = self.text_prompts(image, rows)
+            return self.clip.encode_text(tokens, prompts,
                                          self.prompt.position)
-        texts = [self.clip.encode_text(tokens) for tokens in sets]
+        texts = [self.clip.encode_text(tokens) for tokens in self._rows(rows)]
         if len(texts) == 1:
             return texts[0]
         return sum(F.normalize(text, dim=-1) for text in texts) / len(texts)
+
+    def text_prompts(self, image: Tensor, rows: tuple[int, ...]
+                     ) -> tuple[ClassTokens, Prompts]:
+        """What the learner joins to the sentences of some classes.
+
+        Args:
+            image (Tensor): ``(B, D)``.
+            rows (tuple[int]): Labels of ``C`` classes.
+
+        Returns:
+            tuple[ClassTokens, Prompts]: The sentences, and what joins them.
+        """
+        tokens, frozen = self._rows(rows)[0], None
+        ids = tuple(self.vocabulary.ids[i] for i in rows)
+        if self.prompt.needs_frozen_text:
+            frozen = self._frozen_text(self.clip, self.vocabulary, rows)
+        return tokens, self.prompt.for_text(
+            TextInput(ids, tokens, image, frozen))
 
     def _rows(self, rows: tuple[int, ...]) -> list[ClassTokens]:
         """Sentences of these classes, one list for each template."""

@@ -72,20 +72,28 @@ class TextEngine:
             state.x = suffix_block(block, state.x, seen, state.packing, last)
         return state.x
 
+    @staticmethod
+    def layout(tokens: ClassTokens, prompts: Prompts, position: str
+               ) -> Layout:
+        """What is shared and what is not, in the first block."""
+        offset, context = prompts.offset, prompts.context
+        shared, extra = True, 0
+        if context is not None:
+            shared, extra = _shared(context)[1], context.shape[-2]
+        return _layout(tokens, extra, position,
+                       offset is None or offset.ndim == 2, shared)
+
     def _assemble(self, tokens: ClassTokens, prompts: Prompts,
                   position: str) -> _State:
         """The input of the first block."""
+        layout = self.layout(tokens, prompts, position)
         own = self.text.token_embedding(tokens.ids)
         dtype = self.text.transformer.get_cast_dtype()
-        offset, context = prompts.offset, prompts.context
-        if offset is not None:
-            own = own + offset.to(own.dtype)
-        shared, extra = True, 0
+        if prompts.offset is not None:
+            own = own + prompts.offset.to(own.dtype)
+        context = prompts.context
         if context is not None:
-            context, shared = _shared(context)
-            context, extra = context.to(own.dtype), context.shape[-2]
-        layout = _layout(tokens, extra, position,
-                         offset is None or offset.ndim == 2, shared)
+            context, shared = _shared(context.to(own.dtype))
         prefix, x = own[0], own.flatten(0, 1)
         if context is not None and shared:
             prefix = _behind(prefix, context)

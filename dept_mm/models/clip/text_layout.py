@@ -7,8 +7,6 @@ length; they are *packed*: one row of tokens behind each other, no padding.
 """
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 from torch import Tensor
 
@@ -20,42 +18,30 @@ class Packing:
 
     Args:
         lengths (Tensor): ``(C, )`` tokens per class, at least 1 each.
+
+    Attributes:
+        longest (int): ``S``.
+        total (int): ``T``.
+        last (Tensor): ``(C, )``, the place of each class's last token.
+        real (Tensor): ``(C, S)``, which slots of the padded form hold a
+            token.
     """
 
     def __init__(self, lengths: Tensor) -> None:
         self.lengths = lengths
         self.longest = int(lengths.max())
-        self.ends = lengths.cumsum(0)
         self.ragged = bool((lengths != self.longest).any())
-        self._grown: dict[tuple, tuple[Packing, Tensor]] = {}
-
-    @property
-    def starts(self) -> Tensor:
-        """``(C, )``, the place of each class's first token."""
-        return self.ends - self.lengths
-
-    @cached_property
-    def last(self) -> Tensor:
-        """``(C, )``, the place of each class's last token."""
-        return self.ends - 1
-
-    @cached_property
-    def real(self) -> Tensor:
-        """``(C, S)``, which slots of the padded form hold a token."""
-        slots = torch.arange(self.longest, device=self.lengths.device)
-        return slots < self.lengths[:, None]
-
-    @cached_property
-    def _padded(self) -> Tensor:
-        """``(C S, )``, the token of each slot; any token where none is."""
-        slots = torch.arange(self.longest, device=self.lengths.device)
+        ends = lengths.cumsum(0)
+        self.total = int(ends[-1])
+        self.starts = ends - lengths
+        self.last = ends - 1
+        slots = torch.arange(self.longest, device=lengths.device)
+        self.real = slots < lengths[:, None]
+        # The token of each slot, any token where none is; and the inverse.
         place = self.starts[:, None] + slots
-        return place.clamp(max=int(self.ends[-1]) - 1).flatten()
-
-    @cached_property
-    def _packed(self) -> Tensor:
-        """``(T, )``, the slot of each token."""
-        return self.real.flatten().nonzero()[:, 0]
+        self._padded = place.clamp(max=self.total - 1).flatten()
+        self._packed = self.real.flatten().nonzero()[:, 0]
+        self._grown: dict[tuple, tuple[Packing, Tensor]] = {}
 
     def pad(self, x: Tensor) -> Tensor:
         """``(..., T, W)`` to ``(..., C, S, W)``."""
@@ -99,7 +85,7 @@ class Packing:
         slots = torch.arange(grown.longest, device=self.lengths.device)
         old = self.starts[:, None] + torch.where(
             slots < at, slots, slots + replace - count)
-        new = (self.ends[-1] + slots - at
+        new = (self.total + slots - at
                + count * torch.arange(len(old), device=old.device)[:, None])
         source = torch.where((slots >= at) & (slots < at + count), new, old)
         return grown, source[grown.real]
