@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/protocols/base_to_new_16shot.py',
     '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
 ]
-# DePT on CLIP-Adapter has published results, but no published settings.
+# DePT with this host is not in the public code: the common recipe.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/protocols/base_to_new_16shot.py',
     '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
 ]
-# Only the head is trained, beside zero-shot CLIP; not a published setting.
+# DePT with this host is not in the public code: the common recipe.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

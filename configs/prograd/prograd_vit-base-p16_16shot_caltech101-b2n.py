@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
     '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/prograd_100e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
 ]
 model = dict(
     type='ImageClassifier',
@@ -9,9 +9,8 @@ model = dict(
         type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
         prompt=dict(type='CoOpPrompt', words='a photo of a'), teacher=dict()),
     head=dict(type='CLIPHead', losses=[dict(type='ZeroShotDivergenceLoss')]))
-default_hooks = dict(prograd=dict(type='ProGradHook'))
 train_dataloader = dict(
-    batch_size=32,
     dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(
     dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+custom_hooks = _base_.custom_hooks + [dict(type='ProGradHook')]

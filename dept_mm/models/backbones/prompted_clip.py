@@ -38,7 +38,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             CLIP with hand-written templates.
         templates (str | Sequence[str], optional): Templates of the zero-shot
             classifier; several make an ensemble, the normalised mean of
-            normalised features. Defaults to the vocabulary's.
+            normalised features. None, or None among several, is the
+            vocabulary's. Defaults to None.
         teacher (Mapping, optional): Options of a ``Teacher``: features of
             the CLIP without prompts, which loss terms compare with in
             training. Defaults to none.
@@ -141,7 +142,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The templates in use, learned context left out."""
         if self.prompt is None:
-            return self.templates or vocabulary.templates
+            own = vocabulary.templates
+            return tuple(t or own[0] for t in self.templates or own)
         return (self.prompt.sentence(vocabulary.templates[0]), )
 
     def _tokenize(self, template: str) -> ClassTokens:

@@ -1,14 +1,16 @@
 _base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/flowers102.py',
+    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
     '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/ivlp_5e.py', '../_base_/default_runtime.py'
 ]
 model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', num_tokens=16)),
-    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset))
+        prompt=dict(
+            type='IVLPPrompt', num_text_tokens=2,
+            num_image_tokens=2, text_depth=12, image_depth=12)),
+    head=dict(type='CLIPHead'))
 train_dataloader = dict(
     dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(

@@ -1,14 +1,14 @@
 _base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/flowers102.py',
+    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
     '../_base_/protocols/base_to_new_16shot.py',
     '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
 ]
-# Only the head is trained, beside zero-shot CLIP; not a published setting.
 model = dict(
     type='ImageClassifier',
     backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset),
-    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset))
+        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
+        prompt=dict(type='MaPLePrompt', depth=3)),
+    head=dict(type='CLIPHead'))
 train_dataloader = dict(
     dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(

@@ -1,17 +1,15 @@
 _base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/flowers102.py',
+    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
     '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/prograd_100e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
 ]
 model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', words='a photo of a'), teacher=dict()),
-    head=dict(type='CLIPHead', losses=[dict(type='ZeroShotDivergenceLoss')]))
-default_hooks = dict(prograd=dict(type='ProGradHook'))
+        prompt=dict(type='MaPLePrompt', depth=9)),
+    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset))
 train_dataloader = dict(
-    batch_size=32,
     dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(
     dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))

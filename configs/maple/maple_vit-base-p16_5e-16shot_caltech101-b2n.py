@@ -1,18 +1,15 @@
 _base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/flowers102.py',
+    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
     '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/tcp_50e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/maple_5e.py', '../_base_/default_runtime.py'
 ]
 model = dict(
     type='ImageClassifier',
     backbone=dict(
         type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='TCPPrompt'), teacher=dict()),
-    head=dict(
-        type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset,
-        losses=[dict(type='TextConsistencyLoss', loss_weight=8.0)]))
+        prompt=dict(type='MaPLePrompt', depth=9)),
+    head=dict(type='CLIPHead'))
 train_dataloader = dict(
-    batch_size=32,
     dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(
     dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
