@@ -193,12 +193,13 @@ def test_two_runs_at_once(views, tmp_path, monkeypatch, locks):
     """With locks they share the work, without they repeat it."""
     if not locks:
         monkeypatch.setattr(file, 'fcntl', None)
+    # Slow enough for both to write at once.
+    monkeypatch.setattr(file.os, 'fsync', lambda fd: time.sleep(.5))
     log = tmp_path / 'log'
 
     def compute(view):
         with open(log, 'a') as out:
             out.write(f'{view.epoch}\n')
-        time.sleep(.3)
         return value_of(view)
 
     def build_all():

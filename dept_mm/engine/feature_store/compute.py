@@ -19,19 +19,24 @@ LOG_SECONDS = 10
 
 
 @torch.no_grad()
-def compute_features(view: View, model: Any, batch_size: int) -> Tensor:
+def compute_features(view: View, model: Any,
+                     batch_size: int | None = None) -> Tensor:
     """Run the image tower over all images of a view.
 
     Args:
         view (View): The view.
         model (ImageClassifier): A ``PromptedCLIP`` with its preprocessor.
-        batch_size (int): Images per batch.
+        batch_size (int, optional): Images per batch; see
+            ``FeatureStoreHook``.
 
     Returns:
         Tensor: ``(N, D)`` on the CPU, in the tower's own precision.
     """
     loader, own = view.loader, view.loader.dataset
     pack, indices = packer(own), view.indices
+    if batch_size is None:
+        on_cpu = model.backbone.clip.logit_scale.device.type == 'cpu'
+        batch_size = 16 if on_cpu else 128
     batches = DataLoader(
         SeededDataset(own), batch_size, sampler=indices,
         num_workers=_workers(loader.num_workers),

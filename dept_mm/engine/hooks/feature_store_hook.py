@@ -48,8 +48,9 @@ class FeatureStoreHook(Hook):
         views (int, optional): Views of the training images; 0 stores none,
             only test and validation images. Defaults to the number of
             epochs.
-        batch_size (int): Images per batch of the image tower.
-            Defaults to 128.
+        batch_size (int, optional): Images per batch of the image tower.
+            Defaults to 128 on a GPU and 16 on a CPU, where larger ones are
+            slower.
 
     Raises:
         DeptError: If image features change in training, or cannot be told
@@ -59,7 +60,8 @@ class FeatureStoreHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(self, root: str = 'work_dirs/features',
-                 views: int | None = None, batch_size: int = 128) -> None:
+                 views: int | None = None,
+                 batch_size: int | None = None) -> None:
         if views is not None and views < 0:
             raise DeptError(f'FeatureStoreHook: views={views} is negative.')
         self.root = Path(root)
