@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from safetensors.torch import load_file
 
+from dept_mm.apis._cli import cache_features
 from dept_mm.datasets import LoadRGBImage, StoredFeatures
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
@@ -173,3 +174,17 @@ def test_a_learner_of_visual_prompts_refuses_features(clip, vocabulary):
 def test_negative_views(make):
     with pytest.raises(DeptError, match='views=-2'):
         Runner.from_cfg(make('run', views=-2))
+
+
+def test_the_option_of_the_tools(tmp_path):
+    """Its hook takes the place of one in the config."""
+    cfg = Config(dict(custom_hooks=[
+        dict(type='BaseNewTableHook'),
+        dict(type='FeatureStoreHook', root='elsewhere', views=9)]))
+    cache_features(cfg, str(tmp_path), views=2)
+    assert cfg.custom_hooks == [
+        dict(type='BaseNewTableHook'),
+        dict(type='FeatureStoreHook', root=str(tmp_path), views=2)]
+    cfg = Config(dict())
+    cache_features(cfg, str(tmp_path))
+    assert [hook.views for hook in cfg.custom_hooks] == [None]
