@@ -4,6 +4,7 @@ from .drawn_shapes import DrawnShapes
 from .epoch_sampler import EpochIndex, EpochSampler, SeededDataset
 from .few_shot import FewShotDataset, Item, Splits, draw_shots
 from .folder import FolderDataset
+from .path_pattern import PathPatternDataset
 from .split_file import SplitFileDataset
 from .stored_features import StoredFeatures
 from .transforms import (
@@ -15,6 +16,7 @@ from .transforms import (
 __all__ = [
     'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop', 'CSVDataset',
     'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FewShotDataset',
-    'FolderDataset', 'Item', 'LoadRGBImage', 'SeededDataset',
-    'SplitFileDataset', 'Splits', 'StoredFeatures', 'draw_shots'
+    'FolderDataset', 'Item', 'LoadRGBImage', 'PathPatternDataset',
+    'SeededDataset', 'SplitFileDataset', 'Splits', 'StoredFeatures',
+    'draw_shots'
 ]

@@ -32,3 +32,25 @@ def order_classes(found: Iterable[str], metainfo: Mapping,
                         f'config: {strangers}.')
     names = list(metainfo.get('classes') or ids)
     return {key: label for label, key in enumerate(ids)}, names
+
+
+def read_class_file(path: str) -> dict[str, str]:
+    """Identity -> class name, of a file such as ImageNet's classnames.txt.
+
+    Args:
+        path (str): A text file with lines ``IDENTITY CLASS NAME``.
+    """
+    names: dict[str, str] = {}
+    with open(path, encoding='utf-8') as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            key, _, name = line.strip().partition(' ')
+            if not name.strip():
+                raise DeptError(f'{path}, line {number}: {line.strip()!r} is '
+                                'not an identity, a space and a class name.')
+            if key in names:
+                raise DeptError(f'{path}, line {number}: {key!r} is there '
+                                'twice.')
+            names[key] = name.strip()
+    return names

@@ -63,6 +63,9 @@ class FewShotDataset(BaseDataset):
             for the class name. Defaults to 'a photo of a {}.'.
         data_root (str): Folder of ``ann_file`` and ``data_prefix``.
         lazy_init (bool): Do not make the list of samples yet.
+        namespace (str, optional): Sets the classes apart from those of the
+            same name elsewhere: identities become 'namespace/name'.
+            Defaults to None, which takes equal names for the same class.
         **kwargs: As in MMPretrain's ``BaseDataset``. As everywhere in
             OpenMMLab, ``metainfo`` wins: its ``classes`` (and ``class_ids``,
             where names are not unique), ``base_classes`` and ``template``
@@ -82,6 +85,7 @@ class FewShotDataset(BaseDataset):
                  template: str | Sequence[str] = 'a photo of a {}.',
                  data_root: str = '',
                  lazy_init: bool = False,
+                 namespace: str | None = None,
                  **kwargs) -> None:
         # Lazy, because the metainfo has to be there before the samples.
         super().__init__(
@@ -94,14 +98,21 @@ class FewShotDataset(BaseDataset):
         self.num_shots = num_shots
         self.seed = seed
         self._check_options()
-        self._splits: Splits | None = self.read()
-        self.vocabulary = self._set_metainfo(base_classes, template)
+        self._splits: Splits | None = None
+        self.vocabulary = self._set_metainfo(base_classes, template,
+                                             namespace)
         if not lazy_init:
             self.full_init()
 
     def read(self) -> Splits:
         """Read the class names and the items of all three splits."""
         raise NotImplementedError
+
+    def read_classes(self) -> tuple[list[str], list[str] | None]:
+        """Class names and, where they differ, identities. A subclass that
+        knows them without its samples says so here."""
+        self._splits = self.read()
+        return self._splits.classes, self._splits.class_ids
 
     def item_path(self, item: Item) -> str:
         """Where the image of an item is."""
@@ -163,13 +174,16 @@ class FewShotDataset(BaseDataset):
             raise DeptError(f'seed={self.seed!r} must be a whole number.')
 
     def _set_metainfo(self, base_classes: str | Sequence[str],
-                      template: str | Sequence[str]) -> Vocabulary:
+                      template: str | Sequence[str],
+                      namespace: str | None) -> Vocabulary:
         """Complete the metainfo and check it."""
-        found = self._splits.classes
+        found, found_ids = self.read_classes()
         meta = dict(
             dict(
                 classes=found, base_classes=base_classes, template=template),
             **self._metainfo)
+        if found_ids:
+            meta.setdefault('class_ids', found_ids)
         meta['classes'] = tuple(meta['classes'])
         if len(meta['classes']) != len(found):
             raise DeptError(
@@ -177,6 +191,11 @@ class FewShotDataset(BaseDataset):
                 f"metainfo's 'classes' lists {len(meta['classes'])}.")
         ids = tuple(meta.get('class_ids') or meta['classes'])
         meta['base_classes'] = _base_of(ids, meta['base_classes'])
+        if namespace:
+            ids, meta['base_classes'] = (
+                tuple(f'{namespace}/{key}' for key in keys)
+                for keys in (ids, meta['base_classes']))
+            meta['class_ids'] = ids
         try:
             vocabulary = Vocabulary.from_metainfo(meta)
         except DeptError as error:

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import os
 import os.path as osp
+from collections.abc import Mapping
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from dept_mm.errors import DeptError
 from dept_mm.registry import DATASETS
 
-from ._class_names import order_classes
+from ._class_names import order_classes, read_class_file
 from .few_shot import SPLITS, FewShotDataset
 from .splits import Item, Splits, split_by_class
 
@@ -31,6 +32,14 @@ class FolderDataset(FewShotDataset):
 
     Args:
         data_root (str): The folder, or the folder above ``data_prefix``.
+        folders (Mapping, optional): The folder of each split below
+            ``data_prefix``, where it is another than the split's name; ''
+            is ``data_prefix`` itself.
+        class_file (str, optional): A text file below ``data_root`` with
+            lines ``FOLDER CLASS NAME``: folders are called by identities,
+            e.g. WordNet ids, and only those found are classes.
+        numbered (bool): Folders are called by the rank of the identity in
+            the sorted ``class_file``, from 0 on. Defaults to False.
         **kwargs: As in :class:`FewShotDataset`.
 
     Examples:
@@ -38,30 +47,82 @@ class FolderDataset(FewShotDataset):
         ...     data_root='data/pets', split='train', num_shots=16)
     """
 
+    def __init__(self,
+                 *args,
+                 folders: Mapping[str, str] | None = None,
+                 class_file: str | None = None,
+                 numbered: bool = False,
+                 **kwargs) -> None:
+        if numbered and not class_file:
+            raise DeptError('FolderDataset: numbered=True needs a '
+                            "'class_file', which says what the numbers are.")
+        unknown = sorted(set(folders or ()) - set(SPLITS))
+        if unknown:
+            raise DeptError(f'FolderDataset: folders={dict(folders)} names '
+                            f'{unknown}; the splits are {list(SPLITS)}.')
+        self.folders = folders
+        self.class_file = class_file
+        self.numbered = numbered
+        super().__init__(*args, **kwargs)
+
     def read(self) -> Splits:
-        """List the folders."""
+        """List the images; those of the test split alone for that split, as
+        ImageNet's training images take a while."""
+        parts, found = self._find()
+        labels, classes, ids = self._order(found)
+        if not parts:
+            items = _items(self.img_prefix, '', found[''], labels)
+            return split_by_class(classes, items)
+        wanted = ('test', ) if self.split == 'test' else SPLITS
+        items = {
+            split: _items(self.img_prefix, parts[split], found[parts[split]],
+                          labels)
+            for split in wanted if split in parts
+        }
+        return Splits(classes, class_ids=ids,
+                      **{s: items.get(s, []) for s in SPLITS})
+
+    def read_classes(self) -> tuple[list[str], list[str] | None]:
+        """Look at the folders' names alone."""
+        return self._order(self._find()[1])[1:]
+
+    def _find(self) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """The folder of each split, and the class folders in each of them;
+        without splits these are in ''."""
         root = self.img_prefix
         if not osp.isdir(root):
             raise self.not_found('Image folder', root)
-        parts = [split for split in SPLITS if _folders(osp.join(root, split))]
-        # '' is the root itself, with class folders of all splits in one.
-        found = {
-            part: _folders(osp.join(root, part))
-            for part in parts or ['']
-        }
-        folders = set().union(*found.values())
-        if not folders:
+        parts = self.folders
+        if parts is None:
+            parts = {s: s for s in SPLITS if _folders(osp.join(root, s))}
+        found = {part: _folders(osp.join(root, part))
+                 for part in parts.values() or ['']}
+        if not any(found.values()):
             raise DeptError(f'{self.source} holds no class folders: put the '
                             'images into CLASS/ or train/CLASS/ and '
                             'test/CLASS/.')
-        labels, classes = order_classes(folders, self._metainfo, self.source)
-        items = {
-            part: _items(root, part, names, labels)
-            for part, names in found.items()
-        }
-        if not parts:
-            return split_by_class(classes, items[''])
-        return Splits(classes, **{s: items.get(s, []) for s in SPLITS})
+        return parts, found
+
+    def _order(self, found: dict[str, list[str]]
+               ) -> tuple[dict[str, int], list[str], list[str] | None]:
+        """Label of every class folder; names and identities by label."""
+        folders = set().union(*found.values())
+        if self.class_file is None:
+            return *order_classes(folders, self._metainfo, self.source), None
+        path = osp.join(self.data_root, self.class_file)
+        if not osp.isfile(path):
+            raise self.not_found('Class file', path)
+        names = read_class_file(path)
+        called = {str(i) if self.numbered else key: key
+                  for i, key in enumerate(sorted(names))}
+        strangers = sorted(folders - set(called))
+        if strangers:
+            raise DeptError(f'{self.source}: class folders that {path} does '
+                            f'not know: {strangers[:10]}.')
+        ids = sorted(called[folder] for folder in folders)
+        labels = {key: i for i, key in enumerate(ids)}
+        return ({folder: labels[called[folder]] for folder in folders},
+                [names[key] for key in ids], ids)
 
 
 def _folders(path: str) -> list[str]:
@@ -79,10 +140,12 @@ def _items(root: str, part: str, folders: list[str],
     items = []
     for folder in sorted(folders, key=labels.__getitem__):
         for name in sorted(os.listdir(osp.join(root, part, folder))):
-            # Apple's '._x.jpg' is not an image.
-            if name.startswith('.'):
-                continue
-            if name.lower().endswith(IMG_EXTENSIONS):
+            if is_image(name):
                 path = osp.join(part, folder, name)
                 items.append(Item(path, labels[folder]))
     return items
+
+
+def is_image(name: str) -> bool:
+    """Whether a file of this name counts: not Apple's '._x.jpg'."""
+    return not name.startswith('.') and name.lower().endswith(IMG_EXTENSIONS)

@@ -2,7 +2,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os.path as osp
+from collections.abc import Mapping
+from functools import lru_cache
+
+from mmengine.logging import print_log
 
 from dept_mm.errors import DeptError
 from dept_mm.registry import DATASETS
@@ -23,6 +28,9 @@ class SplitFileDataset(FewShotDataset):
 
     Args:
         ann_file (str): The split file.
+        fallback (Mapping, optional): Config of a data set that reads the
+            same images where the split file is missing; ``data_root`` and
+            ``data_prefix`` need not be repeated. A warning says so.
         **kwargs: As in :class:`FewShotDataset`.
 
     Examples:
@@ -33,8 +41,15 @@ class SplitFileDataset(FewShotDataset):
         ...     split='train', task='base', num_shots=16, seed=1)
     """
 
+    def __init__(self, *args, fallback: Mapping | None = None,
+                 **kwargs) -> None:
+        self.fallback = fallback
+        super().__init__(*args, **kwargs)
+
     def read(self) -> Splits:
         """Read the split file."""
+        if self.fallback and not osp.isfile(self.ann_file):
+            return self._read_without()
         content = self._load()
         names: dict[int, str] = {}
         where: dict[int, str] = {}
@@ -53,6 +68,18 @@ class SplitFileDataset(FewShotDataset):
                 parts[split].append(Item(path, label))
         self._check_labels(names, where)
         return Splits([names[i] for i in range(len(names))], **parts)
+
+    def _read_without(self) -> Splits:
+        """Split the images by another rule than the public one."""
+        splits = DATASETS.build(dict(
+            dict(data_root=self.data_root, lazy_init=True,
+                 data_prefix=osp.abspath(self.img_prefix)),
+            **self.fallback)).read()
+        _warn_once(
+            f'Split file not found: {self.source}. The images are split by '
+            'another rule, so results cannot be compared with published '
+            'ones; docs/datasets.md says where to find the file.')
+        return splits
 
     def _load(self) -> dict:
         if not self.ann_file:
@@ -95,3 +122,9 @@ class SplitFileDataset(FewShotDataset):
                 f'{self.source}: {where[top]} has the label {top} '
                 f'({names[top]!r}), but no entry has label {min(missing)}: '
                 f'labels must run from 0 without gaps.')
+
+
+@lru_cache
+def _warn_once(message: str) -> None:
+    """A run reads a data set several times."""
+    print_log(message, logger='current', level=logging.WARNING)

@@ -29,11 +29,14 @@ class Splits:
         train (list[Item]): Images to tune on.
         val (list[Item]): Images to choose settings with; may be empty.
         test (list[Item]): Images to measure on.
+        class_ids (list[str], optional): Identities in label order, where the
+            files have other ones than the names.
     """
     classes: list[str]
     train: list[Item]
     val: list[Item]
     test: list[Item]
+    class_ids: list[str] | None = None
 
 
 def group_by_label(items: Iterable[Item]) -> dict[int, list[Item]]:

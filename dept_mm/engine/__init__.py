@@ -1,5 +1,5 @@
-"""Hooks, schedulers, loops and wrappers of the training loop."""
-from dept_mm.engine import hooks, schedulers
+"""Hooks, loops, schedulers and wrappers."""
+from dept_mm.engine import hooks, loops, schedulers
 from dept_mm.engine.bf16_optim_wrapper import BF16OptimWrapper
 from dept_mm.engine.eval_model_wrapper import EvalModelWrapper
 from dept_mm.engine.training_free import (
@@ -9,5 +9,5 @@ from dept_mm.engine.training_free import (
 
 __all__ = [
     'BF16OptimWrapper', 'EvalModelWrapper', 'TrainingFreeConstructor',
-    'TrainingFreeLoop', 'hooks', 'schedulers'
+    'TrainingFreeLoop', 'hooks', 'loops', 'schedulers'
 ]

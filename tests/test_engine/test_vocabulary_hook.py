@@ -12,14 +12,16 @@ def loader(**meta):
     return SimpleNamespace(dataset=SimpleNamespace(metainfo=meta))
 
 
-@pytest.mark.parametrize('phase', ['train', 'val', 'test'])
-def test_switches_before_every_phase(clip, vocabulary, phase):
+@pytest.mark.parametrize('phase, call, args', [
+    ('train', 'before_train_epoch', ()), ('val', 'before_val_iter', (0, )),
+    ('val', 'after_val_epoch', ()), ('test', 'before_test_iter', (0, ))])
+def test_switches_with_every_data_set(clip, vocabulary, phase, call, args):
     backbone = PromptedCLIP(clip, vocabulary)
     runner = SimpleNamespace(model=SimpleNamespace(backbone=backbone))
     meta = dict(classes=('emu', 'elk'), base_classes=('elk', ),
                 template='the {}')
     setattr(runner, f'{phase}_dataloader', loader(**meta))
-    getattr(VocabularyHook(), f'before_{phase}_epoch')(runner)
+    getattr(VocabularyHook(), call)(runner, *args)
     assert backbone.vocabulary == Vocabulary(
         ('emu', 'elk'), ('elk', ), ('the {}', ))
 
@@ -28,11 +30,11 @@ def test_leaves_alone_what_has_no_classes(clip, vocabulary):
     hook = VocabularyHook()
     backbone = PromptedCLIP(clip, vocabulary)
     model = SimpleNamespace(backbone=backbone)
-    hook.before_val_epoch(SimpleNamespace(model=model,
-                                          val_dataloader=loader()))
+    hook.before_val_iter(SimpleNamespace(model=model,
+                                         val_dataloader=loader()), 0)
     assert backbone.vocabulary == vocabulary
     for backbone in (PromptedCLIP(clip), SimpleNamespace()):
-        hook.before_val_epoch(SimpleNamespace(
+        hook.before_val_iter(SimpleNamespace(
             model=SimpleNamespace(backbone=backbone),
-            val_dataloader=loader(classes=('cat', ))))
+            val_dataloader=loader(classes=('cat', ))), 0)
         assert getattr(backbone, 'vocabulary', None) is None

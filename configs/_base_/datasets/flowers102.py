@@ -1,3 +1,4 @@
+# Without the split file there are only MATLAB files: no fallback.
 dataset = dict(
     type='SplitFileDataset',
     data_root='data',

@@ -3,16 +3,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
 from mmpretrain.models import ImageClassifier
 from torch import nn, no_grad
 
 from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
+from dept_mm.engine.loops import each_dataset
+from dept_mm.evaluation import harmonic_mean
 from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
+from dept_mm.structures import Vocabulary
 
 COLUMNS = ('base', 'new', 'H')
 FILE = 'base_new.json'
@@ -27,6 +32,11 @@ class BaseNewTableHook(Hook):
     class names or preprocessing are wrong, and training would hide that.
     The same rows, with the raw counts, go to ``base_new.json`` in the work
     dir.
+
+    Several data sets (``MultiDatasetValLoop``) get rows of their own, and
+    the further ones an average: the mean of base, that of new, and H of
+    these means, as in published tables. Where no class is new, there is one
+    column, 'all'.
 
     Args:
         zero_shot (bool): Whether to evaluate zero-shot CLIP first; it costs
@@ -48,18 +58,28 @@ class BaseNewTableHook(Hook):
         backbone = text_backbone(runner)
         if self.zero_shot and backbone and runner.val_loop is not None:
             self.rows['zero-shot'] = self._evaluate(runner, backbone)
-            runner.logger.info(f'Before training\n{self._table(self.rows)}')
+            runner.logger.info(
+                f'Before training\n{self._table(self.rows, runner.val_loop)}')
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
         """Remember the last validation of the tuned model."""
         self.rows['tuned'] = self._own(metrics or {})
 
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None
+                         ) -> None:
+        """Print the table of a test."""
+        found = self._own(metrics or {})
+        if found:
+            table = self._table(dict(tested=found), runner.test_loop)
+            runner.logger.info(f'Top-1 accuracy\n{table}')
+
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Print the table and write it down."""
         if 'tuned' in self.rows:
-            runner.logger.info(f'Top-1 accuracy\n{self._table(self.rows)}')
+            table = self._table(self.rows, runner.val_loop)
+            runner.logger.info(f'Top-1 accuracy\n{table}')
             Path(runner.work_dir, FILE).write_text(
                 json.dumps(self.rows, indent=1))
 
@@ -72,22 +92,52 @@ class BaseNewTableHook(Hook):
         zero_shot = ImageClassifier(
             backbone=backbone.zero_shot(), head=CLIPHead(),
             data_preprocessor=preprocessor).eval()
-        for batch in loop.dataloader:
-            loop.evaluator.process(data_samples=zero_shot.val_step(batch),
-                                   data_batch=batch)
-        return self._own(
-            loop.evaluator.evaluate(len(loop.dataloader.dataset)))
+        found = {}
+        for prefix in each_dataset(loop):
+            data = loop.dataloader.dataset
+            zero_shot.backbone.set_vocabulary(
+                Vocabulary.from_metainfo(data.metainfo))
+            for batch in loop.dataloader:
+                loop.evaluator.process(data_samples=zero_shot.val_step(batch),
+                                       data_batch=batch)
+            found.update({prefix + key: value for key, value in
+                          loop.evaluator.evaluate(len(data)).items()})
+        return self._own(found)
 
     def _own(self, metrics: dict) -> dict:
-        """Results of ``BaseNewMetric``; others may be no JSON."""
-        return {k: v for k, v in metrics.items()
-                if k.startswith(f'{self.prefix}/')}
+        """Results of ``BaseNewMetric``, others may be no JSON; and the
+        average over the further data sets."""
+        own = {k: v for k, v in metrics.items()
+               if f'/{self.prefix}/' in f'/{k}'}
+        average = {}
+        for column in ('base', 'new'):
+            values = [v for k, v in own.items()
+                      if k.endswith(f'/{self.prefix}/{column}')]
+            if values:
+                average[column] = mean(values)
+        if len(average) == 2:
+            average['H'] = harmonic_mean(**average)
+        return own | {f'average/{self.prefix}/{k}': v
+                      for k, v in average.items()}
 
-    def _table(self, rows: dict[str, dict]) -> str:
+    def _table(self, rows: dict[str, dict], loop: BaseLoop) -> str:
         """Rows of percentages; a dash where a half has no images."""
-        lines = [' ' * 10 + ''.join(f'{c:>8}' for c in COLUMNS)]
-        for name, metrics in rows.items():
-            values = (metrics.get(f'{self.prefix}/{c}') for c in COLUMNS)
-            lines.append(f'{name:<10}' + ''.join(
-                f'{"-":>8}' if v is None else f'{v:8.2f}' for v in values))
-        return '\n'.join(lines)
+        split = any([
+            Vocabulary.from_metainfo(loop.dataloader.dataset.metainfo
+                                     ).new_labels for _ in each_dataset(loop)])
+        columns = COLUMNS if split else COLUMNS[:1]
+        lines = []
+        starts = dict.fromkeys(key.split(f'{self.prefix}/')[0]
+                               for metrics in rows.values() for key in metrics)
+        for data in starts:
+            for name, metrics in rows.items():
+                values = (metrics.get(f'{data}{self.prefix}/{c}')
+                          for c in columns)
+                label = f'{data[:-1]} {name}'.strip()
+                lines.append((label, ''.join(
+                    f'{"-":>8}' if v is None else f'{v:8.2f}'
+                    for v in values)))
+        width = max(10, *(len(label) + 1 for label, _ in lines))
+        head = ''.join(f'{c:>8}' for c in (columns if split else ('all', )))
+        return '\n'.join([' ' * width + head, *(
+            f'{label:<{width}}{values}' for label, values in lines)])

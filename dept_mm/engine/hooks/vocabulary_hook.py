@@ -23,13 +23,23 @@ class VocabularyHook(Hook):
         """Before training, and again after each validation."""
         self._switch(runner, runner.train_dataloader)
 
-    def before_val_epoch(self, runner: Runner) -> None:
-        """Before validation."""
-        self._switch(runner, runner.val_dataloader)
+    def before_val_iter(self, runner: Runner, batch_idx: int,
+                        data_batch=None) -> None:
+        """With the first batch of each data set."""
+        if batch_idx == 0:
+            self._switch(runner, runner.val_dataloader)
 
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Before testing."""
-        self._switch(runner, runner.test_dataloader)
+    def before_test_iter(self, runner: Runner, batch_idx: int,
+                         data_batch=None) -> None:
+        """With the first batch of each data set."""
+        if batch_idx == 0:
+            self._switch(runner, runner.test_dataloader)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None
+                        ) -> None:
+        """After several data sets: a checkpoint saved now is for the first
+        of them."""
+        self._switch(runner, runner.val_dataloader)
 
     @staticmethod
     def _switch(runner: Runner, loader: DataLoader) -> None:

@@ -1,0 +1,8 @@
+# Without the split file there are only MATLAB files: no fallback.
+dataset = dict(
+    type='SplitFileDataset',
+    data_root='data',
+    ann_file='stanford_cars/split_zhou_StanfordCars.json',
+    data_prefix='stanford_cars',
+    template='a photo of a {}.',
+    seed=1)

@@ -1,0 +1,17 @@
+# Train on 16 images of each class of one data set, then score the test images
+# of it and of ten others, each among all of its own classes. `namespace`:
+# a class of another data set is another class, even if its name is the same.
+from mmengine import Config
+
+_base_ = ['few_shot_16shot.py']
+targets = {
+    name: dict(
+        {key: value for key, value in Config.fromfile(
+            f'{{fileDirname}}/../datasets/{name}.py').dataset.items()
+         if key not in ('data_root', 'seed')},
+        base_classes='all', namespace=name)
+    for name in ('caltech101', 'pets', 'cars', 'flowers102', 'food101',
+                 'aircraft', 'sun397', 'dtd', 'eurosat', 'ucf101')}
+val_cfg = dict(type='MultiDatasetValLoop', datasets=targets)
+test_cfg = dict(type='MultiDatasetTestLoop', datasets=targets)
+del Config
