@@ -1,9 +1,11 @@
 """One tiny data set, described in the three ways that users have."""
 import csv
 import json
+import logging
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 from PIL import Image
 
 SPLITS = ('train', 'val', 'test')
@@ -63,3 +65,20 @@ def make_tree(tmp_path):
 def kind(request):
     """A way to describe a data set."""
     return request.param
+
+
+@pytest.fixture
+def warnings():
+    """Warnings that mmengine's logger is given."""
+    seen = []
+
+    class Handler(logging.Handler):
+
+        def emit(self, record):
+            seen.append(record.getMessage())
+
+    logger, handler = MMLogger.get_current_instance(), Handler(
+        logging.WARNING)
+    logger.addHandler(handler)
+    yield seen
+    logger.removeHandler(handler)

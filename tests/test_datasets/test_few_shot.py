@@ -1,11 +1,9 @@
 """What all data sets share; one body over the three kinds."""
-import logging
 import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from mmengine.logging import MMLogger
 
 import dept_mm.datasets  # noqa: F401
 from dept_mm.errors import DeptError
@@ -19,23 +17,6 @@ COUNTS = dict(
 @pytest.fixture
 def cfg(make_tree, kind):
     return make_tree(COUNTS, kind)
-
-
-@pytest.fixture
-def warnings():
-    """Warnings that mmengine's logger is given."""
-    seen = []
-
-    class Handler(logging.Handler):
-
-        def emit(self, record):
-            seen.append(record.getMessage())
-
-    logger, handler = MMLogger.get_current_instance(), Handler(
-        logging.WARNING)
-    logger.addHandler(handler)
-    yield seen
-    logger.removeHandler(handler)
 
 
 def build(cfg, **kwargs):
