@@ -111,7 +111,7 @@ def odd_names(vocabulary: Vocabulary) -> dict[str, list[str]]:
         'nearly equal': [' = '.join(sorted(group)) for group in
                          alike.values() if len(group) > 1],
         'numbers': [n for n in names if n.strip().isdigit()],
-        'spaces around': [n for n in names if n != n.strip()],
+        'spaces around': [n for n in names if n.strip() not in ('', n)],
         'too long for 77 tokens with 16 learned ones': [
             n for n in names if len(encode(
                 longest.replace('{}', n.replace('_', ' ')))) > MAX_TOKENS],

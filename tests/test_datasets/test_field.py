@@ -204,9 +204,13 @@ def test_one_to_many_run(method, protocol, others, total, root, small_run,
     assert [line.split()[0] for line in table[3::2][:len(others) + 1]] == [
         *others, 'average']
     own = set(runner.model.backbone.vocabulary.ids)
-    for name, (loader, _) in runner.val_loop.parts.items():
-        shared = own & set(loader.dataset.vocabulary.ids)
-        assert bool(shared) == (name == '' or protocol == 'imagenet-dg')
+    assert own == set(field.WORDNET)
+    for prefix, (loader, _) in runner.val_loop.parts.items():
+        ids = loader.dataset.vocabulary.ids
+        if prefix == '' or protocol == 'imagenet-dg':
+            assert set(ids) <= own
+        else:
+            assert all(key.startswith(prefix) for key in ids)
 
 
 @pytest.mark.parametrize('protocol', ['fewshot', 'gb2n'])
