@@ -114,7 +114,7 @@ def make_field(root: Path) -> Path:
                            / f'ILSVRC2012_val_{label}{n}.JPEG')
     (root / 'imagenet-rendition/imagenet-r/README.txt').touch()
     (root / 'imagenet/classnames.txt').write_text(
-        ''.join(f'{key} {name}\n' for key, name in WORDNET.items()))
+        ''.join(f'{key} {name}\n' for key, name in reversed(WORDNET.items())))
     return root
 
 

@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 from dept_mm.errors import DeptError
 
-# The same classes, and four of them under another order and template.
+# The same data set in another style, and as somebody else would describe it.
 OTHERS = dict(
     clean=dict(type='DrawnShapes', style='clean', indices=40),
     few=dict(type='DrawnShapes', indices=24, template='the {}.',
