@@ -1,7 +1,7 @@
 """Labels for data sets whose files name classes instead of numbering them."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from dept_mm.errors import DeptError
 
@@ -54,3 +54,16 @@ def read_class_file(path: str) -> dict[str, str]:
                                 'twice.')
             names[key] = name.strip()
     return names
+
+
+def base_of(ids: tuple[str, ...],
+            base_classes: str | Sequence[str]) -> tuple[str, ...]:
+    """Identities of the base classes."""
+    if not isinstance(base_classes, str):
+        return tuple(base_classes)
+    if base_classes == 'all':
+        return ids
+    if base_classes == 'half':
+        return ids[:-(-len(ids) // 2)]
+    raise DeptError(f"base_classes={base_classes!r} is unknown: write 'half', "
+                    "'all' or a list of classes.")

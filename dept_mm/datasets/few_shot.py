@@ -12,6 +12,7 @@ from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
 from dept_mm.errors import DeptError
 from dept_mm.structures.vocabulary import Vocabulary
 
+from ._class_names import base_of
 from .epoch_sampler import seeded
 from .splits import (
     MAX_VAL_SHOTS,
@@ -63,9 +64,8 @@ class FewShotDataset(BaseDataset):
             for the class name. Defaults to 'a photo of a {}.'.
         data_root (str): Folder of ``ann_file`` and ``data_prefix``.
         lazy_init (bool): Do not make the list of samples yet.
-        namespace (str, optional): Sets the classes apart from those of the
-            same name elsewhere: identities become 'namespace/name'.
-            Defaults to None, which takes equal names for the same class.
+        namespace (str, optional): Identities become 'namespace/name': other
+            classes than those of the same name elsewhere. Defaults to None.
         **kwargs: As in MMPretrain's ``BaseDataset``. As everywhere in
             OpenMMLab, ``metainfo`` wins: its ``classes`` (and ``class_ids``,
             where names are not unique), ``base_classes`` and ``template``
@@ -190,7 +190,7 @@ class FewShotDataset(BaseDataset):
                 f'{self.source} has {len(found)} classes, but the '
                 f"metainfo's 'classes' lists {len(meta['classes'])}.")
         ids = tuple(meta.get('class_ids') or meta['classes'])
-        meta['base_classes'] = _base_of(ids, meta['base_classes'])
+        meta['base_classes'] = base_of(ids, meta['base_classes'])
         if namespace:
             ids, meta['base_classes'] = (
                 tuple(f'{namespace}/{key}' for key in keys)
@@ -261,16 +261,3 @@ class FewShotDataset(BaseDataset):
 
 def _is_int(value: object) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _base_of(ids: tuple[str, ...],
-             base_classes: str | Sequence[str]) -> tuple[str, ...]:
-    """Identities of the base classes."""
-    if not isinstance(base_classes, str):
-        return tuple(base_classes)
-    if base_classes == 'all':
-        return ids
-    if base_classes == 'half':
-        return ids[:-(-len(ids) // 2)]
-    raise DeptError(f"base_classes={base_classes!r} is unknown: write 'half', "
-                    "'all' or a list of classes.")
