@@ -3,14 +3,14 @@ _base_ = [
     '../_base_/protocols/cross_dataset_16shot.py',
     '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
 ]
-dataset = dict(**_base_.dataset, base_classes='all')
+all_classes = dict(**_base_.dataset, base_classes='all')
 model = dict(
     type='ImageClassifier',
     backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=dataset,
+        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
         prompt=dict(type='CoOpPrompt', num_tokens=16)),
     head=dict(type='CLIPHead'))
 train_dataloader = dict(
-    dataset=dict(**dataset, pipeline=_base_.train_pipeline))
+    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(
-    dataset=dict(**dataset, pipeline=_base_.test_pipeline))
+    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))

@@ -4,7 +4,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=2,
     dataset=dict(split='train', num_shots=16),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+    sampler=dict(type='EpochSampler', shuffle=True))
 test_dataloader = val_dataloader = dict(
     batch_size=100,
     num_workers=2,
