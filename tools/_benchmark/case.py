@@ -1,0 +1,124 @@
+"""A host with DePT on so many classes, ours and plain."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from _benchmark.names import class_names
+from _benchmark.plain import PlainBackbone
+from dept_mm.models import DePTHead, PromptedCLIP
+from dept_mm.models.clip import FrozenCLIP
+from dept_mm.structures import Vocabulary
+
+
+@dataclass(frozen=True)
+class Host:
+    """A published method, in the options of its parts.
+
+    Attributes:
+        prompt (dict): The learner; its ``depth``s are cut to the CLIP's.
+        batch (int): Images in a training step.
+        teacher (dict, optional): Of the backbone.
+        losses (tuple[dict]): Of the head.
+    """
+    prompt: dict
+    batch: int = 4
+    teacher: dict | None = None
+    losses: tuple[dict, ...] = field(default=())
+
+
+HOSTS = dict(
+    coop=Host(dict(type='CoOpPrompt', num_tokens=16)),
+    cocoop=Host(dict(type='CoCoOpPrompt'), batch=1),
+    kgcoop=Host(dict(type='CoOpPrompt', words='a photo of a'),
+                teacher=dict(),
+                losses=(dict(type='TextConsistencyLoss', loss_weight=2.), )),
+    maple=Host(dict(type='MaPLePrompt', depth=9)),
+    promptsrc=Host(dict(type='IVLPPrompt', text_depth=9, image_depth=9),
+                   teacher=dict(image=True),
+                   losses=(dict(type='SelfConsistencyLoss'), )))
+
+
+class Case:
+    """Models, a batch, and the ways to work on it.
+
+    Args:
+        host (str): A key of ``HOSTS``.
+        clip (FrozenCLIP): The CLIP.
+        classes (int): How many; all are base classes.
+        device (str): Where to run.
+    """
+
+    def __init__(self, host: str, clip: FrozenCLIP, classes: int,
+                 device: str = 'cpu') -> None:
+        recipe = HOSTS[host]
+        names = Vocabulary(class_names(clip.tokenizer, classes))
+        layers = clip.text_tower.num_layers
+        prompt = {k: min(v, layers) if k.endswith('depth') else v
+                  for k, v in recipe.prompt.items()}
+        torch.manual_seed(0)
+        self.clip, self.classes = clip, classes
+        self.ours = PromptedCLIP(clip, names, prompt,
+                                 teacher=recipe.teacher).to(device)
+        self.head = DePTHead(names, in_channels=clip.spec.embed_dim,
+                             losses=recipe.losses).to(device)
+        self.plain = PlainBackbone(self.ours)
+        self.image_is_frozen = self.ours.prompt.for_image().empty
+        self.images = self.draw_images(recipe.batch)
+        self.features = self.draw_features(recipe.batch)
+        self.samples = [DataSample().set_gt_label(i % classes)
+                        for i in range(recipe.batch)]
+        self.learned = [*self.ours.parameters(), *self.head.parameters()]
+        self.optimizer = torch.optim.SGD(self.learned, lr=1e-5, momentum=0.9)
+
+    def draw_images(self, count: int) -> Tensor:
+        """Random images ``(count, 3, H, W)``."""
+        side = self.clip.spec.image_size
+        return torch.randn(count, 3, side, side, device=self._device)
+
+    def draw_features(self, count: int) -> Tensor:
+        """Random image features ``(count, D)``."""
+        return torch.randn(count, self.clip.spec.embed_dim,
+                           device=self._device)
+
+    def draw_text(self, images: int | None = None) -> Tensor:
+        """Random class texts, for ``images`` where they depend on them;
+        as many as in a training batch by default."""
+        lead = [images or len(self.images)] if self.per_image else []
+        return torch.randn(*lead, self.classes, self.clip.spec.embed_dim,
+                           device=self._device, requires_grad=True)
+
+    @property
+    def per_image(self) -> bool:
+        """Whether each image has class texts of its own."""
+        return self.ours.prompt.per_image
+
+    @property
+    def _device(self) -> torch.device:
+        return self.head.image_transform.scale.device
+
+    def loss(self, backbone, *inputs: Tensor) -> Tensor:
+        """The loss of the batch; ``inputs`` are the backbone's."""
+        losses = self.head.loss(backbone(*inputs), self.samples)
+        return sum(losses.values())
+
+    def step(self, backbone, *inputs: Tensor) -> None:
+        """A training step."""
+        self.ours.train()
+        self.head.train()
+        self.optimizer.zero_grad()
+        self.loss(backbone, *inputs).backward()
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def predict(self, backbone, *inputs: Tensor) -> list[DataSample]:
+        """A test batch."""
+        return self.head.predict(backbone(*inputs))
+
+    def text_step(self, text: Tensor) -> None:
+        """Backward through text features."""
+        self.optimizer.zero_grad()
+        text.backward(torch.ones_like(text))
