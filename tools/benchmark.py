@@ -2,7 +2,8 @@
 
     python tools/benchmark.py [--work step eval] [--hosts coop maple]
         [--classes 50 500] [--rounds 3] [--threads 2] [--precision bf16]
-        [--device cuda] [--chunk 250] [--reference CLONE] [--quick]
+        [--device cuda] [--chunk 250] [--sample 100] [--reference CLONE]
+        [--quick]
 
 CLIP ViT-B/16 with random weights; hosts have a DePT head; the plain way runs
 in the same process, in turns. docs/performance.md explains the columns.
@@ -46,13 +47,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--chunk', type=int, default=Sizes().chunk,
                         help='classes that the plain way encodes at once; '
                         'public code encodes all (default %(default)s)')
+    parser.add_argument('--sample', type=int, default=Sizes().sample,
+                        help='of the 1,000 images of an evaluation, how '
+                        'many to run at once (default %(default)s)')
     parser.add_argument('--reference', type=Path, metavar='PATH',
                         help="a clone of DePT's public code: time its "
                         'CoOp+DePT training step as the plain way')
     parser.add_argument('--quick', action='store_true',
                         help='a toy CLIP and few classes: does it run?')
     args = parser.parse_args()
-    args.sizes = Sizes(chunk=args.chunk)
+    args.sizes = Sizes(chunk=args.chunk, sample=args.sample)
     if args.quick:
         args.classes, args.rounds = [4], 1
         args.sizes = Sizes(chunk=2, images=8, batch=4, sample=2)

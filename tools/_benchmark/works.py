@@ -23,12 +23,12 @@ class Sizes(NamedTuple):
         chunk (int): Classes that the plain way encodes at once.
         images (int): Images of an evaluation.
         batch (int): Images of a test batch.
-        sample (int): Images of an evaluation that are run.
+        sample (int): Images of an evaluation that are run, at once.
     """
     chunk: int = 50
     images: int = 1000
     batch: int = 100
-    sample: int = 10
+    sample: int = 5
 
 
 class Ways(NamedTuple):
