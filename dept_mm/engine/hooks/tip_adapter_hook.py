@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from dept_mm.datasets import EpochIndex
 from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.errors import DeptError
 from dept_mm.models.adapters import TipAdapter
@@ -145,9 +146,8 @@ class TipAdapterHook(Hook):
         """
         model, like = unwrapped_model(runner), runner.train_dataloader
         rank, processes = get_dist_info()
-        # One pass over repeated samples: workers start from the same seed in
-        # every pass, so that ten passes would give one view ten times.
-        mine = list(range(rank, len(dataset), processes)) * views
+        mine = [EpochIndex(i, runner.seed, view) for view in range(views)
+                for i in range(rank, len(dataset), processes)]
         loader = DataLoader(
             dataset, self.batch_size, sampler=mine,
             num_workers=like.num_workers, collate_fn=like.collate_fn,
