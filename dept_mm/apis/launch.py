@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed as dist
 
+from dept_mm.apis.memory import keep_freed_memory
 from dept_mm.engine.eval_model_wrapper import EvalModelWrapper
 
 
@@ -29,9 +30,11 @@ def init_launcher(cfg: Config, launcher: str, training: bool = True) -> None:
             without trainable parameters. Defaults to True.
     """
     cfg.launcher = launcher
+    on_cpu = get_device() == 'cpu'
+    if on_cpu:
+        keep_freed_memory()
     if launcher == 'none':
         return
-    on_cpu = get_device() == 'cpu'
     if not training:
         cfg.model_wrapper_cfg = dict(type=EvalModelWrapper.__name__)
     elif on_cpu and cfg.get('model_wrapper_cfg') is None:
