@@ -30,5 +30,5 @@ def test_no_new_pages():
         check=True).stdout.split()[-1] for way in ('default', 'keep'))
     if kept == 'here':
         pytest.skip('another C library')
-    assert int(kept) < 100
-    assert int(default) > 10 * int(kept)
+    # A block may be new once.
+    assert int(default) > 5 * int(kept)
