@@ -108,7 +108,7 @@ def test_cocoop_looks_at_the_direction_of_the_image_alone(clip, vocabulary,
     backbone = PromptedCLIP(clip, vocabulary, dict(
         type='CoCoOpPrompt', reduction=2)).eval()
     given = backbone(images).image
-    first, second = (backbone._text(scale * given)
+    first, second = (backbone.text_features(scale * given)
                      for scale in (1., 7.))
     torch.testing.assert_close(first, second)
     assert not torch.allclose(first[0], first[1])

@@ -75,7 +75,8 @@ def train_text(case: Case, sizes: Sizes) -> Ways:
     return Ways(
         [Part(lambda: case.text_step(case.plain.text(case.features, chunk)),
               case.classes / chunk)],
-        [Part(lambda: case.text_step(case.ours.train()(case.features).text))])
+        [Part(lambda: case.text_step(
+            case.ours.train().text_features(case.features)))])
 
 
 def evaluate(case: Case, sizes: Sizes) -> Ways:
@@ -106,7 +107,8 @@ def evaluate_text(case: Case, sizes: Sizes) -> Ways:
     return Ways(
         [Part(torch.no_grad()(lambda: case.plain.text(
             case.features[:1], chunk)), calls * case.classes / chunk)],
-        [Part(torch.no_grad()(lambda: case.ours.eval()(case.features)))])
+        [Part(torch.no_grad()(lambda: case.ours.eval().text_features(
+            case.features)))])
 
 
 ALONE = ('coop', )  # text towers of all hosts have the same work

@@ -115,7 +115,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
-            text = self._text(image)
+            text = self.text_features(image)
             if self.teacher is not None and self.training:
                 teacher = self.teacher(self.clip, self.vocabulary, images)
         return CLIPFeatures(text, labels, ids, self.clip.logit_scale,
@@ -166,7 +166,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                             'tower: give it images, no stored features.')
         return images
 
-    def _text(self, image: Tensor) -> Tensor:
+    def text_features(self, image: Tensor) -> Tensor:
         """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches
         where nothing can change them."""
         rows = tuple(self._labels())
