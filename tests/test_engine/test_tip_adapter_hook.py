@@ -231,3 +231,16 @@ def test_beside_learned_prompts(free_run):
     assert not torch.equal(runner.model.backbone.prompt.context, context)
     assert isinstance(runner.model.head, CLIPHead)
     assert runner.model.neck.filled and runner.model.neck.alpha != 1
+
+
+def test_stored_features_have_too_few_views(free_run, tmp_path):
+    cfg = free_run()
+    cfg.custom_hooks = [
+        *cfg.custom_hooks[:-1], dict(cfg.custom_hooks[-1], views=2),
+        dict(type='FeatureStoreHook', root=str(tmp_path / 'store'))]
+    with pytest.raises(DeptError, match='--cache-features 2'):
+        Runner.from_cfg(cfg).train()
+    cfg.custom_hooks[-1]['views'] = 2
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.model.neck.filled

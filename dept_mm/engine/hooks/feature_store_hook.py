@@ -105,11 +105,11 @@ class FeatureStoreHook(Hook):
             return [View(self.root, 'test', key, loader)]
         check_training(runner, model, loader)
         epochs = runner.max_epochs
-        count = min(epochs if self.views is None else self.views, epochs)
+        count = epochs if self.views is None else self.views
         runner.logger.info(
             f'Feature store: {count} views of the training images for '
             f'{epochs} epochs: ' + (
-                'exact.' if count == epochs else 'views repeat, which '
+                'exact.' if count >= epochs else 'views repeat, which '
                 'approximates the augmentation.'))
         return [View(self.root, 'train', key, loader, loader.sampler.seed, e)
                 for e in range(count)]

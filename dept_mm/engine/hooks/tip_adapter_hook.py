@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dept_mm.datasets import EpochIndex
+from dept_mm.datasets import EpochIndex, StoredFeatures
 from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.errors import DeptError
 from dept_mm.models.adapters import TipAdapter
@@ -82,6 +82,12 @@ class TipAdapterHook(Hook):
                                'used.')
             return
         dataset = runner.train_dataloader.dataset
+        if isinstance(dataset, StoredFeatures) and (
+                len(dataset.views) < self.views):
+            raise DeptError(
+                f'TipAdapterHook wants {self.views} views of each image, but '
+                f'{len(dataset.views)} are stored: --cache-features '
+                f'{self.views}.')
         image, ids = self._collect(
             runner, dataset, lambda feats: feats.image,
             adapter.keys.shape[-1], self.views)
