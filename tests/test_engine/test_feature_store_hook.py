@@ -188,3 +188,18 @@ def test_the_option_of_the_tools(tmp_path):
     cfg = Config(dict())
     cache_features(cfg, str(tmp_path))
     assert [hook.views for hook in cfg.custom_hooks] == [None]
+
+
+def test_several_data_sets(make, monkeypatch):
+    """Each has a file of its own, and no image is encoded again."""
+    others = dict(clean=dict(type='DrawnShapes', style='clean', indices=40))
+    options = {'test_cfg.type': 'MultiDatasetTestLoop',
+               'test_cfg.datasets': others}
+    expected = Runner.from_cfg(make('plain', False, **options)).test()
+    assert expected['clean/base_new/base_total'] == 40
+    for name in ('first', 'second'):
+        runner = Runner.from_cfg(make(name, 0, **options))
+        assert runner.test() == expected
+        assert all(isinstance(loader.dataset, StoredFeatures)
+                   for loader, _ in runner.test_loop.parts.values())
+        monkeypatch.setattr(FrozenCLIP, 'encode_image', None)

@@ -19,6 +19,7 @@ from dept_mm.engine.feature_store import (
     together,
 )
 from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.loops import MultiDataset, each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
@@ -72,17 +73,22 @@ class FeatureStoreHook(Hook):
         """Exchange the loaders of the loops that are about to run."""
         model = unwrapped_model(runner)
         check_model(model)
-        loops = self._loops(runner)
-        wanted: dict[str, list[View]] = {}
-        together(lambda: wanted.update(
-            (name, self._views(runner, model, name, loop.dataloader))
-            for name, loop in loops.items()))
+        wanted: list[tuple[BaseLoop, str, list[View]]] = []
+        together(lambda: wanted.extend(
+            (loop, prefix, self._views(runner, model, name, prefix))
+            for name, loop in self._loops(runner).items()
+            for prefix in each_dataset(loop)))
         compute = partial(compute_features, model=model,
                           batch_size=self.batch_size)
-        stored = iter(ensure(sum(wanted.values(), []), compute))
-        for name, loop in loops.items():
-            views = [next(stored) for _ in wanted[name]]
-            loop.dataloader = with_features(loop.dataloader, views)
+        stored = iter(ensure([view for *_, views in wanted for view in views],
+                             compute))
+        for loop, prefix, views in wanted:
+            loader = with_features(views[0].loader,
+                                   [next(stored) for _ in views])
+            if isinstance(loop, MultiDataset):
+                loop.exchange(prefix, loader)
+            else:
+                loop.dataloader = loader
 
     def _loops(self, runner: Runner) -> dict[str, BaseLoop]:
         """Loops that are built and still read images."""
@@ -93,14 +99,18 @@ class FeatureStoreHook(Hook):
                     loop.dataloader.dataset, StoredFeatures)}
 
     def _views(self, runner: Runner, model: nn.Module, name: str,
-               loader: DataLoader) -> list[View]:
-        """The files that a loader is to read."""
-        config = runner.cfg.get(f'{name}_dataloader')
+               prefix: str) -> list[View]:
+        """The files that the current loader of a loop is to read."""
+        loop = getattr(runner, f'{name}_loop')
+        loader, config = loop.dataloader, runner.cfg.get(f'{name}_dataloader')
         if not isinstance(config, dict):
             raise DeptError(f'FeatureStoreHook needs {name}_dataloader as a '
                             'config: its pipeline says what is stored.')
-        key = store_key(model.backbone.clip, model.data_preprocessor,
-                        config['dataset'], loader.dataset)
+        config = config['dataset']
+        if isinstance(loop, MultiDataset):
+            config = loop.configs[prefix]
+        key = store_key(model.backbone.clip, model.data_preprocessor, config,
+                        loader.dataset)
         if name != 'train':
             return [View(self.root, 'test', key, loader)]
         check_training(runner, model, loader)

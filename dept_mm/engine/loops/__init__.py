@@ -1,8 +1,12 @@
 """Evaluation loops."""
 from dept_mm.engine.loops.multi_dataset_loop import (
+    MultiDataset,
     MultiDatasetTestLoop,
     MultiDatasetValLoop,
     each_dataset,
 )
 
-__all__ = ['MultiDatasetTestLoop', 'MultiDatasetValLoop', 'each_dataset']
+__all__ = [
+    'MultiDataset', 'MultiDatasetTestLoop', 'MultiDatasetValLoop',
+    'each_dataset'
+]

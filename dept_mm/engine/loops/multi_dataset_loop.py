@@ -15,7 +15,7 @@ from dept_mm.registry import LOOPS
 SHARED = ('pipeline', 'data_root', 'split', 'test_mode', 'indices')
 
 
-class _MultiDataset:
+class MultiDataset:
     """The loop's own data set, then further ones, in one pass.
 
     The own results keep their names; those of a further data set stand under
@@ -47,13 +47,15 @@ class _MultiDataset:
                                 f'them; a {type(value).__name__} was given.')
         super().__init__(runner, dataloader, evaluator, **kwargs)
         self.parts = {'': (self.dataloader, self.evaluator)}
+        self.configs = {'': dataloader['dataset']}
         shared = {key: value for key, value in dataloader['dataset'].items()
                   if key in SHARED}
         for name, dataset in datasets.items():
+            config = self.configs[f'{name}/'] = {**shared, **dataset}
             loader = runner.build_dataloader(
                 # Else the workers of every loader would stay.
-                dict(dataloader, dataset={**shared, **dataset},
-                     persistent_workers=False), seed=runner.seed)
+                dict(dataloader, dataset=config, persistent_workers=False),
+                seed=runner.seed)
             found = runner.build_evaluator(evaluator)
             found.dataset_meta = loader.dataset.metainfo
             self.parts[f'{name}/'] = loader, found
@@ -73,6 +75,12 @@ class _MultiDataset:
         finally:
             self.dataloader, self.evaluator = self.parts['']
             visualizer.dataset_meta = self.evaluator.dataset_meta
+
+    def exchange(self, prefix: str, loader: DataLoader) -> None:
+        """Read a data set by another loader from now on."""
+        self.parts[prefix] = loader, self.parts[prefix][1]
+        if not prefix:
+            self.dataloader = loader
 
     def run(self) -> dict:
         """Evaluate on every data set.
@@ -96,18 +104,18 @@ class _MultiDataset:
 
 
 @LOOPS.register_module()
-class MultiDatasetValLoop(_MultiDataset, ValLoop):
-    __doc__ = _MultiDataset.__doc__
+class MultiDatasetValLoop(MultiDataset, ValLoop):
+    __doc__ = MultiDataset.__doc__
     phase = 'val'
 
 
 @LOOPS.register_module()
-class MultiDatasetTestLoop(_MultiDataset, TestLoop):
-    __doc__ = _MultiDataset.__doc__
+class MultiDatasetTestLoop(MultiDataset, TestLoop):
+    __doc__ = MultiDataset.__doc__
     phase = 'test'
 
 
 def each_dataset(loop: BaseLoop) -> Iterator[str]:
     """:meth:`MultiDatasetValLoop.each` of any loop: '' alone for one with a
     single data set."""
-    return loop.each() if isinstance(loop, _MultiDataset) else iter([''])
+    return loop.each() if isinstance(loop, MultiDataset) else iter([''])
