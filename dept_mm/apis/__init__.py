@@ -4,8 +4,10 @@ from dept_mm.apis.config import (
     replace_definition,
     set_seed_options,
 )
+from dept_mm.apis.fingerprint import config_fingerprint
 from dept_mm.apis.launch import init_launcher
 
 __all__ = [
-    'apply_options', 'init_launcher', 'replace_definition', 'set_seed_options'
+    'apply_options', 'config_fingerprint', 'init_launcher',
+    'replace_definition', 'set_seed_options'
 ]
