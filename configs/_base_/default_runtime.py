@@ -10,7 +10,8 @@ default_hooks = dict(
     vocabulary=dict(type='VocabularyHook'),
     share_classes=dict(type='ShareClassesHook'),
     mean_loss=dict(type='MeanLossHook'),
-    plain_checkpoint=dict(type='PlainCheckpointHook'))
+    plain_checkpoint=dict(type='PlainCheckpointHook'),
+    cost=dict(type='CostHook'))
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

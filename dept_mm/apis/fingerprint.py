@@ -13,7 +13,7 @@ _KEYS = frozenset((
     'work_dir', 'launcher', 'resume', 'experiment_name', 'log_level',
     'log_processor', 'visualizer', 'vis_backends', 'model_wrapper_cfg',
     'find_unused_parameters'))
-_HOOKS = frozenset(('timer', 'logger', 'checkpoint', 'visualization'))
+_HOOKS = frozenset(('timer', 'logger', 'checkpoint', 'visualization', 'cost'))
 _ENVIRONMENT = frozenset(('mp_cfg', 'dist_cfg', 'resource_limit'))
 # How samples reach the model. Augmentation does not depend on the workers
 # with `EpochSampler`.

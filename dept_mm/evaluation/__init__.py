@@ -1,4 +1,13 @@
-"""Metrics."""
+"""Metrics, and the files that keep them."""
 from dept_mm.evaluation.base_new_metric import BaseNewMetric, harmonic_mean
+from dept_mm.evaluation.results import (
+    accuracy,
+    find_results,
+    read_result,
+    write_result,
+)
 
-__all__ = ['BaseNewMetric', 'harmonic_mean']
+__all__ = [
+    'BaseNewMetric', 'accuracy', 'find_results', 'harmonic_mean',
+    'read_result', 'write_result'
+]

@@ -43,6 +43,11 @@ class BaseNewMetric(BaseMetric):
             Defaults to ``'cpu'``.
         prefix (str, optional): Defaults to ``'base_new'``.
 
+    Attributes:
+        halves (dict): Of the last evaluation, in the main process: half ->
+            dict(correct, total, macro_f1, classes), where ``classes`` maps
+            the identity of each class with images to [correct, total].
+
     Raises:
         DeptError: If a label is out of range, or the model scores another
             number of classes than the data set has.
@@ -55,6 +60,7 @@ class BaseNewMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.generalized = generalized
         self.per_class = per_class
+        self.halves: dict[str, dict] = {}
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Keep (label, prediction) of each sample; the framework drops the
@@ -79,11 +85,16 @@ class BaseNewMetric(BaseMetric):
         vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
         label, best = np.array(results, dtype=int).reshape(-1, 2).T
         found: dict = {}
+        self.halves = {}
         for half, among in (('base', vocabulary.base_labels),
                             ('new', vocabulary.new_labels)):
             mine = np.isin(label, among)
             if mine.any():
-                found.update(_half(half, label[mine], best[mine]))
+                self.halves[half] = one = _half(label[mine], best[mine],
+                                                vocabulary.ids)
+                found[half] = 100 * one['correct'] / one['total']
+                for key in ('macro_f1', 'correct', 'total'):
+                    found[f'{half}_{key}'] = float(one[key])
         if 'base' in found and 'new' in found:
             found['H'] = harmonic_mean(found['base'], found['new'])
         if self.per_class:
@@ -111,16 +122,13 @@ def harmonic_mean(base: float, new: float) -> float:
     return 2 * base * new / (base + new) if base + new else 0.
 
 
-def _half(name: str, label: np.ndarray, best: np.ndarray) -> dict:
-    """Metrics of one half, ``label`` and ``best`` of shape ``(N, )``."""
-    correct, total = int((label == best).sum()), len(label)
-    f1 = []
+def _half(label: np.ndarray, best: np.ndarray, ids: Sequence[str]) -> dict:
+    """Counts of one half, ``label`` and ``best`` of shape ``(N, )``."""
+    f1, classes = [], {}
     for c in np.unique(label):
-        hit = ((label == c) & (best == c)).sum()
-        f1.append(2 * hit / ((label == c).sum() + (best == c).sum()))
-    return {
-        name: 100 * correct / total,
-        f'{name}_macro_f1': 100 * float(np.mean(f1)),
-        f'{name}_correct': float(correct),
-        f'{name}_total': float(total),
-    }
+        hit = int(((label == c) & (best == c)).sum())
+        total = int((label == c).sum())
+        f1.append(2 * hit / (total + (best == c).sum()))
+        classes[ids[c]] = [hit, total]
+    return dict(correct=int((label == best).sum()), total=len(label),
+                macro_f1=100 * float(np.mean(f1)), classes=classes)

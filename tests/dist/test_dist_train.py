@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from dept_mm.evaluation import read_result
+
 ROOT = Path(__file__).parents[2]
 # 16 images, 4 steps; 61 test images leave a ragged last batch.
 OPTIONS = [
@@ -101,9 +103,9 @@ def test_two_processes_fill_one_cache(clip, tmp_path):
     for key in ('neck.keys', 'neck.alpha', 'neck.beta', 'neck.count'):
         torch.testing.assert_close(states[0][key], states[1][key])
     assert states[0]['neck.count'].tolist() == [1] * 16
-    found = [json.loads((tmp_path / str(n) / 'base_new.json').read_text())
-             for n in (1, 2)]
-    assert found[0]['tuned'] == found[1]['tuned']
+    found = [read_result(tmp_path / str(n)) for n in (1, 2)]
+    assert found[0]['results'] == found[1]['results']
+    assert [one['processes'] for one in found] == [1, 2]
 
 
 @pytest.mark.slow
@@ -139,7 +141,7 @@ model = dict(backbone=dict(prompt=None),
         args = [] if processes == 1 else ['none']
         run('test', config, *args, processes=processes, batch=4, clip=clip,
             work_dir=work_dir)
-        log, = work_dir.glob('*/*.json')
+        log, = work_dir.glob('*/2*.json')  # not result.json
         found.append({k: v for k, v in json.loads(log.read_text()).items()
                       if 'base_new' in k})
     assert found[0] == found[1]

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from dept_mm.errors import DeptError
+from dept_mm.evaluation import read_result
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import DATASETS
 from dept_mm.structures import CLIPFeatures, Vocabulary
@@ -174,11 +175,11 @@ def test_base_to_new_run(name, root, small_run, tmp_path):
     cfg.model.backbone.vocabulary = cfg.model.head.vocabulary = config(
         name, root)
     Runner.from_cfg(cfg).train()
-    rows = json.loads((tmp_path / 'base_new.json').read_text())
+    result = read_result(tmp_path)
     half = 6 if name == 'imagenet' else 4
-    for row in rows.values():
-        assert row['base_new/base_total'] == half
-        assert row['base_new/new_total'] == half
+    for row in result['results'].values():
+        counts, = row.values()
+        assert [counts[h]['total'] for h in ('base', 'new')] == [half, half]
 
 
 @pytest.mark.parametrize('method', ['dept/dept-coop', 'coop/coop'])
@@ -191,13 +192,9 @@ def test_one_to_many_run(method, protocol, others, total, root, small_run,
                     **{'dataset.data_root': str(root)})
     runner = Runner.from_cfg(cfg)
     runner.train()
-    rows = json.loads((tmp_path / 'base_new.json').read_text())
-    for row in rows.values():
-        assert row['base_new/base_total'] == 12
-        assert [row[f'{name}/base_new/base_total']
-                for name in others] == total
-        assert row['average/base_new/base'] == pytest.approx(np.mean(
-            [row[f'{name}/base_new/base'] for name in others]))
+    for row in read_result(tmp_path)['results'].values():
+        assert list(row) == ['imagenet', *others]
+        assert [c['base']['total'] for c in row.values()] == [12, *total]
     log, = (path.read_text() for path in tmp_path.glob('*/*.log'))
     table = log[log.index('Top-1 accuracy'):].splitlines()[1:]
     assert table[0].split() == ['all']
@@ -220,12 +217,13 @@ def test_single_run_leaves(method, protocol, root, small_run, tmp_path):
                     **{'dataset.data_root': str(root)})
     runner = Runner.from_cfg(cfg)
     runner.train()
-    row = json.loads((tmp_path / 'base_new.json').read_text())['tuned']
+    row, = read_result(tmp_path)['results']['tuned'].values()
+    total = {half: counts['total'] for half, counts in row.items()}
     if protocol == 'gb2n':
         assert runner.val_evaluator.metrics[0].generalized
-        assert row['base_new/base_total'] == row['base_new/new_total'] == 4
+        assert total == dict(base=4, new=4)
     else:
-        assert row['base_new/base_total'] == 8
+        assert total == dict(base=8)
         assert len(runner.train_dataloader.dataset) == 4  # one of each
     rows = dict(gb2n=2, fewshot=4)[protocol]
     if method.startswith('dept'):

@@ -1,5 +1,4 @@
 """A run with a feature store must be the run without it."""
-import json
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ from safetensors.torch import load_file
 from dept_mm.apis._cli import cache_features
 from dept_mm.datasets import LoadRGBImage, StoredFeatures
 from dept_mm.errors import DeptError
+from dept_mm.evaluation import read_result
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.registry import MODELS
 
@@ -121,9 +121,11 @@ def test_tests_and_the_zero_shot_rows(make, tmp_path, monkeypatch):
     expected = Runner.from_cfg(make('without', views=False)).test()
     train(make('without', views=False))
     train(make('with'))
-    rows = [json.loads((tmp_path / name / 'base_new.json').read_text())
-            for name in ('without', 'with')]
-    assert rows[0] == rows[1] and 'zero-shot' in rows[1]
+    without, stored = (read_result(tmp_path / name)
+                       for name in ('without', 'with'))
+    assert 'zero-shot' in stored['results']
+    for key in ('results', 'images', 'fingerprint', 'recipe'):
+        assert without[key] == stored[key]
     # The test images are the validation images, which are stored by now.
     monkeypatch.setattr(FrozenCLIP, 'encode_image', None)
     runner = Runner.from_cfg(make('with'))

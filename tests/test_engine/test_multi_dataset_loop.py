@@ -1,5 +1,4 @@
 """One model on several data sets in one evaluation."""
-import json
 from statistics import mean
 
 import pytest
@@ -7,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from dept_mm.errors import DeptError
+from dept_mm.evaluation import accuracy, read_result
 
 # The same data set in another style, and as somebody else would describe it.
 OTHERS = dict(
@@ -80,10 +80,13 @@ def test_for_hooks_it_is_one_epoch(several, tmp_path):
 
 def test_rows_and_average(several, tmp_path):
     Runner.from_cfg(several()).train()
-    rows = json.loads((tmp_path / 'base_new.json').read_text())
+    rows = read_result(tmp_path)['results']
     for row in rows.values():
-        assert row['average/base_new/base'] == pytest.approx(mean(
-            [row['clean/base_new/base'], row['few/base_new/base']]))
+        assert list(row) == ['shapes', 'clean', 'few']
+        assert [counts['base']['total'] for counts in row.values()] == [
+            64, 40, 24]
+        # Classes are told apart by identity.
+        assert 'few/plain yellow moon' in row['few']['base']['classes']
     log, = (path.read_text() for path in tmp_path.glob('*/*.log'))
     table = log[log.index('Top-1 accuracy'):].splitlines()[1:10]
     assert [line.split()[:-3] for line in table[1:9]] == [
@@ -91,8 +94,11 @@ def test_rows_and_average(several, tmp_path):
         ['few', 'zero-shot'], ['few', 'tuned'], ['average', 'zero-shot'],
         ['average', 'tuned']]
     assert table[0].split() == ['base', 'new', 'H']
-    assert float(table[6].split()[2]) == pytest.approx(
-        rows['tuned']['few/base_new/base'], abs=.0051)
+    clean, few = (accuracy(rows['tuned'][name]['base'])
+                  for name in OTHERS)
+    assert float(table[6].split()[2]) == pytest.approx(few, abs=.0051)
+    assert float(table[8].split()[2]) == pytest.approx(mean([clean, few]),
+                                                       abs=.0051)
 
 
 def test_configs_are_needed(several):

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from dept_mm.engine import TrainingFreeLoop
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook, grid_search
 from dept_mm.errors import DeptError
+from dept_mm.evaluation import read_result
 from dept_mm.models import CLIPHead
 from dept_mm.models.clip import build_clip
 
@@ -95,10 +96,9 @@ def test_a_run_without_training(free_run, tmp_path, workers):
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     assert state['state_dict']['neck.alpha'].item() == searched[0]
     assert state['meta']['epoch'] == 1
-    rows = json.loads((tmp_path / 'base_new.json').read_text())
-    for key in ('new', 'new_correct', 'new_total'):
-        assert (rows['tuned'].get(f'base_new/{key}')
-                == rows['zero-shot'].get(f'base_new/{key}'))
+    rows = read_result(tmp_path)['results']
+    assert (rows['tuned']['shapes'].get('new')
+            == rows['zero-shot']['shapes'].get('new'))
     model = get_model(cfg, pretrained=str(tmp_path / 'epoch_1.pth'))
     assert torch.equal(model.neck.keys, neck.keys)
     assert model.neck.alpha.item() == searched[0]

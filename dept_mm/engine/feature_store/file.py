@@ -5,8 +5,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from dept_mm.atomic import write_bytes
 from dept_mm.errors import DeptError
 
 try:
@@ -42,17 +41,8 @@ def write(path: Path, features: Tensor, key: dict) -> None:
     features = features.detach().cpu().contiguous()
     data = save(dict(features=features),
                 dict(key=canonical(key), sha256=checksum(features)))
-    # Another process may be writing the same file.
-    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
-    try:
-        with _explained(path):
-            with open(temporary, 'xb') as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _explained(path):
+        write_bytes(path, data)
 
 
 def read(path: Path, key: dict) -> Tensor:

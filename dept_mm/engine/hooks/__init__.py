@@ -1,5 +1,6 @@
 """Hooks, one file each."""
 from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
+from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.hooks.feature_store_hook import FeatureStoreHook
 from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
     GaussianPromptAveragingHook,
@@ -12,7 +13,7 @@ from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
-    'BaseNewTableHook', 'FeatureStoreHook', 'GaussianPromptAveragingHook',
-    'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'ShareClassesHook',
-    'TipAdapterHook', 'VocabularyHook'
+    'BaseNewTableHook', 'CostHook', 'FeatureStoreHook',
+    'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
+    'ProGradHook', 'ShareClassesHook', 'TipAdapterHook', 'VocabularyHook'
 ]

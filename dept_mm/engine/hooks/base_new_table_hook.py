@@ -1,8 +1,7 @@
 """Zero-shot before, tuned after: the table at the end of a run."""
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import time
 from statistics import mean
 
 from mmengine.dist import master_only
@@ -13,14 +12,15 @@ from mmpretrain.models import ImageClassifier
 from torch import nn, no_grad
 
 from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
+from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.loops import each_dataset
-from dept_mm.evaluation import harmonic_mean
+from dept_mm.engine.run_record import dataset_name, describe_run, images_hash
+from dept_mm.evaluation import BaseNewMetric, harmonic_mean, write_result
 from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
 from dept_mm.structures import Vocabulary
 
 COLUMNS = ('base', 'new', 'H')
-FILE = 'base_new.json'
 
 
 @HOOKS.register_module()
@@ -30,8 +30,8 @@ class BaseNewTableHook(Hook):
     Zero-shot is the same frozen CLIP with the data set's template, measured
     by the run's own validation loader and evaluator: if it is near chance,
     class names or preprocessing are wrong, and training would hide that.
-    The same rows, with the raw counts, go to ``base_new.json`` in the work
-    dir.
+    When training ends, the raw counts of both, and what the run was, go to
+    ``result.json`` in the work dir; those of a test to that of its log.
 
     Several data sets (``MultiDatasetValLoop``) get rows of their own, and
     the further ones an average: the mean of base, that of new, and H of
@@ -52,12 +52,17 @@ class BaseNewTableHook(Hook):
         self.zero_shot = zero_shot
         self.prefix = prefix
         self.rows: dict[str, dict] = {}
+        self.results: dict[str, dict] = {}
+        self.zero_shot_seconds = 0.
 
     def before_train(self, runner: Runner) -> None:
         """Measure zero-shot CLIP."""
         backbone = text_backbone(runner)
         if self.zero_shot and backbone and runner.val_loop is not None:
+            start = time.perf_counter()
             self.rows['zero-shot'] = self._evaluate(runner, backbone)
+            self.zero_shot_seconds = time.perf_counter() - start
+            self._keep('zero-shot', runner, 'val')
             runner.logger.info(
                 f'Before training\n{self._table(self.rows, runner.val_loop)}')
 
@@ -65,23 +70,56 @@ class BaseNewTableHook(Hook):
                         ) -> None:
         """Remember the last validation of the tuned model."""
         self.rows['tuned'] = self._own(metrics or {})
+        self._keep('tuned', runner, 'val')
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None
                          ) -> None:
-        """Print the table of a test."""
+        """Print the table of a test and write it down."""
         found = self._own(metrics or {})
         if found:
             table = self._table(dict(tested=found), runner.test_loop)
             runner.logger.info(f'Top-1 accuracy\n{table}')
+            self._keep('tested', runner, 'test')
+            self._write(runner, runner.log_dir, 'test')
 
-    @master_only
     def after_train(self, runner: Runner) -> None:
         """Print the table and write it down."""
         if 'tuned' in self.rows:
             table = self._table(self.rows, runner.val_loop)
             runner.logger.info(f'Top-1 accuracy\n{table}')
-            Path(runner.work_dir, FILE).write_text(
-                json.dumps(self.rows, indent=1))
+        self._write(runner, runner.work_dir, 'val')
+
+    def _keep(self, row: str, runner: Runner, phase: str) -> None:
+        """Counts of the evaluation that was just made, by data set."""
+        loop = getattr(runner, f'{phase}_loop')
+        own = dataset_name(runner.cfg, f'{phase}_dataloader')
+        self.results[row] = {
+            prefix[:-1] or own or phase: metric.halves
+            for prefix in each_dataset(loop)
+            for metric in loop.evaluator.metrics
+            if isinstance(metric, BaseNewMetric)
+            and metric.prefix == self.prefix}
+
+    @master_only
+    def _write(self, runner: Runner, folder: str, phase: str) -> None:
+        """Write ``result.json``."""
+        images = {}
+        train = getattr(runner._train_loop, 'dataloader', None)
+        if train is not None:
+            images['train'] = images_hash(train.dataset)
+        loop = getattr(runner, f'{phase}_loop')
+        if loop is not None:
+            own = dataset_name(runner.cfg, f'{phase}_dataloader')
+            for prefix in each_dataset(loop):
+                images[f'test/{prefix[:-1] or own or phase}'] = images_hash(
+                    loop.dataloader.dataset)
+        cost = next((hook.report(self.zero_shot_seconds)
+                     for hook in runner.hooks if isinstance(hook, CostHook)),
+                    {})
+        backbone = getattr(unwrapped_model(runner), 'backbone', None)
+        write_result(folder, dict(
+            describe_run(runner, backbone),
+            images=images, results=self.results, **cost))
 
     @no_grad()
     def _evaluate(self, runner: Runner, backbone: nn.Module) -> dict:

@@ -1,0 +1,73 @@
+"""``result.json``: what a run measured, and what it was."""
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dept_mm.atomic import write_bytes
+from dept_mm.errors import DeptError
+
+FILE = 'result.json'
+FORMAT = 1
+
+
+def write_result(folder: str | Path, content: Mapping) -> Path:
+    """Write the file into a folder: it is complete or not there.
+
+    Args:
+        folder (str | Path): The work dir of a run.
+        content (Mapping): JSON types; ``docs/results.md`` lists the keys.
+
+    Returns:
+        Path: The file.
+    """
+    text = json.dumps(dict(format=FORMAT, **content), indent=1)
+    # A class a line: [correct, total].
+    text = re.sub(r'\[\s+(\d+),\s+(\d+)\s+\]', r'[\1, \2]', text)
+    path = Path(folder, FILE)
+    write_bytes(path, text.encode())
+    return path
+
+
+def read_result(path: str | Path) -> dict:
+    """Read a file or that of a folder.
+
+    Raises:
+        DeptError: If there is none, or it is of another format.
+    """
+    path = Path(path)
+    path = path / FILE if path.is_dir() else path
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise DeptError(f'Result not found: {path}. A run writes it when it '
+                        'ends (BaseNewTableHook).') from error
+    except ValueError as error:
+        raise DeptError(f'{path} is no result of a run ({error}).') from error
+    version = found.get('format') if isinstance(found, dict) else None
+    if version != FORMAT:
+        raise DeptError(f'{path} has format {version!r}; this version of '
+                        f'dept_mm reads {FORMAT}. Repeat the run.')
+    return found
+
+
+def find_results(folders: Iterable[str | Path]) -> dict[Path, dict]:
+    """All results below some folders.
+
+    Raises:
+        DeptError: If a folder has none.
+    """
+    found = {}
+    for folder in folders:
+        paths = sorted(Path(folder).rglob(FILE))
+        if not paths:
+            raise DeptError(f'No {FILE} below {folder}.')
+        found.update((path, read_result(path)) for path in paths)
+    return found
+
+
+def accuracy(half: Mapping | None) -> float | None:
+    """Top-1 accuracy in % of one half, from its counts."""
+    return half and 100 * half['correct'] / half['total']
