@@ -1,8 +1,9 @@
 """The table over configs and seeds."""
-import json
 import subprocess
 import sys
 from pathlib import Path
+
+from dept_mm.evaluation import write_result
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,8 +17,9 @@ def test_table_of_finished_runs(tmp_path):
         folder.mkdir()
         rows = {'zero-shot': dict(base=60, new=40),
                 'tuned': dict(base=base, new=new)}
-        (folder / 'base_new.json').write_text(json.dumps({
-            name: {f'base_new/{k}': v for k, v in row.items()}
+        write_result(folder, dict(results={
+            name: dict(shapes={half: dict(correct=correct, total=100)
+                               for half, correct in row.items()})
             for name, row in rows.items()}))
     out = subprocess.run(
         [sys.executable, ROOT / 'tools/compare.py',
@@ -36,8 +38,8 @@ def test_table_of_finished_runs(tmp_path):
 def test_a_half_that_was_not_measured(tmp_path):
     folder = tmp_path / 'linear_probe-quickstart-seed1'
     folder.mkdir()
-    (folder / 'base_new.json').write_text(
-        json.dumps({'tuned': {'base_new/base': 87.5}}))
+    write_result(folder, dict(results=dict(tuned=dict(shapes=dict(
+        base=dict(correct=7, total=8))))))
     out = subprocess.run(
         [sys.executable, ROOT / 'tools/compare.py',
          'configs/linear_probe/quickstart.py', '--seeds', '1', '--work-dir',

@@ -9,14 +9,13 @@ script does not know, e.g. --cfg-options, go to every run.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
 from statistics import mean, stdev
 
-from dept_mm.engine.hooks.base_new_table_hook import FILE
-from dept_mm.evaluation import harmonic_mean
+from dept_mm.evaluation import accuracy, harmonic_mean, read_result
+from dept_mm.evaluation.results import FILE
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
@@ -36,27 +35,28 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
 
 
 def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:
-    """Train unless it was done; return the rows of the run's table."""
+    """Train unless it was done; return the counts by row and half."""
     # Two folders may hold configs of one name, e.g. quickstart.
     name = '-'.join(Path(config).with_suffix('').parts[-2:])
     work_dir = folder / f'{name}-seed{seed}'
-    result = work_dir / FILE
-    if not result.is_file():
+    if not (work_dir / FILE).is_file():
         train = Path(__file__).with_name('train.py')
         print(f'{config}, seed {seed} -> {work_dir}', flush=True)
         subprocess.run(
             [sys.executable, str(train), config, '--seed', str(seed),
              '--work-dir', str(work_dir), *options],
             check=True, stdout=subprocess.DEVNULL)
-    return json.loads(result.read_text())
+    # The run's own data set stands first.
+    return {name: next(iter(row.values()))
+            for name, row in read_result(work_dir)['results'].items()}
 
 
 def table_row(name: str, runs: list[dict]) -> str:
     """Mean and standard deviation over seeds; H is that of the means, as
     published tables print it. A dash where a half was not measured."""
     cells, means = [], []
-    for key in ('base_new/base', 'base_new/new'):
-        values = [r[key] for r in runs if key in r]
+    for half in ('base', 'new'):
+        values = [accuracy(r[half]) for r in runs if half in r]
         if not values:
             cells.append('-')
             continue

@@ -1,0 +1,12 @@
+"""Tables over the results of many runs."""
+from dept_mm.apis.summary.plot import plot
+from dept_mm.apis.summary.published import dataset_order, published_tables
+from dept_mm.apis.summary.render import render
+from dept_mm.apis.summary.runs import group
+from dept_mm.apis.summary.statistics import Spread, t_quantile
+from dept_mm.apis.summary.tables import Table, build_table
+
+__all__ = [
+    'Spread', 'Table', 'build_table', 'dataset_order', 'group', 'plot',
+    'published_tables', 'render', 't_quantile'
+]
