@@ -1,5 +1,6 @@
 """Train a model: ``python tools/train.py CONFIG [options]``."""
 import argparse
+from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
@@ -16,7 +17,7 @@ from dept_mm.apis._cli import (
 from dept_mm.errors import DeptError
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = common_parser('Train a model')
     parser.add_argument(
         '--resume',
@@ -47,7 +48,7 @@ def parse_args() -> argparse.Namespace:
         '--no-persistent-workers',
         action='store_true',
         help='start the workers of the data loaders anew in each epoch')
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:

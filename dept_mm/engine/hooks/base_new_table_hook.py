@@ -65,6 +65,10 @@ class BaseNewTableHook(Hook):
             self._keep('zero-shot', runner, 'val')
             runner.logger.info(
                 f'Before training\n{self._table(self.rows, runner.val_loop)}')
+        if runner.val_loop is not None and runner.iter >= runner.max_iters:
+            # It was interrupted between the last checkpoint and the last
+            # validation: with no epoch left, the loop would not validate.
+            runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:

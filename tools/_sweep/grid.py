@@ -1,0 +1,128 @@
+"""From the command line to runs."""
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from train import merge_args, parse_args
+
+from _sweep.job import Run
+from dept_mm.apis import config_fingerprint
+from dept_mm.apis._cli import load_config
+from dept_mm.errors import DeptError
+
+SHOTS = 'train_dataloader.dataset.num_shots'
+# What a run gets from the sweep, not from the options for all runs.
+OWN = ('--work-dir', '--seed', '--dataset', '--launcher', '--resume')
+
+
+class Point(NamedTuple):
+    """A point of the grid; None is what the config says."""
+    config: str
+    dataset: str | None
+    shots: int | None
+    options: tuple[tuple[str, str], ...]
+    seed: int
+
+    def label(self, short: bool = False) -> list[str]:
+        """What says which point this is, less the seed; ``short`` for the
+        name of a folder."""
+        # Two folders may hold configs of one name, e.g. quickstart.
+        parts = ['-'.join(Path(self.config).with_suffix('').parts[-2:])
+                 if short else self.config]
+        if self.dataset is not None:
+            parts.append(f'on {Path(self.dataset).stem}')
+        if self.shots is not None:
+            parts.append(f'{self.shots} shots')
+        for key, value in self.options:
+            parts.append(f'{key.rpartition(".")[2] if short else key}={value}')
+        return parts
+
+    def arguments(self) -> tuple[str, ...]:
+        """Of ``tools/train.py``."""
+        options = [f'{key}={value}' for key, value in self.options]
+        if self.shots is not None:
+            options.append(f'{SHOTS}={self.shots}')
+        dataset = ['--dataset', self.dataset] if self.dataset else []
+        return (self.config, '--seed', str(self.seed), *dataset,
+                *(['--cfg-options', *options] if options else []))
+
+
+def expand(configs: Sequence[str], datasets: Sequence[str],
+           shots: Sequence[int], seeds: Sequence[int],
+           settings: Sequence[str]) -> list[Point]:
+    """All points of the grid, the seeds of one beside each other."""
+    values = [parse_setting(text) for text in settings]
+    return [Point(config, dataset, number, sum(chosen, ()), seed)
+            for config, dataset, number, *chosen, seed in product(
+                configs, datasets or [None], shots or [None], *values, seeds)]
+
+
+def parse_setting(text: str) -> list[tuple[tuple[str, str], ...]]:
+    """Read ``key=v1,v2``; several keys, ``a,b=v1,v2``, change together.
+
+    Commas inside brackets belong to the value.
+
+    Returns:
+        list: For each value, pairs of key and value.
+
+    Raises:
+        DeptError: If it is not of this form.
+    """
+    keys, found, rest = text.partition('=')
+    values = _split(rest)
+    if not found or not all(values) or not all(keys.split(',')):
+        raise DeptError(f'--set {text}: write key=value1,value2, or '
+                        'key1,key2=value1,value2 for keys that change '
+                        'together.')
+    return [tuple((key, value) for key in keys.split(','))
+            for value in values]
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas outside brackets."""
+    parts, depth = [''], 0
+    for character in text:
+        depth += (character in '[(') - (character in '])')
+        if character == ',' and depth == 0:
+            parts.append('')
+        else:
+            parts[-1] += character
+    return parts
+
+
+def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
+              processes: int = 1) -> list[Run]:
+    """Resolve the config of each point, as ``tools/train.py`` does.
+
+    Two points with one resolved config are one run, and the folder of a
+    config is found again whatever the sweep was that made it.
+
+    Raises:
+        DeptError: If an option is the sweep's own, or a config is wrong.
+    """
+    for option in options:
+        if option.split('=')[0] in OWN:
+            raise DeptError(f'{option} is set by the sweep itself; see '
+                            '--root, --seeds, --datasets and --processes.')
+    folders = {path.name.rpartition('-')[2]: path
+               for path in sorted(root.glob('*-*'))}
+    runs = []
+    for point in points:
+        arguments = (*point.arguments(), *options)
+        args = parse_args(arguments)
+        cfg = load_config(args)
+        merge_args(cfg, args)
+        fingerprint = config_fingerprint(cfg)
+        # More processes make larger batches, which no config says.
+        key = fingerprint[:8] + (f'x{processes}' if processes > 1 else '')
+        name = '_'.join([*point.label(short=True), f'seed{point.seed}'])
+        name = re.sub(r'[^\w=.+-]+', '-', name)[:200]
+        runs.append(Run(
+            ', '.join(point.label()), point.seed,
+            folders.setdefault(key, root / f'{name}-{key}'), fingerprint,
+            arguments, processes))
+    return runs

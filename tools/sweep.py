@@ -1,0 +1,151 @@
+"""Train over a grid: configs x data sets x shots x seeds x options.
+
+    python tools/sweep.py --configs CONFIG [CONFIG ...]
+        [--datasets NAME ...] [--shots N ...] [--seeds 1 2 3]
+        [--set key=v1,v2 ...] [--executor local|slurm|debug]
+        [options of tools/train.py]
+
+One job per run, on one GPU or with --processes. What is finished is skipped,
+what was interrupted goes on from its checkpoint, what failed is reported and
+tried again with --retry. Nothing is ever deleted, and several sweeps may run
+at once. See docs/sweeps.md.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from _sweep import job
+from _sweep.executors import local_slots, make_executor
+from _sweep.grid import expand, make_runs
+from _sweep.job import Job, Run
+from _sweep.schedule import Schedule
+from compare import table_row
+from mmengine.config import DictAction
+
+from dept_mm.apis._cli import user_errors
+from dept_mm.engine.hooks.base_new_table_hook import FILE
+
+LINES = 10  # of the log of a failed run
+
+
+def parse_args() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('--configs', nargs='+', required=True)
+    add('--datasets', nargs='+', default=[], metavar='NAME',
+        help="as --dataset of tools/train.py (default: the config's)")
+    add('--shots', nargs='+', type=int, default=[], metavar='N',
+        help="training images per class (default: the config's)")
+    add('--seeds', nargs='+', type=int, default=[1, 2, 3], metavar='N')
+    add('--set', action='append', default=[], metavar='KEY=V1,V2',
+        help='values of an option; repeatable. KEY1,KEY2=V1,V2: both change '
+        'together')
+    add('--executor', choices=('local', 'slurm', 'debug'), default='local',
+        help='debug: one after the other, in this process')
+    add('--root', type=Path, default=Path('work_dirs/sweep'),
+        help='folder of the work dirs (default: %(default)s)')
+    add('--retry', action='store_true', help='try again what has failed')
+    add('--processes', type=int, default=1, metavar='N',
+        help='processes per run, each on a GPU of its own if there are any')
+    add('--gpus', nargs='*', metavar='ID',
+        help='local: GPUs to use; none: the CPU (default: all visible)')
+    add('--threads', type=int, metavar='N',
+        help='threads per process (default: OMP_NUM_THREADS, else 1 on the '
+        'CPU and an equal share of the cores on GPUs)')
+    add('--jobs', type=int, metavar='N',
+        help='how many jobs at once (default: as many as there are GPUs or '
+        'cores for; slurm: all)')
+    add('--slurm', nargs='+', action=DictAction, default={},
+        metavar='KEY=VALUE', help='parameters of submitit, e.g. '
+        'timeout_min=600 slurm_partition=gpu cpus_per_task=8')
+    add('--script', default=str(Path(__file__).resolve().with_name(
+        'train.py')), help=argparse.SUPPRESS)
+    return parser.parse_known_args()
+
+
+def sweep(args: argparse.Namespace, runs: list[Run]) -> Schedule:
+    """Train what is not finished."""
+    slots, threads, limit = [], args.threads, args.jobs or len(runs)
+    if args.executor != 'slurm':
+        slots, threads = local_slots(args)
+        limit = 1 if args.executor == 'debug' else len(slots)
+    executor = make_executor(args)
+
+    def submit(run: Run) -> Any:
+        return executor.submit(
+            Job(run, args.script, slots, threads, job.failures(run)))
+
+    # One run may stand in two rows of the table.
+    unique = list({run.work_dir: run for run in runs}.values())
+    schedule = Schedule(unique, submit, limit, args.retry)
+    print(f'{len(unique)} runs, {len(schedule.ends)} of them done; '
+          f'up to {limit} at once -> {args.root}', flush=True)
+    try:
+        schedule.run()
+    finally:
+        report(schedule)
+    return schedule
+
+
+def report(schedule: Schedule) -> None:
+    """Say what has no result, and why."""
+    for run, end in schedule.ends.items():
+        if end == 'finished':
+            continue
+        log = run.work_dir / job.LOG
+        lines = log.read_text(errors='replace').splitlines() \
+            if log.is_file() else []
+        last = (job.journal(run) or [{}])[-1]
+        code = f', exit code {last["exit_code"]}' if end == 'failed' else ''
+        print(f'\n{end}{code}: {run.row}, seed {run.seed}: {log}')
+        print('\n'.join(f'    {line}' for line in [
+            *lines[-LINES:], *schedule.trouble.get(run, '').splitlines()]))
+
+
+def print_table(runs: list[Run]) -> None:
+    """Mean and standard deviation over the seeds that are finished."""
+    rows: dict[str, list[Run]] = {}
+    for run in runs:
+        rows.setdefault(run.row, []).append(run)
+    print('\n| | base | new | H |\n|---|---|---|---|')
+    for name, members in rows.items():
+        done = [r for r in members if job.is_finished(r)]
+        if len(done) < len(members):
+            name += f' ({len(done)} of {len(members)} seeds)'
+        print(table_row(name, [tuned_row(r) for r in done]))
+
+
+def tuned_row(run: Run) -> dict[str, float]:
+    """What a finished run has measured."""
+    return json.loads((run.work_dir / FILE).read_text())['tuned']
+
+
+def main() -> None:
+    args, options = parse_args()
+    args.root = args.root.absolute()
+    points = expand(args.configs, args.datasets, args.shots, args.seeds,
+                    args.set)
+    runs = make_runs(points, args.root, options, args.processes)
+    # Also where a shell without job control has told children to ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        schedule = sweep(args, runs)
+    except KeyboardInterrupt:
+        sys.exit('Interrupted; the same command goes on from here.')
+    print_table(runs)
+    if any(end != 'finished' for end in schedule.ends.values()):
+        sys.exit('Some runs have no result. What was interrupted goes on '
+                 'with the same command, what failed with --retry.')
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
