@@ -166,3 +166,13 @@ def test_a_store_of_features_changes_nothing(small_run, tmp_path):
         found.append(read_result(tmp_path / name))
     for key in ('results', 'images', 'fingerprint', 'config', 'clip'):
         assert found[0][key] == found[1][key]
+
+
+def test_resumed_after_the_last_epoch(small_run, tmp_path):
+    """Killed between the last checkpoint and the last validation."""
+    Runner.from_cfg(small_run()).train()
+    path = tmp_path / 'result.json'
+    results = read_result(path)['results']
+    path.unlink()
+    Runner.from_cfg(small_run(resume=True)).train()
+    assert read_result(path)['results'] == results

@@ -1,6 +1,7 @@
 """Which job is sent off when."""
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -49,12 +50,7 @@ class Schedule:
             try:
                 while self._todo or self._jobs or self._elsewhere:
                     self._look()
-                    bar.set_postfix(running=len(self._jobs),
-                                    elsewhere=len(self._elsewhere),
-                                    failed=self._count('failed'),
-                                    refresh=False)
-                    bar.update(len(self.ends) - bar.n)
-                    bar.refresh()
+                    self._show(bar)
                     if self._jobs or self._elsewhere:
                         time.sleep(self.poll)
             except KeyboardInterrupt:
@@ -89,6 +85,16 @@ class Schedule:
             self.ends[run] = 'interrupted' if found == 'open' else found
             if error is not None:
                 self.trouble[run] = str(error)
+
+    def _show(self, bar: tqdm) -> None:
+        before = bar.postfix
+        bar.set_postfix(running=len(self._jobs),
+                        elsewhere=len(self._elsewhere),
+                        failed=self._count('failed'), refresh=False)
+        bar.n = len(self.ends)
+        # A terminal sees the clock run; a log file, what has changed.
+        if sys.stderr.isatty() or bar.postfix != before:
+            bar.refresh()
 
     def _cancel(self) -> None:
         for run, sent in self._jobs.items():

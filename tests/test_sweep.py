@@ -1,0 +1,355 @@
+"""Sweeps: each run once, whatever happens in between."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('submitit')
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / 'tools'), str(ROOT / 'tests')]
+import cloudpickle  # noqa: E402
+import sweep  # noqa: E402
+from _sweep import executors, grid, job  # noqa: E402
+from sweep_worker import make_runs, schedule  # noqa: E402
+
+from dept_mm.apis import config_fingerprint  # noqa: E402
+from dept_mm.apis._cli import load_config  # noqa: E402
+from dept_mm.errors import DeptError  # noqa: E402
+
+COOP, DEPT = (str(ROOT / f'configs/{n}/quickstart.py')
+              for n in ('coop', 'dept'))
+WORKER = str(ROOT / 'tests/sweep_worker.py')
+
+
+def trace(root, event=None):
+    """What the fake training wrote down."""
+    path = root / 'trace.jsonl'
+    found = map(json.loads, path.read_text().splitlines()
+                if path.is_file() else [])
+    return [e for e in found if event in (None, e['event'])]
+
+
+def results(root):
+    return {path.parent.name: json.loads(path.read_text())
+            for path in root.glob('*/base_new.json')}
+
+
+def wait_for(condition, seconds=20):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, 'never came'
+        time.sleep(.01)
+
+
+# -- the grid ---------------------------------------------------------------
+
+def test_all_points_seeds_beside_each_other():
+    points = grid.expand(['a.py', 'b.py'], ['dtd', 'pets'], [4], [1, 2],
+                         ['x.lr=0.1,0.2', 'y,z=[1,2],(3,[4,5]),6'])
+    assert len(points) == len(set(points)) == 2 * 2 * 1 * 2 * 3 * 2
+    assert points[0] == ('a.py', 'dtd', 4, (
+        ('x.lr', '0.1'), ('y', '[1,2]'), ('z', '[1,2]')), 1)
+    assert points[1] == (*points[0][:-1], 2)
+    assert points[-1].arguments() == (
+        'b.py', '--seed', '2', '--dataset', 'pets', '--cfg-options',
+        'x.lr=0.2', 'y=6', 'z=6', f'{grid.SHOTS}=4')
+
+
+@pytest.mark.parametrize('text', ['key', 'key=', 'key=1,', '=1', 'a,=1'])
+def test_a_setting_that_is_none(text):
+    with pytest.raises(DeptError, match='--set'):
+        grid.parse_setting(text)
+
+
+def test_configs_are_resolved_as_in_training(tmp_path):
+    points = grid.expand([DEPT], [], [1, 2], [5], [
+        'model.head.loss_weight,model.head.fusion_weight=0.1,0.3'])
+    runs = grid.make_runs(points, tmp_path, ['--amp'])
+    seen = set()
+    for run in runs:
+        args = grid.parse_args(run.arguments)
+        cfg = load_config(args)
+        head, data = cfg.model.head, cfg.train_dataloader.dataset
+        assert head.loss_weight == head.fusion_weight
+        assert data.seed == cfg.randomness.seed == 5 and args.amp
+        seen.add((data.num_shots, head.loss_weight))
+        grid.merge_args(cfg, args)
+        assert run.fingerprint == config_fingerprint(cfg)
+        assert run.work_dir.name.endswith(f'-{run.fingerprint[:8]}')
+    assert seen == {(1, .1), (1, .3), (2, .1), (2, .3)}
+    assert len({run.work_dir for run in runs}) == 4
+
+
+def test_one_config_is_one_folder(tmp_path):
+    """However it is written; another number of processes is another run."""
+    def folders(*points, processes=1):
+        return [r.work_dir for r in grid.make_runs(
+            grid.expand(*points), tmp_path, [], processes)]
+    first, second = folders([COOP], [None, 'shapes'], [], [1], [])
+    assert first == second
+    first.mkdir()
+    assert folders([COOP], ['shapes'], [16], [1], []) == [first]
+    assert folders([COOP], [], [], [1], [], processes=2) != [first]
+    assert folders([COOP], [], [], [2], []) != [first]
+
+
+def test_options_of_the_sweep_itself(tmp_path):
+    with pytest.raises(DeptError, match='--work-dir=x is set by the sweep'):
+        grid.make_runs([], tmp_path, ['--amp', '--work-dir=x'])
+
+
+# -- what is finished -------------------------------------------------------
+
+def test_finished_runs_are_skipped(tmp_path):
+    runs = make_runs(tmp_path / 'root', 5)
+    for run, name, text in zip(runs, (
+            'base_new.json', 'base_new.json', 'result.json', 'result.json'), (
+            '{"tuned": {"base_new/base": 1}}',
+            '{"tuned": {"base_new/base"',  # half written
+            json.dumps(dict(fingerprint=runs[2].fingerprint,
+                            results=dict(tuned=dict(x={})))),
+            json.dumps(dict(fingerprint='other',
+                            results=dict(tuned=dict(x={}))))), strict=False):
+        run.work_dir.mkdir(parents=True)
+        (run.work_dir / name).write_text(text)
+    assert [job.state(run) for run in runs] == [
+        'finished', 'open', 'finished', 'open', 'open']
+    plan = schedule(runs, 1)
+    assert plan.ends == {runs[0]: 'finished', runs[2]: 'finished'}
+
+
+def test_a_dead_claim_is_none(tmp_path):
+    """Left by a process that was killed, on another machine."""
+    run, = make_runs(tmp_path, 1)
+    run.work_dir.mkdir()
+    (run.work_dir / job.JOURNAL).write_text(
+        '{"event": "started", "host": "gone", "pid": 1}\n{"event": "fin')
+    assert job.state(run) == 'open'
+    schedule([run], 1).run()
+    assert job.state(run) == 'finished' and len(trace(tmp_path, 'start')) == 1
+
+
+# -- several at once --------------------------------------------------------
+
+def test_two_sweeps_at_once(tmp_path):
+    """Each run once, never two on one device, and all devices in use."""
+    runs = make_runs(tmp_path, 6)
+    plans = [schedule(order, 2) for order in (runs, runs[::-1])]
+    threads = [threading.Thread(target=plan.run) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for plan in plans:
+        assert plan.ends == dict.fromkeys(runs, 'finished')
+    starts, ends = trace(tmp_path, 'start'), trace(tmp_path, 'end')
+    assert sorted(e['seed'] for e in starts) == [1, 2, 3, 4, 5, 6]
+    assert {e['threads'] for e in starts} == {'1'}
+    ended = {e['seed']: e['time'] for e in ends}
+    spans = {device: sorted((e['time'], ended[e['seed']]) for e in starts
+                            if e['device'] == device) for device in '01'}
+    for times in spans.values():
+        assert len(times) > 1
+        assert all(a[1] <= b[0] for a, b in zip(times, times[1:],
+                                                strict=False))
+    assert any(a[0] < b[1] and b[0] < a[1]
+               for a in spans['0'] for b in spans['1'])
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """A sweep of four runs on one device, stopped in the middle of one."""
+    root = tmp_path / 'root'
+    root.mkdir()
+    (root / 'hold').touch()
+    process = subprocess.Popen(
+        [sys.executable, WORKER, str(root), '4', '1'],
+        start_new_session=True)
+    wait_for(lambda: any(e['seed'] == 2 for e in trace(root, 'epoch')))
+    assert len(results(root)) == 1
+    yield process
+    process.wait(20)
+
+
+def finish(tmp_path):
+    """Go on to the end, with all results.
+
+    Returns:
+        dict: Seed -> epochs that were done at each start of the run.
+    """
+    (tmp_path / 'root/hold').unlink()
+    runs = make_runs(tmp_path / 'root', 4)
+    plan = schedule(runs, 1)
+    plan.run()
+    assert plan.ends == dict.fromkeys(runs, 'finished')
+    assert results(tmp_path / 'root') == {
+        f'fake-{i}': dict(tuned={'base_new/base': 10. * i,
+                                 'base_new/new': 50.}) for i in range(1, 5)}
+    starts = {}
+    for entry in trace(tmp_path / 'root', 'start'):
+        starts.setdefault(entry['seed'], []).append(entry['done'])
+    return starts
+
+
+def test_all_killed_half_way(worker, tmp_path):
+    """As by a power cut; the run that was cut goes on, not anew."""
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert finish(tmp_path) == {1: [0], 2: [0, 1], 3: [0], 4: [0]}
+
+
+@pytest.mark.parametrize('group', [True, False])
+def test_ctrl_c(worker, tmp_path, group):
+    """From a terminal, which tells all processes, or by kill -INT."""
+    run = make_runs(tmp_path / 'root', 4)[1]
+    (os.killpg if group else os.kill)(worker.pid, signal.SIGINT)
+    assert worker.wait(20) != 0
+    assert job.state(run) == 'open'
+    assert finish(tmp_path) == {1: [0], 2: [0, 1], 3: [0], 4: [0]}
+
+
+def test_only_the_sweep_killed(worker, tmp_path):
+    """Its job goes on; the next sweep waits for it."""
+    worker.kill()
+    worker.wait()
+    assert job.state(make_runs(tmp_path / 'root', 4)[1]) == 'running'
+    assert finish(tmp_path) == {i: [0] for i in range(1, 5)}
+
+
+def test_a_checkpoint_that_is_gone(tmp_path):
+    """MMEngine removes the old one before it writes the next."""
+    run, = make_runs(tmp_path, 1)
+    run.work_dir.mkdir()
+    (run.work_dir / 'last_checkpoint').write_text(str(tmp_path / 'gone.pth'))
+    schedule([run], 1).run()
+    assert trace(tmp_path, 'start')[0]['done'] == 0
+
+
+# -- failures ---------------------------------------------------------------
+
+def test_failures_are_told_and_retried_on_request(tmp_path, capsys):
+    runs = [make_runs(tmp_path, 1)[0],
+            *make_runs(tmp_path, 2, '--fail')[1:]]
+    for _ in range(2):  # the second sweep does not try again
+        plan = schedule(runs, 2)
+        plan.run()
+        assert plan.ends == {runs[0]: 'finished', runs[1]: 'failed'}
+        assert len(trace(tmp_path, 'start')) == 2
+    sweep.report(plan)
+    sweep.print_table(runs)
+    out = capsys.readouterr().out
+    assert 'failed, exit code 1: fake, seed 2: ' in out
+    assert '    loss is 2\n    error: out of luck\n' in out
+    assert '| fake (1 of 2 seeds) | 10.00 | 50.00 | 16.67 |' in out
+    (tmp_path / 'mended').touch()
+    plan = schedule(runs, 2, retry=True)
+    plan.run()
+    assert set(plan.ends.values()) == {'finished'}
+    assert [e['seed'] for e in trace(tmp_path, 'start')][2:] == [2]
+    sweep.print_table(runs)
+    # Mean and standard deviation of 10 and 20.
+    assert '| fake | 15.00 ± 7.07 | 50.00 ± 0.00 | 23.08 |' in \
+        capsys.readouterr().out
+
+
+def test_two_sweeps_retry_once(tmp_path):
+    """The second's job finds one failure more than when it was sent."""
+    run, = make_runs(tmp_path, 1, '--fail')
+    schedule([run], 1).run()
+    plans = [schedule([run], 1, retry=True) for _ in range(2)]
+    jobs = [plan.submit(run) for plan in plans]
+    assert [j.result() for j in jobs] in (['done', 'done'], ['taken', 'done'],
+                                          ['done', 'taken'])
+    assert job.failures(run) == 2
+
+
+def test_no_result_is_a_failure(tmp_path):
+    run, = make_runs(tmp_path, 1)
+    silent = tmp_path / 'silent.py'
+    silent.write_text('')
+    job.Job(run, str(silent))()
+    assert job.state(run) == 'failed'
+    assert job.journal(run)[-1]['exit_code'] == 0
+
+
+# -- where it runs ----------------------------------------------------------
+
+def slots(monkeypatch, tmp_path, **given):
+    monkeypatch.setattr(executors.tempfile, 'gettempdir', lambda: tmp_path)
+    monkeypatch.setattr(executors.os, 'sched_getaffinity',
+                        lambda _: set(range(8)))
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    args = Namespace(**{**dict(threads=None, gpus=None, processes=1,
+                               jobs=None), **given})
+    found, threads = executors.local_slots(args)
+    return [slot.devices for slot in found], len(
+        {lock for slot in found for lock in slot.locks}), threads
+
+
+@pytest.mark.parametrize(('given', 'wanted'), [
+    (dict(gpus=[]), ([''] * 8, 8, 1)),
+    (dict(gpus=[], threads=2, processes=2), ([''] * 2, 2, 2)),
+    (dict(gpus=['0', '3']), (['0', '3'], 2, 4)),
+    (dict(gpus=list('01234'), processes=2), (['0,1', '2,3'], 4, 2)),
+    (dict(gpus=list('01234'), jobs=1), (['0'], 1, 8)),
+])
+def test_parts_of_eight_cores(monkeypatch, tmp_path, given, wanted):
+    assert slots(monkeypatch, tmp_path, **given) == wanted
+
+
+def test_too_few_gpus(monkeypatch, tmp_path):
+    with pytest.raises(DeptError, match='--processes 3'):
+        slots(monkeypatch, tmp_path, gpus=['0', '1'], processes=3)
+
+
+def test_visible_gpus(monkeypatch):
+    monkeypatch.setattr(executors.torch.cuda, 'device_count', lambda: 2)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,GPU-ab')
+    assert executors.visible_gpus() == ['3', 'GPU-ab']
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
+    assert executors.visible_gpus() == ['0', '1']
+
+
+def test_several_processes_get_a_launcher(tmp_path):
+    run = job.Run('row', 1, tmp_path, '0' * 64, ('cfg.py', '--seed', '1'), 2)
+    command = job.Job(run, 'train.py')._command()
+    assert command[1:5] == ['-m', 'torch.distributed.run', '--standalone',
+                            '--nproc-per-node=2']
+    assert command[5:] == ['train.py', 'cfg.py', '--seed', '1', '--work-dir',
+                           str(tmp_path), '--launcher', 'pytorch']
+
+
+def test_a_job_needs_none_of_our_modules(tmp_path):
+    """Neither to start nor to be queued again, as on preemption."""
+    run, = make_runs(tmp_path, 1)
+    cloudpickle.register_pickle_by_value(job)
+    (tmp_path / 'job.pkl').write_bytes(cloudpickle.dumps(
+        job.Job(run, str(ROOT / 'tests/fake_train.py'), threads=1)))
+    subprocess.run(
+        [sys.executable, '-c', """if True:
+            import cloudpickle, pathlib, pickle, sys
+            path = pathlib.Path('job.pkl')
+            again = pickle.loads(path.read_bytes()).checkpoint()
+            again.dump(path)
+            print(pickle.loads(path.read_bytes()).result())
+            assert not {'dept_mm', 'torch'} & set(sys.modules)"""],
+        cwd=tmp_path, check=True, env=dict(os.environ,
+                                           CUDA_VISIBLE_DEVICES=''))
+    assert job.is_finished(run)
+
+
+def test_without_submitit_or_slurm(monkeypatch, tmp_path):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    args = Namespace(root=tmp_path, executor='slurm', slurm={}, processes=1)
+    with pytest.raises(DeptError, match='--executor slurm: .*srun'):
+        executors.make_executor(args)
+    monkeypatch.setitem(sys.modules, 'submitit', None)
+    with pytest.raises(DeptError, match=r'pip install "dept-mm\[sweep\]"'):
+        executors.make_executor(args)
