@@ -345,6 +345,56 @@ def test_a_job_needs_none_of_our_modules(tmp_path):
     assert job.is_finished(run)
 
 
+def test_both_files_of_results(tmp_path):
+    """17 of 20 and 9 of 12, in either format."""
+    old, new = make_runs(tmp_path, 2)
+    for run, name, content in (
+            (old, 'base_new.json', {'tuned': {'base_new/base': 85.,
+                                              'base_new/new': 75.}}),
+            (new, 'result.json', dict(fingerprint=new.fingerprint, results={
+                'tuned': {'dtd': dict(base=dict(correct=17, total=20),
+                                      new=dict(correct=9, total=12))}}))):
+        run.work_dir.mkdir()
+        (run.work_dir / name).write_text(json.dumps(content))
+        assert job.is_finished(run)
+        assert sweep.tuned_row(run) == {'base_new/base': 85.,
+                                        'base_new/new': 75.}
+
+
+SLURM = {
+    'sbatch': """echo "Submitted batch job $$"
+        (SLURM_JOB_ID=$$ SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_NODEID=0 \\
+         SLURM_PROCID=0 SLURM_LOCALID=0 bash "${@: -1}"
+         touch "$0.$$") >/dev/null 2>&1 &""",
+    'srun': 'while [[ $1 != */python* ]]; do shift; done; exec "$@"',
+    'sacct': """echo 'JobID|State|NodeList'
+        for id in "$@"; do
+            [ -e "${0%sacct}sbatch.$id" ] && echo "$id|COMPLETED|here"
+        done""",
+}
+
+
+def test_slurm(monkeypatch, tmp_path):
+    """With commands that start a job at once."""
+    for name, text in SLURM.items():
+        (tmp_path / name).write_text(f'#!/bin/bash\n{text}\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv('PATH', f'{tmp_path}:{os.environ["PATH"]}')
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', 'given by Slurm')
+    run, = make_runs(tmp_path, 1)
+    executor = executors.make_executor(Namespace(
+        root=tmp_path, executor='slurm', processes=2,
+        slurm=dict(timeout_min=600, slurm_partition='big')))
+    sent = executor.submit(job.Job(run, str(ROOT / 'tests/fake_train.py'),
+                                   threads=3))
+    assert sent.result() == 'done' and job.is_finished(run)
+    start = trace(tmp_path, 'start')[0]
+    assert (start['device'], start['threads']) == ('given by Slurm', '3')
+    script = next(tmp_path.glob('.submitit/*/*.sh')).read_text()
+    for line in ('gpus-per-node=2', 'time=600', 'partition=big'):
+        assert f'#SBATCH --{line}\n' in script
+
+
 def test_without_submitit_or_slurm(monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', str(tmp_path))
     args = Namespace(root=tmp_path, executor='slurm', slurm={}, processes=1)

@@ -13,7 +13,6 @@ at once. See docs/sweeps.md.
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from pathlib import Path
@@ -28,7 +27,6 @@ from compare import table_row
 from mmengine.config import DictAction
 
 from dept_mm.apis._cli import user_errors
-from dept_mm.engine.hooks.base_new_table_hook import FILE
 
 LINES = 10  # of the log of a failed run
 
@@ -123,8 +121,14 @@ def print_table(runs: list[Run]) -> None:
 
 
 def tuned_row(run: Run) -> dict[str, float]:
-    """What a finished run has measured."""
-    return json.loads((run.work_dir / FILE).read_text())['tuned']
+    """What a finished run has measured; dashes for several data sets."""
+    result = job.read_json(run.work_dir / 'result.json')
+    if result is None:
+        return job.read_json(run.work_dir / 'base_new.json')['tuned']
+    halves, *more = result['results']['tuned'].values()
+    return {} if more else {
+        f'base_new/{half}': 100 * found['correct'] / found['total']
+        for half, found in halves.items()}
 
 
 def main() -> None:

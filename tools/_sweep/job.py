@@ -61,12 +61,12 @@ class Slot:
 
 def is_finished(run: Run) -> bool:
     """Whether the work dir holds a valid result of this very config."""
-    result = _read_json(run.work_dir / 'result.json')
+    result = read_json(run.work_dir / 'result.json')
     if result is not None:
         return (result.get('fingerprint') == run.fingerprint
                 and bool(result.get('results', {}).get('tuned')))
     # Runs before there was such a file; their folder has the fingerprint.
-    return 'tuned' in (_read_json(run.work_dir / 'base_new.json') or {})
+    return 'tuned' in (read_json(run.work_dir / 'base_new.json') or {})
 
 
 def state(run: Run) -> str:
@@ -226,8 +226,8 @@ def _write(file: IO, **entry: Any) -> None:
     file.flush()
 
 
-def _read_json(path: Path) -> dict | None:
-    """None if there is none, or it was only half written."""
+def read_json(path: Path) -> dict | None:
+    """Content of a file; None if it is absent or only half written."""
     return _parse(path.read_text()) if path.is_file() else None
 
 
