@@ -146,7 +146,7 @@ def test_two_sweeps_at_once(tmp_path):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(240)
     for plan in plans:
         assert plan.ends == dict.fromkeys(runs, 'finished')
     starts, ends = trace(tmp_path, 'start'), trace(tmp_path, 'end')
