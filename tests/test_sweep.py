@@ -37,8 +37,10 @@ def trace(root, event=None):
 
 
 def results(root):
-    return {path.parent.name: json.loads(path.read_text())
-            for path in root.glob('*/base_new.json')}
+    """Folder -> images of base that were right."""
+    return {path.parent.name: json.loads(path.read_text())['results'][
+        'tuned']['shapes']['base']['correct']
+            for path in root.glob('*/result.json')}
 
 
 def wait_for(condition, seconds=20):
@@ -109,20 +111,16 @@ def test_options_of_the_sweep_itself(tmp_path):
 
 def test_finished_runs_are_skipped(tmp_path):
     runs = make_runs(tmp_path / 'root', 5)
-    for run, name, text in zip(runs, (
-            'base_new.json', 'base_new.json', 'result.json', 'result.json'), (
-            '{"tuned": {"base_new/base": 1}}',
-            '{"tuned": {"base_new/base"',  # half written
-            json.dumps(dict(fingerprint=runs[2].fingerprint,
-                            results=dict(tuned=dict(x={})))),
-            json.dumps(dict(fingerprint='other',
-                            results=dict(tuned=dict(x={}))))), strict=False):
+    good = json.dumps(dict(fingerprint=runs[0].fingerprint,
+                           results=dict(tuned=dict(dtd={}))))
+    for run, text in zip(runs, (
+            good, good[:-3], good,  # whole, half written, of another config
+            json.dumps(dict(fingerprint=runs[3].fingerprint, results={}))),
+            strict=False):
         run.work_dir.mkdir(parents=True)
-        (run.work_dir / name).write_text(text)
-    assert [job.state(run) for run in runs] == [
-        'finished', 'open', 'finished', 'open', 'open']
-    plan = schedule(runs, 1)
-    assert plan.ends == {runs[0]: 'finished', runs[2]: 'finished'}
+        (run.work_dir / 'result.json').write_text(text)
+    assert [job.state(run) for run in runs] == ['finished', *['open'] * 4]
+    assert schedule(runs, 1).ends == {runs[0]: 'finished'}
 
 
 def test_a_dead_claim_is_none(tmp_path):
@@ -190,8 +188,7 @@ def finish(tmp_path):
     plan.run()
     assert plan.ends == dict.fromkeys(runs, 'finished')
     assert results(tmp_path / 'root') == {
-        f'fake-{i}': dict(tuned={'base_new/base': 10. * i,
-                                 'base_new/new': 50.}) for i in range(1, 5)}
+        f'fake-{i}': i for i in range(1, 5)}
     starts = {}
     for entry in trace(tmp_path / 'root', 'start'):
         starts.setdefault(entry['seed'], []).append(entry['done'])
@@ -343,22 +340,6 @@ def test_a_job_needs_none_of_our_modules(tmp_path):
         cwd=tmp_path, check=True, env=dict(os.environ,
                                            CUDA_VISIBLE_DEVICES=''))
     assert job.is_finished(run)
-
-
-def test_both_files_of_results(tmp_path):
-    """17 of 20 and 9 of 12, in either format."""
-    old, new = make_runs(tmp_path, 2)
-    for run, name, content in (
-            (old, 'base_new.json', {'tuned': {'base_new/base': 85.,
-                                              'base_new/new': 75.}}),
-            (new, 'result.json', dict(fingerprint=new.fingerprint, results={
-                'tuned': {'dtd': dict(base=dict(correct=17, total=20),
-                                      new=dict(correct=9, total=12))}}))):
-        run.work_dir.mkdir()
-        (run.work_dir / name).write_text(json.dumps(content))
-        assert job.is_finished(run)
-        assert sweep.tuned_row(run) == {'base_new/base': 85.,
-                                        'base_new/new': 75.}
 
 
 SLURM = {

@@ -27,6 +27,7 @@ from compare import table_row
 from mmengine.config import DictAction
 
 from dept_mm.apis._cli import user_errors
+from dept_mm.evaluation import read_result
 
 LINES = 10  # of the log of a failed run
 
@@ -120,15 +121,10 @@ def print_table(runs: list[Run]) -> None:
         print(table_row(name, [tuned_row(r) for r in done]))
 
 
-def tuned_row(run: Run) -> dict[str, float]:
-    """What a finished run has measured; dashes for several data sets."""
-    result = job.read_json(run.work_dir / 'result.json')
-    if result is None:
-        return job.read_json(run.work_dir / 'base_new.json')['tuned']
-    halves, *more = result['results']['tuned'].values()
-    return {} if more else {
-        f'base_new/{half}': 100 * found['correct'] / found['total']
-        for half, found in halves.items()}
+def tuned_row(run: Run) -> dict[str, dict]:
+    """Counts of a finished run by half; dashes for several data sets."""
+    halves, *more = read_result(run.work_dir)['results']['tuned'].values()
+    return {} if more else halves
 
 
 def main() -> None:

@@ -61,12 +61,10 @@ class Slot:
 
 def is_finished(run: Run) -> bool:
     """Whether the work dir holds a valid result of this very config."""
-    result = read_json(run.work_dir / 'result.json')
-    if result is not None:
-        return (result.get('fingerprint') == run.fingerprint
-                and bool(result.get('results', {}).get('tuned')))
-    # Runs before there was such a file; their folder has the fingerprint.
-    return 'tuned' in (read_json(run.work_dir / 'base_new.json') or {})
+    path = run.work_dir / 'result.json'
+    result = _parse(path.read_text()) if path.is_file() else None
+    return (result is not None and bool(result['results'].get('tuned'))
+            and result['fingerprint'] == run.fingerprint)
 
 
 def state(run: Run) -> str:
@@ -226,12 +224,8 @@ def _write(file: IO, **entry: Any) -> None:
     file.flush()
 
 
-def read_json(path: Path) -> dict | None:
-    """Content of a file; None if it is absent or only half written."""
-    return _parse(path.read_text()) if path.is_file() else None
-
-
 def _parse(text: str) -> dict | None:
+    """None if it is only half written."""
     try:
         return json.loads(text)
     except ValueError:
