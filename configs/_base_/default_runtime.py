@@ -4,14 +4,18 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1),
+    checkpoint=dict(type='AtomicCheckpointHook', interval=1),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='VisualizationHook', enable=False),
     vocabulary=dict(type='VocabularyHook'),
     share_classes=dict(type='ShareClassesHook'),
     mean_loss=dict(type='MeanLossHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
-    cost=dict(type='CostHook'))
+    cost=dict(type='CostHook'),
+    resume=dict(type='ResumeHook'),
+    epoch_seed=dict(type='EpochSeedHook'),
+    divergence=dict(type='DivergenceHook'),
+    stop_signal=dict(type='StopSignalHook'))
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
@@ -19,6 +23,3 @@ env_cfg = dict(
 vis_backends = [dict(type='LocalVisBackend')]
 visualizer = dict(type='UniversalVisualizer', vis_backends=vis_backends)
 randomness = dict(seed=1, deterministic=False)
-log_level = 'INFO'
-load_from = None
-resume = False

@@ -1,5 +1,6 @@
 """What the command lines of ``tools/train.py`` and ``tools/test.py`` share."""
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from dept_mm._files import check_writable
 from dept_mm.apis.config import (
     apply_options,
     replace_definition,
@@ -151,10 +153,21 @@ def user_errors() -> Iterator[None]:
         yield
     except DeptError as error:
         sys.exit(f'error: {error}')
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        sys.exit(f'error: {error}. Make room there, or give another folder '
+                 'with --work-dir; a run that has saved a checkpoint goes on '
+                 'with --resume.')
 
 
 def build_runner(cfg: Config) -> Runner:
-    """Build MMEngine's runner, or the one ``runner_type`` names."""
+    """Build MMEngine's runner, or the one ``runner_type`` names.
+
+    Raises:
+        DeptError: If the work dir cannot be written to.
+    """
+    check_writable(cfg.work_dir, 'Give another folder: --work-dir DIR.')
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

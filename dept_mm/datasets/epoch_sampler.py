@@ -52,6 +52,19 @@ class EpochSampler(DefaultSampler):
                      for i in super().__iter__()])
 
 
+def seed_by(*key: int) -> int:
+    """Set the random states of this process, without those of its GPUs, to
+    what follows from a key; returns a seed for others."""
+    text = ' '.join(map(str, key))
+    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+    random.seed(digest)
+    np.random.seed(np.frombuffer(digest, np.uint32))
+    # Not torch.manual_seed, which would seed the GPUs of the run as well.
+    seed = int.from_bytes(digest[:8], 'little')
+    torch.default_generator.manual_seed(seed)
+    return seed
+
+
 @contextmanager
 def seeded(index: int) -> Iterator[int]:
     """Draw what an :class:`EpochIndex` stands for from random states of its
@@ -60,12 +73,7 @@ def seeded(index: int) -> Iterator[int]:
         yield index
         return
     old = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    text = f'{index.seed} {index.epoch} {int(index)}'
-    digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-    random.seed(digest)
-    np.random.seed(np.frombuffer(digest, np.uint32))
-    # Not torch.manual_seed, which would seed the GPUs of the run as well.
-    torch.default_generator.manual_seed(int.from_bytes(digest[:8], 'little'))
+    seed_by(index.seed, index.epoch, int(index))
     try:
         yield int(index)
     finally:

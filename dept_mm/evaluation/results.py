@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dept_mm.atomic import write_bytes
+from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
 
 FILE = 'result.json'
@@ -27,7 +27,7 @@ def write_result(folder: str | Path, content: Mapping) -> Path:
     # A class a line: [correct, total].
     text = re.sub(r'\[\s+(\d+),\s+(\d+)\s+\]', r'[\1, \2]', text)
     path = Path(folder, FILE)
-    write_bytes(path, text.encode())
+    write_atomically(path, text.encode())
     return path
 
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dept_mm.atomic import write_bytes
+from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
 
 try:
@@ -42,7 +42,7 @@ def write(path: Path, features: Tensor, key: dict) -> None:
     data = save(dict(features=features),
                 dict(key=canonical(key), sha256=checksum(features)))
     with _explained(path):
-        write_bytes(path, data)
+        write_atomically(path, data)
 
 
 def read(path: Path, key: dict) -> Tensor:

@@ -1,0 +1,113 @@
+"""Checkpoints that survive whatever happens while they are written."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from dept_mm._files import check_writable
+from dept_mm.engine.checkpoint_files import POINTER, AtomicBackend
+from dept_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """mmengine's hook, so that there is a whole checkpoint at any time.
+
+    mmengine removes the old checkpoint, then writes the new one in place,
+    then what is to be resumed: a run killed in between is lost. Here the new
+    file appears when it is complete, ``last_checkpoint`` follows, and what
+    is no longer wanted goes last. Two files are kept, in case one is
+    damaged later.
+
+    Args:
+        *args, **kwargs: Of ``CheckpointHook``.
+        max_keep_ckpts (int): Checkpoints to keep. Defaults to 2.
+
+    Raises:
+        DeptError: When training starts, if the folder cannot be written to,
+            or when a checkpoint cannot be saved; the former one stays.
+    """
+
+    def __init__(self, *args, max_keep_ckpts: int = 2, **kwargs) -> None:
+        super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the folder, and tidy it."""
+        local = isinstance(get_file_backend(
+            str(self.out_dir or runner.work_dir)), LocalBackend)
+        if local and not self.backend_args and not self.file_client_args:
+            self.backend_args = dict(backend=AtomicBackend.__name__)
+        super().before_train(runner)
+        if local and is_main_process():
+            check_writable(self.out_dir, 'Give another folder: --work-dir '
+                           'DIR, or default_hooks.checkpoint.out_dir=DIR.')
+            for part in Path(self.out_dir).glob('*.pth.*.tmp'):
+                part.unlink(missing_ok=True)  # of a run that was killed
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int,
+                                   meta: dict) -> None:
+        """Save, point to the file, remove the oldest: in this order."""
+        oldest = self._keep(runner, step)
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir, name, self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta, by_epoch=self.by_epoch,
+            backend_args=self.backend_args, **self.args)
+        if not is_main_process():
+            return
+        AtomicBackend().put_text(str(self.last_ckpt),
+                                 Path(runner.work_dir, POINTER))
+        if oldest is not None:
+            path = self.file_backend.join_path(
+                self.out_dir, self.filename_tmpl.format(oldest))
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+            elif self.file_backend.isdir(path):  # deepspeed's
+                self.file_backend.rmtree(path)
+
+    def _keep(self, runner: Runner, step: int) -> int | None:
+        """Note a checkpoint; returns the step of the one it replaces."""
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return None
+        full = len(self.keep_ckpt_ids) == self.max_keep_ckpts
+        oldest = self.keep_ckpt_ids[0] if full else None
+        self.keep_ckpt_ids.append(step)  # a deque that drops the oldest
+        runner.message_hub.update_info('keep_ckpt_ids',
+                                       list(self.keep_ckpt_ids))
+        return oldest
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        """As mmengine does, but the former best is removed last."""
+        backend = self.file_backend
+        self.file_backend = later = _RemovesLater(backend)
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            self.file_backend = backend
+        best = [getattr(self, 'best_ckpt_path', None),
+                *getattr(self, 'best_ckpt_path_dict', {}).values()]
+        for path in later.paths:
+            if path not in best and backend.isfile(path):
+                backend.remove(path)
+
+
+class _RemovesLater:
+    """A file backend that notes which files to remove."""
+
+    def __init__(self, backend: Any) -> None:
+        self.backend, self.paths = backend, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.backend, name)
+
+    def remove(self, path: str) -> None:
+        self.paths.append(path)

@@ -1,0 +1,90 @@
+"""A run that learns nothing any more ends."""
+from __future__ import annotations
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.errors import DeptError
+from dept_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DivergenceHook(Hook):
+    """Stops training when the loss or a parameter is nan or infinite.
+
+    Losses are looked at together, so that the GPU is not waited for in each
+    step; parameters at the end of an epoch and before they are saved. So no
+    checkpoint holds a broken parameter.
+
+    Args:
+        interval (int): Steps between two looks at the losses.
+            Defaults to 50.
+        max_loss (float, optional): A loss above this also stops training.
+            Defaults to None: any number will do.
+
+    Raises:
+        DeptError: In training, naming the step, the learning rates and the
+            last checkpoint.
+    """
+    # After the mean over processes, before epochs are averaged and saved.
+    priority = 'HIGH'
+
+    def __init__(self, interval: int = 50, max_loss: float | None = None
+                 ) -> None:
+        if interval < 1:
+            raise DeptError(f'DivergenceHook: interval={interval} must be '
+                            '1 or more.')
+        self.interval = interval
+        self.max_loss = float('inf') if max_loss is None else max_loss
+        self._losses: list[Tensor] = []
+
+    def after_train_iter(self, runner: Runner, batch_idx: int,
+                         data_batch=None, outputs: dict | None = None
+                         ) -> None:
+        """Note the loss; look at those noted every few steps."""
+        if outputs and 'loss' in outputs:
+            loss = torch.as_tensor(outputs['loss'])
+            self._losses.append(loss.detach().reshape(()))
+        if len(self._losses) >= self.interval:
+            self._check_losses(runner, runner.iter + 1)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Look at the rest of the losses, and at the parameters."""
+        self._check_losses(runner, runner.iter)
+        self._check_parameters(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict
+                               ) -> None:
+        """Save nothing that is broken."""
+        self._check_parameters(runner)
+
+    def _check_losses(self, runner: Runner, step: int) -> None:
+        if not self._losses:
+            return
+        values = torch.stack(self._losses).tolist()
+        self._losses.clear()
+        for step, value in enumerate(values, step - len(values) + 1):
+            # Not `value > max_loss`, which nan is not.
+            if not abs(value) < float('inf') or value > self.max_loss:
+                raise self._error(runner, step, f'the loss is {value:g}')
+
+    def _check_parameters(self, runner: Runner) -> None:
+        for name, parameter in unwrapped_model(runner).named_parameters():
+            if parameter.requires_grad and not parameter.isfinite().all():
+                raise self._error(runner, runner.iter,
+                                  f'{name} is nan or infinite')
+
+    @staticmethod
+    def _error(runner: Runner, step: int, what: str) -> DeptError:
+        rates = {f'{rate:g}' for rates in runner.optim_wrapper.get_lr(
+            ).values() for rate in rates}
+        last = runner.message_hub.runtime_info.get('last_ckpt')
+        return DeptError(
+            f'Training diverged: {what} at step {step} of {runner.max_iters} '
+            f'(epoch {runner.epoch + 1}). Learning rates: '
+            f'{", ".join(sorted(rates))}. The last good checkpoint: '
+            f'{last or "none yet"}. Lower optim_wrapper.optimizer.lr, warm '
+            'it up for longer, or leave out --amp.')
