@@ -1,6 +1,8 @@
 """A run that learns nothing any more ends."""
 from __future__ import annotations
 
+import math
+
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -38,7 +40,7 @@ class DivergenceHook(Hook):
             raise DeptError(f'DivergenceHook: interval={interval} must be '
                             '1 or more.')
         self.interval = interval
-        self.max_loss = float('inf') if max_loss is None else max_loss
+        self.max_loss = math.inf if max_loss is None else max_loss
         self._losses: list[Tensor] = []
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
@@ -66,10 +68,9 @@ class DivergenceHook(Hook):
             return
         values = torch.stack(self._losses).tolist()
         self._losses.clear()
-        for step, value in enumerate(values, step - len(values) + 1):
-            # Not `value > max_loss`, which nan is not.
-            if not abs(value) < float('inf') or value > self.max_loss:
-                raise self._error(runner, step, f'the loss is {value:g}')
+        for i, value in enumerate(values, step - len(values) + 1):
+            if not math.isfinite(value) or value > self.max_loss:
+                raise self._error(runner, i, f'the loss is {value:g}')
 
     def _check_parameters(self, runner: Runner) -> None:
         for name, parameter in unwrapped_model(runner).named_parameters():

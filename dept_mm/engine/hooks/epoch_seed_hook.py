@@ -12,7 +12,7 @@ from dept_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seeds each training epoch by the run's seed, the step and the rank.
+    """Seeds Python, numpy, torch and the GPUs in each epoch, by the run's seed, the step and the rank.
 
     A resumed run then draws what an uninterrupted one draws, wherever it
     draws (dropout, augmentation on batches, stock data sets without
@@ -27,6 +27,17 @@ class EpochSeedHook(Hook):
     priority = 'HIGHEST'
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Seed Python, numpy, torch and the GPUs."""
-        seed = seed_by(runner.seed, runner.iter, get_rank())
+        """Seed for what loads the first batch."""
+        self._seed(runner, 0)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int,
+                          data_batch=None) -> None:
+        """Seed for the steps: a loader draws when it starts workers, which
+        one with persistent workers does not do in each epoch."""
+        if batch_idx == 0:
+            self._seed(runner, 1)
+
+    @staticmethod
+    def _seed(runner: Runner, part: int) -> None:
+        seed = seed_by(runner.seed, runner.iter, get_rank(), part)
         torch.cuda.manual_seed_all(seed)
