@@ -53,6 +53,7 @@ def toy(tmp_path):
                 batch_size=2, num_workers=0),
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=.05,
                                               momentum=.9)),
+            param_scheduler=dict(type='MultiStepLR', milestones=[1, 3]),
             train_cfg=options.pop('train_cfg', None) or dict(
                 by_epoch=True, max_epochs=epochs),
             default_hooks=default, custom_hooks=list(hooks),

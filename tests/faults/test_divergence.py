@@ -41,7 +41,7 @@ def test_step_is_named_and_nothing_broken_is_saved(toy, tmp_path, value, said,
         runner.train()
     text = str(error.value)
     assert f'the loss is {said} at step 5 of 8 (epoch 3)' in text
-    assert 'Learning rates: 0.05.' in text
+    assert 'Learning rates: 0.005.' in text
     last = Path(re.search(r'last good checkpoint: (\S+)\. ', text)[1])
     assert last == tmp_path / 'run/epoch_2.pth'
     assert fault(last) is None

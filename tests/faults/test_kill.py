@@ -1,6 +1,7 @@
 """kill -9 at random moments, and resuming, until the end."""
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -31,14 +32,20 @@ def start(tmp_path, clip):
     config = tmp_path / 'config.py'
     config.write_text(CONFIG)
 
-    def popen(work_dir, *args):
+    def popen(work_dir, *args, processes=1):
+        tool = [sys.executable]
+        if processes > 1:
+            tool += ['-m', 'torch.distributed.run', '--standalone',
+                     f'--nproc_per_node={processes}']
+            args = *args, '--launcher', 'pytorch'
         command = [
-            sys.executable, 'tools/train.py', str(config), '--work-dir',
+            *tool, 'tools/train.py', str(config), '--work-dir',
             str(work_dir), *args, '--cfg-options', f'clip.name={clip["name"]}',
             'clip.pretrained=random']
         with open(tmp_path / f'{work_dir.name}.log', 'a') as log:
             return subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log,
+                start_new_session=True,
                 env=dict(os.environ, PYTHONPATH=str(ROOT),
                          OMP_NUM_THREADS='1'))
 
@@ -77,3 +84,20 @@ def test_killed_again_and_again(start, tmp_path):
     assert result(parts) == result(whole)
     assert saved(parts) >= {'epoch_59.pth', 'epoch_60.pth'}
     assert not list(parts.glob('*.tmp'))
+
+
+@pytest.mark.slow
+def test_two_processes_stop_and_go_on(start, tmp_path):
+    """All of them get the signal, some of them twice, by torchrun."""
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    assert start(whole, processes=2).wait(timeout=600) == 0
+    run = start(parts, processes=2)
+    while 'epoch_5.pth' not in saved(parts) and run.poll() is None:
+        time.sleep(.01)
+    os.killpg(run.pid, signal.SIGTERM)
+    assert run.wait(timeout=60) != 0
+    log = (tmp_path / 'parts.log').read_text()
+    assert 'Go on with --resume' in log
+    assert 'epoch_60.pth' not in saved(parts)
+    assert start(parts, '--resume', processes=2).wait(timeout=600) == 0
+    assert result(parts) == result(whole)

@@ -15,7 +15,6 @@ from PIL import Image
 from torch import distributed as dist
 from torch.utils.data import DataLoader
 
-from dept_mm import atomic
 from dept_mm.engine import feature_store
 from dept_mm.engine.feature_store import (
     Unusable,
@@ -179,7 +178,7 @@ def kill_me(*args):
 def test_a_killed_builder(views, monkeypatch, where):
     def die():
         if where == 'write':  # half of the file is on disk
-            monkeypatch.setattr(atomic.os, 'fsync', kill_me)
+            monkeypatch.setattr(os, 'fsync', kill_me)
             ensure(views, value_of)
         ensure(views, kill_me)
 
@@ -195,7 +194,7 @@ def test_two_runs_at_once(views, tmp_path, monkeypatch, locks):
     if not locks:
         monkeypatch.setattr(file, 'fcntl', None)
     # Slow enough for both to write at once.
-    monkeypatch.setattr(atomic.os, 'fsync', lambda fd: time.sleep(.5))
+    monkeypatch.setattr(os, 'fsync', lambda fd: time.sleep(.5))
     log = tmp_path / 'log'
 
     def compute(view):

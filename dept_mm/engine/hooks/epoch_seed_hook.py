@@ -12,7 +12,8 @@ from dept_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
-    """Seeds Python, numpy, torch and the GPUs in each epoch, by the run's seed, the step and the rank.
+    """Seeds Python, numpy, torch and the GPUs in each training epoch, by the
+    run's seed, the step and the rank.
 
     A resumed run then draws what an uninterrupted one draws, wherever it
     draws (dropout, augmentation on batches, stock data sets without
