@@ -1,16 +1,21 @@
 """Ending in order when the machine is wanted for something else."""
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from dept_mm.engine.loops import each_dataset
 from dept_mm.registry import HOOKS
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: try again later
@@ -49,8 +54,15 @@ class StopSignalHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Listen; Python lets only the main thread do so."""
         self._caught, self._since, self._pid = None, None, os.getpid()
-        if threading.current_thread() is threading.main_thread():
-            self._former = {s: signal.signal(s, self._catch) for s in SIGNALS}
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._former = {s: signal.signal(s, self._catch) for s in SIGNALS}
+        atexit.register(end_workers)
+        for loop in (runner.train_loop, runner.val_loop):
+            for _ in each_dataset(loop) if loop is not None else ():
+                loader = loop.dataloader
+                loader.worker_init_fn = partial(
+                    self._start_worker, loader.worker_init_fn)
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
@@ -79,9 +91,16 @@ class StopSignalHook(Hook):
         """Listen no longer."""
         self._restore()
 
+    def _start_worker(self, start: Callable | None, number: int) -> None:
+        """A job or a terminal signals to all processes: workers must live
+        until the step is done, but torch lets them die."""
+        if start is not None:
+            start(number)
+        for each in SIGNALS:
+            signal.signal(each, self._catch)
+
     def _catch(self, number: int, frame) -> None:
-        """Also called in the workers of data loaders, which share the
-        terminal or the job: they must live until the step is done."""
+        """Note the first one; do what it means if it is repeated."""
         now = time.monotonic()
         self._since = self._since or now
         if now - self._since > REPEAT:
@@ -116,4 +135,15 @@ class StopSignalHook(Hook):
             f'{step}. ' + (
                 f'Go on with --resume: from {last}; later steps are taken '
                 'again.' if last else 'There is no checkpoint yet.'))
+        end_workers()
         raise SystemExit(EXIT_CODE)
+
+
+def end_workers() -> None:
+    """End what loads data, which Python would wait for when it exits: it
+    asks with the signal that workers do not listen to."""
+    if os.name == 'posix':  # else torch takes it for a fault
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()
