@@ -245,10 +245,10 @@ def test_validation_that_was_missed(small_run, tmp_path):
     runner.register_hook(DiesValidating())
     with pytest.raises(Killed):
         runner.train()
-    assert not (tmp_path / 'base_new.json').exists()
+    assert not (tmp_path / 'result.json').exists()
     cfg.experiment_name, cfg.resume = f'resume{next(COUNT)}', True
     Runner.from_cfg(cfg).train()
-    assert 'tuned' in (tmp_path / 'base_new.json').read_text()
+    assert 'tuned' in (tmp_path / 'result.json').read_text()
 
 
 def touch(folder, *names):

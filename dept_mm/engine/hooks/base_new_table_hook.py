@@ -6,7 +6,7 @@ from statistics import mean
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmpretrain.models import ImageClassifier
 from torch import nn, no_grad
@@ -65,12 +65,6 @@ class BaseNewTableHook(Hook):
             self._keep('zero-shot', runner, 'val')
             runner.logger.info(
                 f'Before training\n{self._table(self.rows, runner.val_loop)}')
-        loop = runner.train_loop
-        if (runner.val_loop is not None and loop.epoch >= loop.max_epochs
-                and isinstance(loop, EpochBasedTrainLoop)):
-            # It was interrupted between the last checkpoint and the last
-            # validation: with no epoch left, the loop would not validate.
-            runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
