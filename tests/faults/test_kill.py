@@ -61,7 +61,7 @@ def result(work_dir):
     return save(state['state_dict']), repr(state['optimizer'])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_killed_again_and_again(start, tmp_path):
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     assert start(whole).wait(timeout=600) == 0
