@@ -17,6 +17,7 @@ from dept_mm.apis._cli import (
     user_errors,
 )
 from dept_mm.errors import DeptError
+from dept_mm.exchange import read_adapter
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,6 +68,8 @@ def parse_args() -> argparse.Namespace:
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the options of testing to a config, in place."""
     if args.checkpoint is not None:
+        if args.checkpoint.endswith('.safetensors'):
+            read_adapter(args.checkpoint)  # a fault shows at once
         cfg.load_from = args.checkpoint
     if args.amp:
         cfg.test_cfg.fp16 = True

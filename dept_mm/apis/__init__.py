@@ -6,8 +6,14 @@ from dept_mm.apis.config import (
 )
 from dept_mm.apis.fingerprint import config_fingerprint
 from dept_mm.apis.launch import init_launcher
+from dept_mm.exchange import (
+    import_checkpoint,
+    load_adapter,
+    publish_checkpoint,
+)
 
 __all__ = [
-    'apply_options', 'config_fingerprint', 'init_launcher',
+    'apply_options', 'config_fingerprint', 'import_checkpoint',
+    'init_launcher', 'load_adapter', 'publish_checkpoint',
     'replace_definition', 'set_seed_options'
 ]

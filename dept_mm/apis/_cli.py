@@ -53,9 +53,11 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_config_options(parser: argparse.ArgumentParser) -> None:
+def add_config_options(parser: argparse.ArgumentParser,
+                       name: str = 'config') -> None:
     """Add what says which config, and how it is changed."""
-    parser.add_argument('config', help='config file')
+    required = dict(required=True) if name.startswith('-') else {}
+    parser.add_argument(name, help='config file', **required)
     parser.add_argument(
         '--dataset',
         metavar='NAME',

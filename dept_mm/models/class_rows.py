@@ -60,9 +60,10 @@ class ClassRowsMixin(HeaderMixin):
                 f"The checkpoint's {type(self).__name__} was trained on other "
                 'classes than this model has: only there '
                 f'{sorted(set(theirs) - set(own))[:5]}, only here '
-                f'{sorted(set(own) - set(theirs))[:5]}. Use the data set it '
-                "was trained on as its 'vocabulary'; to score other classes "
-                'without it, use CLIPHead and no neck.')
+                f'{sorted(set(own) - set(theirs))[:5]}. Give it the data set '
+                "it was trained on as its 'vocabulary': whatever classes the "
+                'backbone scores, some of these or others, it answers for '
+                'its own. To score without it, use CLIPHead and no neck.')
         order = [theirs.index(key) for key in own]
         for key in self.row_keys:
             if prefix + key in state:

@@ -45,15 +45,20 @@ class HeaderMixin:
             raise DeptError(
                 f'The checkpoint has no {prefix + KEY!r}: it was not made '
                 f'with {type(self).__name__}.')
-        self.check_header(unpack(packed), state_dict, prefix)
+        try:
+            self.check_header(unpack(packed), state_dict, prefix)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DeptError(f'The {prefix + KEY!r} of the checkpoint is '
+                            f'damaged: {error!r}.') from error
         self._check_tensors(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _check_tensors(self, state: dict, prefix: str) -> None:
-        """Compare names and shapes below ``prefix`` with the module's."""
-        own = {prefix + k: tuple(v.shape)
+        """Compare names, shapes and kinds of numbers below ``prefix`` with
+        the module's."""
+        own = {prefix + k: _form(v)
                for k, v in self.state_dict().items() if k != KEY}
-        given = {k: tuple(v.shape)
+        given = {k: _form(v)
                  for k, v in state.items() if k.startswith(prefix)}
         differ = [f'{k}: {given.get(k, "missing")} in the checkpoint, '
                   f'{own.get(k, "unknown")} in the model'
@@ -66,6 +71,12 @@ class HeaderMixin:
                 + '\n  '.join(differ))
 
 
+def _form(value: Tensor) -> str:
+    """Shape of a tensor; of integers, with their dtype."""
+    kind = '' if value.is_floating_point() else f' {value.dtype}'
+    return f'{tuple(value.shape)}{kind}'
+
+
 def pack(header: dict) -> Tensor:
     """JSON as a uint8 tensor."""
     return torch.tensor(list(json.dumps(header).encode()), dtype=torch.uint8)
@@ -75,7 +86,7 @@ def unpack(packed: Tensor) -> dict:
     """The inverse of :func:`pack`."""
     try:
         return json.loads(bytes(packed.cpu().tolist()))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DeptError('The header of the checkpoint is damaged.') from error
 
 

@@ -231,8 +231,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """The classes, and which CLIP the prompts were learned on."""
         return dict(
             vocabulary=self.vocabulary and self.vocabulary.to_dict(),
-            clip=dict(name=self.clip.name, sha256=self.clip.digest),
-            prompt=type(self.prompt).__name__)
+            clip=self.clip.identity,
+            prompt=type(self.prompt).__name__,
+            owners=list(getattr(self.prompt, 'class_ids', None) or ()))
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
         """Refuse a checkpoint of another learner or another CLIP."""
@@ -240,7 +241,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if found['prompt'] != own['prompt']:
             raise DeptError(f'The checkpoint holds a {found["prompt"]}, the '
                             f'model has a {own["prompt"]}.')
-        if found['clip']['sha256'] != own['clip']['sha256']:
+        if found['owners'] != own['owners']:
+            raise DeptError(
+                'The contexts in the checkpoint belong to the classes '
+                f'{found["owners"][:5]}..., those of the model to '
+                f'{own["owners"][:5]}... Use the data set it was trained on.')
+        if dict(found['clip'], name='') != dict(own['clip'], name=''):
             raise DeptError(
                 f'The checkpoint was trained on CLIP {found["clip"]}, the '
                 f'model has {own["clip"]}: prompts of one CLIP mean nothing '

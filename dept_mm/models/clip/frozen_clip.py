@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -60,6 +61,13 @@ class FrozenCLIP(nn.Module):
         if self._digest is None:
             self._digest = weights_digest(self.model)
         return self._digest
+
+    @property
+    def identity(self) -> dict:
+        """What prompts that are learned on it hold for; JSON types."""
+        spec = asdict(self.spec)
+        return dict(name=self.name, sha256=self.digest, preprocessing=dict(
+            spec, mean=list(spec['mean']), std=list(spec['std'])))
 
     @property
     def learned_dtype(self) -> torch.dtype:

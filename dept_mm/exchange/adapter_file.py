@@ -1,0 +1,240 @@
+"""The format of adapters that are handed on.
+
+A ``.safetensors`` file with what was learned. Its metadata hold two texts:
+``dept_mm``, a header in JSON, and ``sha256``, over header and tensors.
+
+==============  =========================================================
+``format``      number of the format, 1
+``vocabulary``  the classes it was trained on; see ``Vocabulary``
+``modules``     what each module must know to accept its tensors: of
+                ``backbone`` the CLIP (name, digest of its weights,
+                preprocessing) and the prompt learner, of heads and necks
+                with a row per class the classes of the rows
+``recipe``      the config it was made with
+``versions``    of what made it
+==============  =========================================================
+
+Files come from anybody: nothing in one is executed, and whatever is wrong
+with it is a ``DeptError`` before anything is built.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mmengine
+import mmpretrain
+import open_clip
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from dept_mm.errors import DeptError
+from dept_mm.models.header import KEY, pack, unpack
+from dept_mm.structures import Vocabulary
+from dept_mm.version import __version__
+
+FORMAT = 1
+SUFFIX = '.safetensors'
+# A thousand times what 1000 classes take; safetensors itself allows 100 MB.
+MAX_HEADER = 1 << 24
+DTYPES = ('F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'U8', 'BOOL')
+FIELDS = dict(modules=dict, recipe=dict, versions=dict, vocabulary=dict)
+
+
+@dataclass(frozen=True)
+class AdapterFile:
+    """An adapter as it was read.
+
+    Attributes:
+        path (Path): Where from.
+        header (dict): See the module's table.
+        tensors (dict[str, Tensor]): What was learned.
+    """
+    path: Path
+    header: dict
+    tensors: dict[str, Tensor]
+
+    @property
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors and headers, as modules load them."""
+        headers = {f'{name}.{KEY}': pack(header)
+                   for name, header in self.header['modules'].items()}
+        return self.tensors | headers
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The classes it was trained on."""
+        return Vocabulary(**self.header['vocabulary'])
+
+
+def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
+                  vocabulary: Vocabulary | None = None) -> None:
+    """Write an adapter: the file is complete or not there.
+
+    Args:
+        path (str | Path): The file; its name ends in ``.safetensors``.
+        state (Mapping[str, Tensor]): State dict of the classifier.
+        recipe (dict): Its config; JSON types only.
+        vocabulary (Vocabulary, optional): Its classes, if the backbone has
+            none.
+
+    Raises:
+        DeptError: If there is no ``PromptedCLIP`` in it, a value is not
+            finite, or the file cannot be written.
+    """
+    path, end = Path(path), f'.{KEY}'
+    if path.suffix != SUFFIX:
+        raise DeptError(f'{path}: the name of an adapter ends in {SUFFIX}.')
+    modules = {key.removesuffix(end): unpack(value)
+               for key, value in state.items() if key.endswith(end)}
+    known = modules.get('backbone', {}).get('vocabulary')
+    if known is None and vocabulary is not None:
+        known = vocabulary.to_dict()
+    if 'clip' not in modules.get('backbone', {}) or known is None:
+        raise DeptError('Only a classifier with a PromptedCLIP and a class '
+                        'list can be written as an adapter.')
+    tensors = {key: value.detach().cpu().contiguous().clone()
+               for key, value in state.items() if not key.endswith(end)}
+    check_finite(path, tensors)
+    text = json.dumps(dict(
+        format=FORMAT, vocabulary=known, modules=modules, recipe=recipe,
+        versions=dict(dept_mm=__version__, mmengine=mmengine.__version__,
+                      mmpretrain=mmpretrain.__version__,
+                      open_clip=open_clip.__version__,
+                      torch=torch.__version__)))
+    write_file(path, save(tensors, dict(
+        dept_mm=text, sha256=checksum(text, tensors))))
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file in one step."""
+    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
+    try:
+        with open(temporary, 'xb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DeptError(f'{path} cannot be written: {error}') from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_adapter(path: str | Path) -> AdapterFile:
+    """Read and check an adapter.
+
+    Args:
+        path (str | Path): The file.
+
+    Raises:
+        DeptError: If it is absent, damaged, or no adapter.
+    """
+    path = Path(path).expanduser()
+    _check_start(path)
+    try:
+        with safe_open(path, 'pt') as file:
+            metadata = file.metadata() or {}
+            names = list(file.keys())
+            if not {'dept_mm', 'sha256'} <= set(metadata):
+                raise DeptError(
+                    f'{path} is a safetensors file, but no adapter of this '
+                    f'package (it holds {names[:3]}). tools/publish_model.py '
+                    'makes one of a checkpoint, tools/import_checkpoint.py '
+                    'of a checkpoint of the public code.')
+            for name in names:
+                dtype = file.get_slice(name).get_dtype()
+                if dtype not in DTYPES:
+                    raise DeptError(f'{path}: {name} is of dtype {dtype}, '
+                                    f'none of {DTYPES}.')
+            tensors = {name: file.get_tensor(name).clone() for name in names}
+    except (SafetensorError, OSError, RuntimeError, OverflowError) as error:
+        raise damaged(path, error) from error
+    if metadata['sha256'] != checksum(metadata['dept_mm'], tensors):
+        raise damaged(path, 'its checksum differs')
+    header = _parse(path, metadata['dept_mm'])
+    check_finite(path, tensors)
+    return AdapterFile(path, header, tensors)
+
+
+def damaged(path: Path, why) -> DeptError:
+    """The error of a file that is not whole."""
+    return DeptError(f'{path} is damaged or no safetensors file ({why}). '
+                     'Nothing of it was used; get it again.')
+
+
+def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Sha256 over the header, and names, types and values of tensors."""
+    found = hashlib.sha256(text.encode())
+    for name, value in sorted(tensors.items()):
+        found.update(json.dumps(
+            [name, str(value.dtype), list(value.shape)]).encode())
+        # numpy has no bfloat16.
+        found.update(value.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse a diverged model."""
+    wrong = [name for name, value in tensors.items()
+             if value.is_floating_point() and not value.isfinite().all()]
+    if wrong:
+        raise DeptError(f'{path}: {wrong} hold values that are not finite; '
+                        'such a model answers nothing.')
+
+
+def _check_start(path: Path) -> None:
+    """Refuse what is plainly something else, with a better message."""
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(8)
+    except OSError as error:
+        raise DeptError(f'{path} cannot be read: {error}') from error
+    if start[:2] == b'PK' or start[:1] == b'\x80':
+        raise DeptError(f'{path} is a pickle, whatever its name says; it was '
+                        'not opened. tools/publish_model.py makes an adapter '
+                        'of a .pth.')
+    if len(start) < 8:
+        raise damaged(path, 'it is shorter than 8 bytes')
+    size, = struct.unpack('<Q', start)
+    if size > MAX_HEADER:
+        raise damaged(path, f'its header would have {size} bytes')
+
+
+def _parse(path: Path, text: str) -> dict:
+    """The header, its fields of the right types.
+
+    Raises:
+        DeptError: If it is no JSON, of another format, or incomplete.
+    """
+    try:
+        header = json.loads(text)
+        found = header['format']
+        if found != FORMAT:
+            raise DeptError(
+                f'{path} is of format {found!r:.50}, this version reads '
+                f'{FORMAT}: pip install -U dept-mm.')
+        wrong = [field for field, kind in FIELDS.items()
+                 if not isinstance(header[field], kind)]
+        if wrong or not all(isinstance(module, dict)
+                            for module in header['modules'].values()):
+            raise TypeError(f'wrong types: {wrong or "modules"}')
+        for names in header['vocabulary'].values():
+            if not isinstance(names, list) or not all(
+                    isinstance(name, str) for name in names):
+                raise TypeError('wrong types: vocabulary')
+        Vocabulary(**header['vocabulary'])
+    except DeptError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError,
+            RecursionError) as error:
+        raise damaged(path, f'header: {error!r:.200}') from error
+    return header

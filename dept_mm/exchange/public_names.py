@@ -1,0 +1,49 @@
+"""How the public code of CoOp's family names what it learns."""
+from __future__ import annotations
+
+LEARNER = 'prompt_learner.'
+BLOCKS = 'transformer.resblocks'
+DEEP = range(1, 64)
+
+_CONTEXT = {'context': LEARNER + 'ctx'}
+# Class of the learner -> its parameter -> the public name of that.
+LEARNERS = dict(
+    CoOpPrompt=_CONTEXT,
+    CoCoOpPrompt={
+        **_CONTEXT,
+        **{f'meta_net.{2 * i}.{leaf}':
+           f'{LEARNER}meta_net.linear{i + 1}.{leaf}'
+           for i in (0, 1) for leaf in ('weight', 'bias')}},
+    MaPLePrompt={
+        'text.0': LEARNER + 'ctx',
+        'to_image.0.weight': LEARNER + 'proj.weight',
+        'to_image.0.bias': LEARNER + 'proj.bias',
+        **{f'text.{i}': f'{LEARNER}compound_prompts_text.{i - 1}'
+           for i in DEEP},
+        **{f'to_image.{i}.{leaf}':
+           f'{LEARNER}compound_prompt_projections.{i - 1}.{leaf}'
+           for i in DEEP for leaf in ('weight', 'bias')}},
+    IVLPPrompt={
+        'text.0': LEARNER + 'ctx',
+        'image.0': 'image_encoder.VPT',
+        **{f'{tower}.{i}': f'{tower}_encoder.{BLOCKS}.{i}.VPT_shallow'
+           for tower in ('text', 'image') for i in DEEP}})
+HEAD = {
+    **{f'{ours}_transform.{leaf}': f'film_lp_{theirs}.{leaf}'
+       for ours, theirs in (('image', 'img'), ('text', 'text'))
+       for leaf in ('scale', 'bias')},
+    'linear.weight': 'linear_probe_proj.weight',
+    'linear.bias': 'linear_probe_proj.bias'}
+
+
+def public_name(learner: str, name: str) -> str | None:
+    """The public name of a parameter of a classifier, if it has one.
+
+    Args:
+        learner (str): Class name of the prompt learner.
+        name (str): Our name, e.g. ``'backbone.prompt.context'``.
+    """
+    if name.startswith('head.'):
+        return HEAD.get(name.removeprefix('head.'))
+    return LEARNERS.get(learner, {}).get(
+        name.removeprefix('backbone.prompt.'))

@@ -1,0 +1,69 @@
+"""Turn a checkpoint into an adapter."""
+from __future__ import annotations
+
+import datetime
+import hashlib
+import pickle
+from pathlib import Path
+
+import torch
+
+from dept_mm.errors import DeptError
+from dept_mm.exchange.adapter_file import SUFFIX, write_adapter
+from dept_mm.exchange.recipe import plain_config
+from dept_mm.structures import Vocabulary
+
+
+def publish_checkpoint(checkpoint: str | Path, out: str | Path,
+                       ema: bool = True) -> Path:
+    """Write what a checkpoint has learned as an adapter.
+
+    Args:
+        checkpoint (str | Path): A ``.pth`` of a training run.
+        out (str | Path): Name of the adapter; the date and the start of the
+            file's sha256 are appended to its stem, as MMPretrain's tool
+            does.
+        ema (bool): Whether to take the moving average where there is one.
+            Defaults to True.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        DeptError: If the checkpoint cannot be read or holds no
+            ``PromptedCLIP``, or there is no folder for the adapter.
+    """
+    out = Path(out)
+    if not out.parent.is_dir():
+        raise DeptError(f'There is no folder {out.parent}.')
+    found = read_checkpoint(checkpoint)
+    state, meta = dict(found['state_dict']), found.get('meta', {})
+    if not ema:  # MMEngine has swapped the two
+        state.update({key.removeprefix('module.'): value for key, value
+                      in found.get('ema_state_dict', {}).items()
+                      if key.startswith('module.')})
+    if 'cfg' not in meta:
+        raise DeptError(f'{checkpoint} holds no config (meta.cfg): it is no '
+                        'checkpoint of a training run.')
+    data = meta.get('dataset_meta') or {}
+    vocabulary = (Vocabulary.from_metainfo(data) if data.get('classes')
+                  else None)
+    name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    write_adapter(name, state, plain_config(meta['cfg']), vocabulary)
+    sha = hashlib.sha256(name.read_bytes()).hexdigest()[:8]
+    date = datetime.date.today().strftime('%Y%m%d')
+    return name.rename(name.with_name(f'{name.stem}_{date}-{sha}{SUFFIX}'))
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint of a training run; nothing in it is executed."""
+    try:
+        found = torch.load(path, map_location='cpu', weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError,
+            pickle.UnpicklingError) as error:
+        raise DeptError(f'{path} cannot be read: {str(error)[:300]}'
+                        ) from error
+    if not isinstance(found, dict) or 'state_dict' not in found:
+        raise DeptError(f'{path} has no state_dict: it is no checkpoint of a '
+                        'training run.')
+    return found

@@ -1,0 +1,101 @@
+"""Read checkpoints that hold objects of foreign classes, without them."""
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.serialization import (
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+)
+
+from dept_mm.errors import DeptError
+
+MAX_STUBS = 64
+
+
+class _Stub:
+    """Stands for an object of a class that is not to be run."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __init__(self, *args, **kwargs) -> None:
+        pass
+
+    def __setstate__(self, state) -> None:
+        pass
+
+
+class _DictStub(_Stub):
+    """Stands for a dict with code, such as ``defaultdict``."""
+
+    def __new__(cls, *args, **kwargs):
+        return {}
+
+
+def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
+    """Load a checkpoint that pickles objects, such as a live optimiser.
+
+    It goes through torch's safe unpickler. Each name it refuses is put in
+    as an empty class of that name and the file read again, so that no code
+    that the file names is ever imported or run.
+
+    Args:
+        path (str | Path): A file of ``torch.save``.
+
+    Returns:
+        tuple[dict, list[str]]: What it holds, and the names of classes that
+        were left empty.
+
+    Raises:
+        DeptError: If it cannot be read, asks for a module of the operating
+            system, or for very many classes.
+    """
+    stubs: dict[str, type] = {}
+    while len(stubs) < MAX_STUBS:
+        try:
+            with _allowed(stubs.values()):
+                found = torch.load(path, map_location='cpu',
+                                   weights_only=True)
+            break
+        # A hostile file may lead the unpickler to any error.
+        except Exception as error:
+            match = re.search(r'GLOBAL (\S+) was not an allowed', str(error))
+            if not isinstance(error, pickle.UnpicklingError) or not match:
+                raise DeptError(f'{path} cannot be read safely: '
+                                f'{str(error)[:300]}') from error
+        name = match[1] if '.' in match[1] else f'builtins.{match[1]}'
+        if name in stubs:
+            raise DeptError(f'{path} cannot be read safely: {name}.')
+        stubs[name] = _stub(name)
+    else:
+        raise DeptError(f'{path} names more than {MAX_STUBS} classes; that '
+                        'is no checkpoint.')
+    if not isinstance(found, dict):
+        raise DeptError(f'{path} holds a {type(found).__name__}, no dict.')
+    return found, sorted(stubs)
+
+
+def _stub(path: str) -> type:
+    module, _, name = path.rpartition('.')
+    base = _DictStub if name == 'defaultdict' else _Stub
+    return type(name, (base, ), dict(__module__=module, __qualname__=name))
+
+
+@contextmanager
+def _allowed(stubs: Iterable[type]) -> Iterator[None]:
+    """Let stubs through; torch 2.4 has no context manager for it."""
+    before = list(get_safe_globals())
+    clear_safe_globals()
+    add_safe_globals([*before, *stubs])
+    try:
+        yield
+    finally:
+        clear_safe_globals()
+        add_safe_globals(before)

@@ -1,0 +1,27 @@
+"""Convert a checkpoint of the public code of DePT or one of its hosts:
+``import_checkpoint.py SRC OUT --config CONFIG``."""
+import argparse
+
+import dept_mm  # noqa: F401  registers everything
+from dept_mm.apis import import_checkpoint
+from dept_mm.apis._cli import add_config_options, load_config, user_errors
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description='Write what a public checkpoint (model.pth.tar-N of '
+        'CoOp, CoCoOp, KgCoOp, MaPLe, PromptSRC, with or without DePT) has '
+        'learned as a .safetensors file')
+    parser.add_argument('source', help='the public checkpoint')
+    parser.add_argument('out', help='adapter to write (.safetensors)')
+    add_config_options(parser, name='--config')
+    parser.set_defaults(seed=None, work_dir=None, local_rank=0)
+    args = parser.parse_args()
+    for line in import_checkpoint(args.source, args.out, load_config(args)):
+        print(line)
+    print(f'written: {args.out}')
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
