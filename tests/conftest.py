@@ -56,6 +56,11 @@ PAIRS = [(host, head) for host in HOSTS for head in HEADS]
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 
 
+def pytest_addoption(parser):
+    parser.addoption('--mutations', type=int, default=300,
+                     help='damaged adapter files to try, e.g. 10000')
+
+
 @pytest.fixture(autouse=True)
 def same_numbers():
     """Every test starts from the same random state."""

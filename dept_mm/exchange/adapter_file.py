@@ -152,9 +152,9 @@ def read_adapter(path: str | Path) -> AdapterFile:
                     'of a checkpoint of the public code.')
             for name in names:
                 dtype = file.get_slice(name).get_dtype()
-                if dtype not in DTYPES:
-                    raise DeptError(f'{path}: {name} is of dtype {dtype}, '
-                                    f'none of {DTYPES}.')
+                if dtype not in DTYPES or name.endswith(f'.{KEY}'):
+                    raise DeptError(f'{path}: {name!r:.200} of dtype {dtype} '
+                                    'is nothing that an adapter holds.')
             tensors = {name: file.get_tensor(name).clone() for name in names}
     except (SafetensorError, OSError, RuntimeError, OverflowError) as error:
         raise damaged(path, error) from error
@@ -195,16 +195,17 @@ def _check_start(path: Path) -> None:
     """Refuse what is plainly something else, with a better message."""
     try:
         with open(path, 'rb') as file:
-            start = file.read(8)
+            start = file.read(9)
     except OSError as error:
         raise DeptError(f'{path} cannot be read: {error}') from error
-    if start[:2] == b'PK' or start[:1] == b'\x80':
+    # The length of a header may start with any byte, the header does not.
+    if start[8:] != b'{' and start.startswith((b'PK', b'\x80')):
         raise DeptError(f'{path} is a pickle, whatever its name says; it was '
                         'not opened. tools/publish_model.py makes an adapter '
                         'of a .pth.')
     if len(start) < 8:
         raise damaged(path, 'it is shorter than 8 bytes')
-    size, = struct.unpack('<Q', start)
+    size, = struct.unpack('<Q', start[:8])
     if size > MAX_HEADER:
         raise damaged(path, f'its header would have {size} bytes')
 
@@ -224,13 +225,12 @@ def _parse(path: Path, text: str) -> dict:
                 f'{FORMAT}: pip install -U dept-mm.')
         wrong = [field for field, kind in FIELDS.items()
                  if not isinstance(header[field], kind)]
-        if wrong or not all(isinstance(module, dict)
-                            for module in header['modules'].values()):
-            raise TypeError(f'wrong types: {wrong or "modules"}')
-        for names in header['vocabulary'].values():
-            if not isinstance(names, list) or not all(
-                    isinstance(name, str) for name in names):
-                raise TypeError('wrong types: vocabulary')
+        modules = header['modules'].values()
+        lists = [module.get('classes', []) for module in modules]
+        lists += header['vocabulary'].values()
+        if wrong or not all(isinstance(names, list) and all(
+                isinstance(name, str) for name in names) for names in lists):
+            raise TypeError(f'wrong types: {wrong or "class names"}')
         Vocabulary(**header['vocabulary'])
     except DeptError:
         raise

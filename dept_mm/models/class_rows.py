@@ -66,5 +66,6 @@ class ClassRowsMixin(HeaderMixin):
                 'its own. To score without it, use CLIPHead and no neck.')
         order = [theirs.index(key) for key in own]
         for key in self.row_keys:
-            if prefix + key in state:
+            # Another number of rows is refused with the other shapes.
+            if len(state.get(prefix + key, ())) == len(theirs):
                 state[prefix + key] = state[prefix + key][order]
