@@ -11,6 +11,7 @@ import torch
 from dept_mm.errors import DeptError
 from dept_mm.exchange.adapter_file import SUFFIX, write_adapter
 from dept_mm.exchange.recipe import plain_config
+from dept_mm.exchange.stub_pickle import reason
 from dept_mm.structures import Vocabulary
 
 
@@ -61,8 +62,7 @@ def read_checkpoint(path: str | Path) -> dict:
         found = torch.load(path, map_location='cpu', weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError,
             pickle.UnpicklingError) as error:
-        raise DeptError(f'{path} cannot be read: {str(error)[:300]}'
-                        ) from error
+        raise DeptError(f'{path} cannot be read: {reason(error)}') from error
     if not isinstance(found, dict) or 'state_dict' not in found:
         raise DeptError(f'{path} has no state_dict: it is no checkpoint of a '
                         'training run.')

@@ -69,7 +69,7 @@ def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
             match = re.search(r'GLOBAL (\S+) was not an allowed', str(error))
             if not isinstance(error, pickle.UnpicklingError) or not match:
                 raise DeptError(f'{path} cannot be read safely: '
-                                f'{str(error)[:300]}') from error
+                                f'{reason(error)}') from error
         name = match[1] if '.' in match[1] else f'builtins.{match[1]}'
         if name in stubs:
             raise DeptError(f'{path} cannot be read safely: {name}.')
@@ -80,6 +80,12 @@ def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
     if not isinstance(found, dict):
         raise DeptError(f'{path} holds a {type(found).__name__}, no dict.')
     return found, sorted(stubs)
+
+
+def reason(error: Exception) -> str:
+    """Why torch refuses a file, without its advice to load it unsafely."""
+    text = str(error).partition('WeightsUnpickler error:')
+    return (text[2] or text[0]).strip().partition('\n')[0][:300]
 
 
 def _stub(path: str) -> type:

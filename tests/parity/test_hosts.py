@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmpretrain.structures import DataSample
 
+from dept_mm.exchange.public_names import public_name
 from dept_mm.models import DePTHead, PromptedCLIP
 from dept_mm.models.heads import CLIPHead
 from dept_mm.structures import Vocabulary
@@ -49,39 +50,6 @@ TEACHERS = dict(
 TERMS = dict(
     kgcoop=dict(type='TextConsistencyLoss', loss_weight=2.0),
     promptsrc=dict(type='SelfConsistencyLoss'))
-LEARNER = 'prompt_learner.'
-# Our parameter -> the name the public code gives it.
-PUBLIC = {
-    'prompt.context': LEARNER + 'ctx',
-    'prompt.meta_net.0.weight': LEARNER + 'meta_net.linear1.weight',
-    'prompt.meta_net.0.bias': LEARNER + 'meta_net.linear1.bias',
-    'prompt.meta_net.2.weight': LEARNER + 'meta_net.linear2.weight',
-    'prompt.meta_net.2.bias': LEARNER + 'meta_net.linear2.bias',
-    'prompt.text.0': LEARNER + 'ctx',
-    'prompt.text.1': LEARNER + 'compound_prompts_text.0',
-    'prompt.text.2': LEARNER + 'compound_prompts_text.1',
-    'prompt.to_image.0.weight': LEARNER + 'proj.weight',
-    'prompt.to_image.0.bias': LEARNER + 'proj.bias',
-    'prompt.to_image.1.weight':
-    LEARNER + 'compound_prompt_projections.0.weight',
-    'prompt.to_image.1.bias': LEARNER + 'compound_prompt_projections.0.bias',
-    'prompt.to_image.2.weight':
-    LEARNER + 'compound_prompt_projections.1.weight',
-    'prompt.to_image.2.bias': LEARNER + 'compound_prompt_projections.1.bias',
-    'image_transform.scale': 'film_lp_img.scale',
-    'image_transform.bias': 'film_lp_img.bias',
-    'text_transform.scale': 'film_lp_text.scale',
-    'text_transform.bias': 'film_lp_text.bias',
-    'linear.weight': 'linear_probe_proj.weight',
-    'linear.bias': 'linear_probe_proj.bias',
-}
-BLOCKS = 'transformer.resblocks'
-INDEPENDENT = {
-    'prompt.text.0': LEARNER + 'ctx',
-    'prompt.image.0': 'image_encoder.VPT',
-    **{f'prompt.{tower}.{i}': f'{tower}_encoder.{BLOCKS}.{i}.VPT_shallow'
-       for tower in ('text', 'image') for i in (1, 2)},
-}
 
 
 @pytest.fixture(scope='module')
@@ -104,8 +72,9 @@ def case(request, clip):
                         losses=losses)
     with np.load(REFERENCE / f'{name}.npz') as file:
         expected = {k: file[k] for k in file.files}
-    public = dict(PUBLIC, **INDEPENDENT) if host == 'promptsrc' else PUBLIC
-    learned = {public[k]: p for module in (backbone, head)
+    learner = type(backbone.prompt).__name__
+    learned = {public_name(learner, f'{part}.{k}'): p
+               for part, module in (('backbone', backbone), ('head', head))
                for k, p in module.named_parameters()}
     assert sorted(learned) == sorted(expected['trainable'])
     for key, parameter in learned.items():
