@@ -17,6 +17,8 @@ from torch.serialization import (
 from dept_mm.errors import DeptError
 
 MAX_STUBS = 64
+# Reading around these would be safe too, but no checkpoint has them.
+SYSTEM = ('nt', 'os', 'posix', 'subprocess', 'sys')
 
 
 class _Stub:
@@ -66,13 +68,15 @@ def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
             break
         # A hostile file may lead the unpickler to any error.
         except Exception as error:
-            match = re.search(r'GLOBAL (\S+) was not an allowed', str(error))
+            match = re.search(r'unsupported (?:GLOBAL|global: GLOBAL) (\S+)',
+                              str(error), re.IGNORECASE)
             if not isinstance(error, pickle.UnpicklingError) or not match:
                 raise DeptError(f'{path} cannot be read safely: '
                                 f'{reason(error)}') from error
         name = match[1] if '.' in match[1] else f'builtins.{match[1]}'
-        if name in stubs:
-            raise DeptError(f'{path} cannot be read safely: {name}.')
+        if name in stubs or name.partition('.')[0] in SYSTEM:
+            raise DeptError(f'{path} cannot be read safely: it asks for '
+                            f'{name}.')
         stubs[name] = _stub(name)
     else:
         raise DeptError(f'{path} names more than {MAX_STUBS} classes; that '
@@ -84,8 +88,10 @@ def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
 
 def reason(error: Exception) -> str:
     """Why torch refuses a file, without its advice to load it unsafely."""
-    text = str(error).partition('WeightsUnpickler error:')
-    return (text[2] or text[0]).strip().partition('\n')[0][:300]
+    said = re.sub(r'In PyTorch 2.6, .*trusted source\.|Check the doc.*', '',
+                  str(error), flags=re.DOTALL)
+    return said.partition('WeightsUnpickler error:')[2].strip()[:300] or (
+        said.strip()[:300])
 
 
 def _stub(path: str) -> type:

@@ -4,6 +4,7 @@ Each is built as the public trainers save it: names and frozen entries of
 that code, the optimiser's state, and a scheduler that pickles live objects.
 """
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from reference_clip import (  # noqa: E402
 )
 from test_hosts import PROMPTS, close  # noqa: E402
 
+TOOL = Path(__file__).parents[2] / 'tools' / 'import_checkpoint.py'
 LEARNER = 'prompt_learner.'
 # What stands between the learned tokens and the class name.
 REST = dict(maple='of a ')
@@ -205,3 +207,20 @@ def test_a_dept_checkpoint_needs_a_dept_head(case, clip_config):
     save_as_dassl(source, state)
     with pytest.raises(DeptError, match='film_lp.*needs a DePTHead'):
         import_checkpoint(source, target, config('coop', clip_config))
+
+
+def test_the_tool(case, tmp_path):
+    _, _, state, source, target, cfg = case
+    save_as_dassl(source, state)
+    cfg.dump(tmp_path / 'config.py')
+    run = [sys.executable, str(TOOL), str(source), str(target), '--config',
+           str(tmp_path / 'config.py')]
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f'written: {target}'
+    assert target.is_file()
+    run += ['--cfg-options', 'model.backbone.prompt.num_tokens=4']
+    done = subprocess.run(run, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith('error: ')
+    assert '(16, 512)' in done.stderr and '(4, 512)' in done.stderr
