@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed as dist
 
+from dept_mm._machine import num_cores
 from dept_mm.apis.memory import keep_freed_memory
 from dept_mm.engine.eval_model_wrapper import EvalModelWrapper
 
@@ -105,8 +106,6 @@ def _threads_per_process(launcher: str, env: dict[str, str]) -> int:
         return wanted
     if launcher == 'slurm':  # Slurm gives every task cores of its own
         return int(env.get('SLURM_CPUS_PER_TASK', 1))
-    cores = (len(os.sched_getaffinity(0))
-             if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1)
     local = env.get('LOCAL_WORLD_SIZE',
                     env.get('OMPI_COMM_WORLD_LOCAL_SIZE', 1))
-    return max(1, cores // int(local))
+    return max(1, num_cores() // int(local))

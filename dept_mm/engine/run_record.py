@@ -19,7 +19,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
 from dept_mm.apis.fingerprint import config_fingerprint
-from dept_mm.datasets.stored_features import StoredFeatures
+from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
 from dept_mm.version import __version__
 
 LIBRARIES = (torch, mmengine, mmpretrain, open_clip)
@@ -112,7 +112,7 @@ def _images(dataset: Any) -> Iterator[tuple[Any, str]]:
         infos = (BaseDataset.get_data_info(dataset, i)
                  for i in range(len(dataset)))
     else:
-        infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+        infos = sample_infos(dataset)
     for info in infos:
         yield info.get('gt_label'), info.get('img_path', '')
 

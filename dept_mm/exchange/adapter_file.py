@@ -21,9 +21,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +34,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
 from dept_mm.models.header import KEY, pack, unpack
 from dept_mm.structures import Vocabulary
@@ -110,23 +109,11 @@ def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
                       mmpretrain=mmpretrain.__version__,
                       open_clip=open_clip.__version__,
                       torch=torch.__version__)))
-    write_file(path, save(tensors, dict(
-        dept_mm=text, sha256=checksum(text, tensors))))
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file in one step."""
-    temporary = path.with_name(f'{path.name}.{uuid.uuid4().hex}.tmp')
+    data = save(tensors, dict(dept_mm=text, sha256=checksum(text, tensors)))
     try:
-        with open(temporary, 'xb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_atomically(path, data)
     except OSError as error:
         raise DeptError(f'{path} cannot be written: {error}') from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_adapter(path: str | Path) -> AdapterFile:

@@ -12,6 +12,7 @@ import torch
 
 from _sweep import job
 from _sweep.job import Slot
+from dept_mm._machine import num_cores
 from dept_mm.errors import DeptError
 
 
@@ -21,8 +22,6 @@ def local_slots(args: argparse.Namespace) -> tuple[list[Slot], int]:
     Raises:
         DeptError: If there are too few GPUs for one job.
     """
-    cores = (len(os.sched_getaffinity(0))
-             if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1)
     threads = args.threads or int(os.environ.get('OMP_NUM_THREADS', 0))
     gpus = visible_gpus() if args.gpus is None else args.gpus
     # Sweeps of one user see each other's locks, whatever their --root.
@@ -31,7 +30,7 @@ def local_slots(args: argparse.Namespace) -> tuple[list[Slot], int]:
     each = args.processes
     if not gpus:
         threads = threads or 1
-        count = args.jobs or max(1, cores // (each * threads))
+        count = args.jobs or max(1, num_cores() // (each * threads))
         return [Slot((folder / f'cpu{i}', ), '')
                 for i in range(count)], threads
     if len(gpus) < each:
@@ -40,7 +39,7 @@ def local_slots(args: argparse.Namespace) -> tuple[list[Slot], int]:
     slots = [Slot(tuple(folder / f'gpu{gpu}' for gpu in gpus[i:i + each]),
                   ','.join(gpus[i:i + each]))
              for i in range(0, len(gpus) - each + 1, each)][:args.jobs]
-    return slots, threads or max(1, cores // len(slots) // each)
+    return slots, threads or max(1, num_cores() // len(slots) // each)
 
 
 def visible_gpus() -> list[str]:

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dept_mm._machine import num_cores
 from dept_mm.datasets import SeededDataset
 from dept_mm.datasets.stored_features import packer
 from dept_mm.engine.feature_store.view import View
@@ -73,7 +74,5 @@ def _check_label(found: Any, expected: dict) -> None:
 def _workers(wanted: int) -> int:
     """One worker per core, at least as many as the loader has; none if it
     has none, which is how one debugs."""
-    cores = (len(os.sched_getaffinity(0))
-             if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1)
-    share = cores // int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    share = num_cores() // int(os.environ.get('LOCAL_WORLD_SIZE', 1))
     return wanted and max(wanted, share)

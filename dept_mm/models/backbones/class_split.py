@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -29,11 +30,10 @@ def in_chunks(encode: Encode, rows: Sequence[int], size: int | None
     """
     if size is None or len(rows) <= size:
         return encode(rows)
-    chunks = [rows[i:i + size] for i in range(0, len(rows), size)]
-    if torch.is_grad_enabled():
-        return torch.cat([checkpoint(encode, chunk, use_reentrant=False)
-                          for chunk in chunks], dim=-2)
-    return torch.cat([encode(chunk) for chunk in chunks], dim=-2)
+    run = (partial(checkpoint, encode, use_reentrant=False)
+           if torch.is_grad_enabled() else encode)
+    return torch.cat([run(rows[i:i + size])
+                      for i in range(0, len(rows), size)], dim=-2)
 
 
 def over_processes(encode: Encode, rows: Sequence[int]) -> Tensor:

@@ -78,8 +78,6 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.teacher = None if teacher is None else Teacher(**teacher)
         self._tokens, self._subsets, self._kept = {}, {}, {}
         self._frozen_text = FrozenText()
-        self._tokens = {}
-        self._kept = None
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
@@ -179,16 +177,17 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             return encode(rows)
         mode = self.training, torch.is_autocast_enabled(image.device.type)
         grad = torch.is_grad_enabled()
-        state = [(p.data_ptr(), p._version) for p in self.parameters()]
+        state = 'frozen' if grad else [
+            (p.data_ptr(), p._version) for p in self.parameters()]
         known, text = self._kept.get(mode, (None, None))
-        if known == 'frozen' or not grad and known == state:
+        if known in ('frozen', state):
             return text
         # Not in evaluation: processes may differ in the batches they have.
         share = self.share_classes and grad and self.training
         text = over_processes(encode, rows) if share else encode(rows)
         if not text.requires_grad:
             # With gradients wanted and none there, nothing learned is in it.
-            self._kept[mode] = 'frozen' if grad else state, text
+            self._kept[mode] = state, text
         return text
 
     def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
