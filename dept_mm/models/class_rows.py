@@ -13,8 +13,8 @@ class ClassRowsMixin(HeaderMixin):
     """A module that owns one row per base class and knows it by identity.
 
     Its rows answer for exactly their classes, whatever classes stand beside
-    them and in whatever order. A checkpoint for other classes is refused;
-    rows in another order are put in this module's.
+    them and in whatever order. Of a checkpoint it takes the rows of its
+    classes; one that lacks some is refused.
 
     Attributes:
         class_ids (tuple[str]): Identity of the class of each row.
@@ -53,14 +53,14 @@ class ClassRowsMixin(HeaderMixin):
         return dict(classes=list(self.class_ids))
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
-        """Refuse rows of other classes; put rows in this module's order."""
+        """Pick the rows of this module's classes, in its order."""
         theirs, own = found['classes'], list(self.class_ids)
-        if set(theirs) != set(own):
+        missing = sorted(set(own) - set(theirs))
+        if missing:
             raise DeptError(
                 f"The checkpoint's {type(self).__name__} was trained on other "
-                'classes than this model has: only there '
-                f'{sorted(set(theirs) - set(own))[:5]}, only here '
-                f'{sorted(set(own) - set(theirs))[:5]}. Give it the data set '
+                f'classes than this model has: {missing[:5]} are not among '
+                f'its {len(theirs)}, {theirs[:5]} ... . Give it the data set '
                 "it was trained on as its 'vocabulary': whatever classes the "
                 'backbone scores, some of these or others, it answers for '
                 'its own. To score without it, use CLIPHead and no neck.')

@@ -52,6 +52,6 @@ def test_the_inferencer_gives_what_the_model_gives(trained):
 
 def test_a_checkpoint_for_other_classes_is_refused(trained, small_run):
     _, checkpoint, _ = trained
-    cfg = small_run(**{'dataset.base_classes': ['plain blue star']})
+    cfg = small_run(**{'dataset.base_classes': 'all'})
     with pytest.raises(DeptError, match='trained on other classes'):
         get_model(cfg, pretrained=checkpoint)
