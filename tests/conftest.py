@@ -9,6 +9,7 @@ from mmpretrain.structures import DataSample
 
 import dept_mm  # noqa: F401  registers everything
 from dept_mm.apis import apply_options
+from dept_mm.models.clip import build_clip
 from dept_mm.models.prompts import BasePrompt
 from dept_mm.registry import MODELS
 from dept_mm.structures import Vocabulary
@@ -86,6 +87,14 @@ def clip_configs(tmp_path_factory):
 def clip(clip_configs):
     """Config of the smallest ViT CLIP."""
     return clip_configs['vit']
+
+
+@pytest.fixture
+def double(clip):
+    """The smallest CLIP in fp64."""
+    built = build_clip(clip)
+    yield built.double()
+    built.float()  # other tests share it
 
 
 @pytest.fixture(params=LEARNERS)

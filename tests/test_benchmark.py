@@ -16,14 +16,6 @@ from _benchmark.works import Sizes, train_step  # noqa: E402
 from dept_mm.models.clip import build_clip  # noqa: E402
 
 
-@pytest.fixture
-def double(clip):
-    """The smallest CLIP in fp64."""
-    built = build_clip(clip)
-    yield built.double()
-    built.float()  # other tests share it
-
-
 def doubled(case):
     """A case in fp64, with learned tokens that differ."""
     case.ours.double()

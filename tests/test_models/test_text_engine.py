@@ -7,7 +7,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.backbones.class_split import in_chunks
-from dept_mm.models.clip import build_clip
 from dept_mm.models.clip.text_tower import TextTower
 from dept_mm.structures import Prompts, Vocabulary
 
@@ -35,14 +34,6 @@ def class_lists():
                 f'{max(len(name.split()) for name in names)}')
 def names(request):
     return tuple(dict.fromkeys(request.param))
-
-
-@pytest.fixture
-def double(clip):
-    """The smallest CLIP in fp64."""
-    built = build_clip(clip)
-    yield built.double()
-    built.float()  # other tests share it
 
 
 def result(backbone, images):
