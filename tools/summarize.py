@@ -1,7 +1,7 @@
 """Tables over all results below some folders.
 
     python tools/summarize.py FOLDER ... [--format markdown|csv|latex]
-        [--compare-published] [--interval] [--plot FILE]
+        [--compare-published] [--interval] [--by OPTION] [--plot FILE]
 
 One table for each protocol and number of shots, as configs are named
 (METHOD_..._DATASET-PROTOCOL): rows are methods, columns data sets. A row
@@ -15,6 +15,7 @@ from dept_mm.apis.summary import (
     dataset_order,
     group,
     plot,
+    plot_curves,
     render,
 )
 from dept_mm.errors import DeptError
@@ -36,7 +37,12 @@ def parse_args() -> argparse.Namespace:
         help='half the width of the 95 %% interval of the mean (Student t) '
         'in place of the standard deviation; csv has both')
     parser.add_argument(
-        '--plot', metavar='FILE', help='draw base against new accuracy')
+        '--by', metavar='OPTION',
+        help='a row for each value of this option of the config, e.g. '
+        'model.head.fusion_weight, or of `shots`')
+    parser.add_argument(
+        '--plot', metavar='FILE',
+        help='draw base against new accuracy, or with --by curves')
     return parser.parse_args()
 
 
@@ -44,11 +50,17 @@ def main() -> None:
     args = parse_args()
     tables = [
         build_table(*key, methods, dataset_order(), args.compare_published)
-        for key, methods in group(find_results(args.folders)).items()]
+        for key, methods in group(
+            find_results(args.folders), args.by).items()]
     if not tables:
         raise DeptError('No run below these folders was evaluated.')
+    if args.by and all(row.value is None for t in tables for row in t.rows):
+        raise DeptError(f'--by {args.by}: no run has this option in its '
+                        'config.')
     print(render(tables, args.format, args.interval), end='')
-    if args.plot:
+    if args.plot and args.by:
+        plot_curves(tables, args.plot, args.by)
+    elif args.plot:
         plot(tables, args.plot)
 
 

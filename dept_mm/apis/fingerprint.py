@@ -37,9 +37,14 @@ def config_fingerprint(cfg: Config | Mapping) -> str:
     Returns:
         str: 64 hexadecimal digits.
     """
-    given = cfg.to_dict() if isinstance(cfg, (Config, ConfigDict)) else cfg
-    text = json.dumps(_essence(given), sort_keys=True, default=_plain)
+    text = json.dumps(config_settings(cfg), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def config_settings(cfg: Config | Mapping) -> dict:
+    """What the fingerprint is taken over, in JSON types."""
+    given = cfg.to_dict() if isinstance(cfg, (Config, ConfigDict)) else cfg
+    return json.loads(json.dumps(_essence(given), default=_plain))
 
 
 def _essence(cfg: Mapping) -> dict:

@@ -18,7 +18,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
-from dept_mm.apis.fingerprint import config_fingerprint
+from dept_mm.apis.fingerprint import config_fingerprint, config_settings
 from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
 from dept_mm.version import __version__
 
@@ -43,6 +43,7 @@ def describe_run(runner: Runner, backbone: Any) -> dict:
         config=name,
         fingerprint=config_fingerprint(cfg),
         recipe=config_fingerprint(_without_seeds(cfg.to_dict())),
+        settings=config_settings(cfg),
         dataset=dataset_name(cfg, 'train_dataloader'),
         seed=runner.seed,
         shots=trained_on.get('num_shots'),

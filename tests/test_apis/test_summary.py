@@ -106,6 +106,17 @@ def test_differences_are_paired_by_seed(runs):
     assert (base.mean, base.std) == (10, None)
 
 
+def test_zero_shot_is_a_host(tmp_path):
+    """It was measured on the side, before training, once for all seeds."""
+    for seed in (1, 2):
+        result(tmp_path / str(seed), 'dept-zero-shot', seed, {
+            'zero-shot': dict(pets=(60, 40)),
+            'tuned': dict(pets=(70 + 4 * seed, 40))})
+    found = cell(table_of(tmp_path), 'dept-zero-shot_vit-base-p16_16shot - '
+                 'zero-shot_ViT', 'pets', 'base')
+    assert found.mean == 16
+
+
 def test_averages_need_every_data_set(runs):
     for seed in '12':
         (runs / f'coop/dtd/{seed}/result.json').unlink()

@@ -1,5 +1,5 @@
 """Tables over the results of many runs."""
-from dept_mm.apis.summary.plot import plot
+from dept_mm.apis.summary.plot import plot, plot_curves
 from dept_mm.apis.summary.published import dataset_order, published_tables
 from dept_mm.apis.summary.render import render
 from dept_mm.apis.summary.runs import group
@@ -8,5 +8,5 @@ from dept_mm.apis.summary.tables import Table, build_table
 
 __all__ = [
     'Spread', 'Table', 'build_table', 'dataset_order', 'group', 'plot',
-    'published_tables', 'render', 't_quantile'
+    'plot_curves', 'published_tables', 'render', 't_quantile'
 ]

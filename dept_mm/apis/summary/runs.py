@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import accuracy
@@ -22,10 +23,14 @@ class Method:
     Attributes:
         name (str): Config without its data set; rows of equal name but for
             ``dept-`` are compared.
+        value (optional): Of the option that tells rows of one name apart.
+        aside (bool): Whether runs of other methods measured it.
         sources (set): Data sets trained on.
         values (dict): Data set -> half -> seed -> accuracy in %.
     """
     name: str
+    value: Any = None
+    aside: bool = False
     sources: set[str] = field(default_factory=set)
     values: dict[str, dict[str, dict[int, float]]] = field(
         default_factory=dict)
@@ -49,7 +54,8 @@ def split_name(config: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (config, '')
 
 
-def group(results: Mapping[Path, Mapping]) -> dict[tuple, dict[str, Method]]:
+def group(results: Mapping[Path, Mapping], by: str | None = None
+          ) -> dict[tuple, dict[str, Method]]:
     """Order results by protocol and shots, then by method.
 
     Rows of zero-shot CLIP that runs measured on the side become a method
@@ -57,9 +63,13 @@ def group(results: Mapping[Path, Mapping]) -> dict[tuple, dict[str, Method]]:
 
     Args:
         results (Mapping): Path -> content of ``result.json``.
+        by (str, optional): Runs with different values of this option of the
+            config are methods of their own, e.g.
+            ``model.head.fusion_weight``; or ``shots``, which then share a
+            table.
 
     Returns:
-        dict: (protocol, shots) -> name of a method -> runs.
+        dict: (protocol, shots) -> label of a method -> runs.
 
     Raises:
         DeptError: If two results are of one config, data set and seed but
@@ -71,23 +81,47 @@ def group(results: Mapping[Path, Mapping]) -> dict[tuple, dict[str, Method]]:
     for path, result in sorted(results.items(), key=lambda item: (
             'tuned' not in item[1]['results'], item[0])):
         name, protocol = split_name(result['config'] or path.parent.name)
-        table = tables.setdefault((protocol, result['shots']), {})
+        shots = None if by == 'shots' else result['shots']
+        table = tables.setdefault((protocol, shots), {})
         rows = result['results']
         row = rows.get('tuned', rows.get('tested'))
         if row is None:
             continue
-        key = protocol, result['shots'], name, result['dataset']
-        same = _check(seen, key, path, result)
-        method = table.setdefault(name, Method(name))
+        value = _option(result, by, path)
+        label = name if value is None else (
+            f'{name}, {by.rpartition(".")[2]}={value}')
+        same = _check(seen, (protocol, shots, label, result['dataset']), path,
+                      result)
+        method = table.setdefault(label, Method(name, value))
         method.sources.add(result['dataset'])
         if not same:
             _add(method, row, result['seed'])
         if 'zero-shot' in rows:
             name = f'zero-shot_{(result["clip"] or {}).get("name", "")}'
-            zero_shot = table.setdefault(name, Method(name))
+            zero_shot = table.setdefault(name, Method(name, aside=True))
             zero_shot.sources.add(result['dataset'])
             _add(zero_shot, rows['zero-shot'], 0)
     return {key: table for key, table in tables.items() if table}
+
+
+def _option(result: Mapping, key: str | None, path: Path) -> Any:
+    """Value of an option of a run's config; None where it has none.
+
+    Raises:
+        DeptError: If the result does not say.
+    """
+    if key in (None, 'shots'):
+        return key and result['shots']
+    node = result.get('settings')
+    if node is None:
+        raise DeptError(f'{path} does not tell its options: an earlier '
+                        'version of dept_mm wrote it. Repeat the run.')
+    for part in key.split('.'):
+        if isinstance(node, list) and part.isdigit():
+            node = dict(enumerate(node))
+            part = int(part)
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
 
 
 def _check(seen: dict, key: tuple, path: Path, result: Mapping) -> bool:
@@ -103,8 +137,9 @@ def _check(seen: dict, key: tuple, path: Path, result: Mapping) -> bool:
         if one[what] != result[what]:
             raise DeptError(
                 f'{earlier} and {path} are of one config and data set, but '
-                'not of the same options: their mean says nothing. Summarize '
-                'their folders one by one.')
+                'not of the same options: their mean says nothing. Name the '
+                'option they differ in with --by, or summarize their folders '
+                'one by one.')
     return ours != path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
+from typing import Any
 
 from dept_mm.apis.summary.published import AVERAGE, published_rows
 from dept_mm.apis.summary.runs import DEPT, HALVES, Method
@@ -23,10 +24,14 @@ class Row:
         label (str): Method, difference or source.
         kind (str): 'run', 'delta' or 'published'.
         cells (dict): (column, metric) -> value.
+        method (str): Of a run: the method's name.
+        value (optional): Of a run: that of the option in question.
     """
     label: str
     kind: str
     cells: Mapping[tuple[str, str], Spread]
+    method: str = ''
+    value: Any = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def build_table(protocol: str, shots: int | None,
     Args:
         protocol (str): Its abbreviation, as config names end.
         shots (int, optional): Images per class.
-        methods (Mapping): Name -> runs.
+        methods (Mapping): Label -> runs.
         order (Sequence[str]): Data sets that come first.
         compare_published (bool): Whether to add rows of published tables.
     """
@@ -70,12 +75,13 @@ def build_table(protocol: str, shots: int | None,
     groups = {AVERAGE: averaged} if len(averaged) > 1 else {}
     groups.update({d: [d] for d in datasets})
     rows = []
-    for name in sorted(methods, key=_host_first):
-        rows.append(Row(name, 'run', _cells(methods[name], groups)))
-        host = methods.get(name.removeprefix(DEPT))
-        if name.startswith(DEPT) and host:
-            rows.append(Row(f'{name} - {host.name}', 'delta', _cells(
-                methods[name], groups, host)))
+    for label, method in sorted(methods.items(), key=_host_first):
+        rows.append(Row(label, 'run', _cells(method, groups), method.name,
+                        method.value))
+        host = _host(methods, label) if label.startswith(DEPT) else None
+        if host:
+            rows.append(Row(f'{label} - {host}', 'delta', _cells(
+                method, groups, methods[host])))
     if compare_published:
         for label, cells in published_rows(
                 protocol, shots, {m.method for m in methods.values()},
@@ -89,8 +95,24 @@ def build_table(protocol: str, shots: int | None,
     return Table(title, list(groups), metrics, averaged, rows)
 
 
-def _host_first(name: str) -> tuple[str, bool]:
-    return name.removeprefix(DEPT), name.startswith(DEPT)
+def _host_first(item: tuple[str, Method]) -> tuple:
+    """Hosts before host+DePT, numbers in their order."""
+    name, value = item[1].name, item[1].value
+    number = isinstance(value, (int, float))
+    return (name.removeprefix(DEPT), name.startswith(DEPT), number,
+            value if number else str(value))
+
+
+def _host(methods: Mapping[str, Method], label: str) -> str | None:
+    """Label of the host of a method with DePT: one that was trained alike,
+    perhaps without the option that rows differ in, or zero-shot CLIP."""
+    method = methods[label]
+    aside = [name for name, m in methods.items() if m.aside
+             and m.method == method.method.removeprefix(DEPT)]
+    for name in (label, method.name):
+        if name.removeprefix(DEPT) in methods:
+            return name.removeprefix(DEPT)
+    return aside[0] if len(aside) == 1 else None
 
 
 def _cells(method: Method, groups: Mapping[str, Iterable[str]],
