@@ -87,13 +87,13 @@ class Schedule:
                 self.trouble[run] = str(error)
 
     def _show(self, bar: tqdm) -> None:
-        before = bar.postfix
+        before = bar.n, bar.postfix
         bar.set_postfix(running=len(self._jobs),
                         elsewhere=len(self._elsewhere),
                         failed=self._count('failed'), refresh=False)
         bar.n = len(self.ends)
         # A terminal sees the clock run; a log file, what has changed.
-        if sys.stderr.isatty() or bar.postfix != before:
+        if sys.stderr.isatty() or (bar.n, bar.postfix) != before:
             bar.refresh()
 
     def _cancel(self) -> None:
