@@ -49,7 +49,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     tables = [
-        build_table(*key, methods, dataset_order(), args.compare_published)
+        build_table(*key, methods, dataset_order(), args.compare_published,
+                    args.by)
         for key, methods in group(
             find_results(args.folders), args.by).items()]
     if not tables:

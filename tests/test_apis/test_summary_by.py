@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from dept_mm.apis.summary import build_table, group, plot_curves
+from dept_mm.apis.summary import (
+    build_table,
+    dataset_order,
+    group,
+    plot_curves,
+    render,
+)
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result, write_result
 
@@ -15,22 +21,23 @@ COOP = 'coop_vit-base-p16_16shot'
 DEPT = f'dept-{COOP}'
 
 
-def result(folder, config, seed, base, new, shots=16, options=''):
-    """Write what a run on Pets would, with 100 images in each half."""
+def result(folder, config, seed, base, new, shots=16, options='',
+           dataset='pets'):
+    """Write what a run would, with 100 images in each half."""
     folder.mkdir()
     write_result(folder, dict(
-        config=f'x/{config}_pets-b2n', seed=seed, shots=shots, dataset='pets',
-        recipe=f'{config}{shots}{options}', clip=None,
+        config=f'x/{config}_pets-b2n', seed=seed, shots=shots,
+        dataset=dataset, recipe=f'{config}{shots}{options}', clip=None,
         fingerprint=f'{config}{shots}{options}{seed}',
         settings=dict(model=dict(head=options or dict(type='CLIPHead'))),
-        results=dict(tuned=dict(pets=dict(
+        results=dict(tuned={dataset: dict(
             base=dict(correct=base, total=100),
-            new=dict(correct=new, total=100))))))
+            new=dict(correct=new, total=100))})))
 
 
-def table_by(folder, option):
+def table_by(folder, option, **kwargs):
     (key, methods), = group(find_results([folder]), option).items()
-    return build_table(*key, methods)
+    return build_table(*key, methods, by=option, **kwargs)
 
 
 def cell(table, label, column, metric):
@@ -85,6 +92,26 @@ def test_rows_by_shots(tmp_path):
     for shots in (4, 8, 16):
         label = f'{DEPT}, shots={shots} - {COOP}, shots={shots}'
         assert cell(table, label, 'pets', 'base').mean == 10
+
+
+@pytest.mark.parametrize('option, table, wanted', [
+    ('shots', 'dept_shots', {4: 78.94, 8: 80.73, 16: 83.66}),
+    ('model.head.fusion_weight', 'dept_fusion_weight', {
+        .0: 81.5, .1: 81.97, .3: 82.52, .5: 83.33, .7: 83.66, .9: 83.01,
+        1.: 82.05})])
+def test_published_curves(tmp_path, option, table, wanted):
+    """They are averages of all eleven data sets."""
+    for name in dataset_order():
+        result(tmp_path / name, DEPT, 1, 80, 70, dataset=name,
+               options=dict(fusion_weight=.7))
+    found = table_by(tmp_path, option, compare_published=True)
+    rows = [r for r in found.rows if r.kind == 'published']
+    assert {r.value: r.cells['average', 'base'].mean for r in rows} == wanted
+    assert {r.method for r in rows} == {f'dept-coop ({table})'}
+    assert 'github.com/Koorye/DePT' in render([found], 'markdown')
+    (tmp_path / f'{name}/result.json').unlink()
+    found = table_by(tmp_path, option, compare_published=True)
+    assert {r.kind for r in found.rows} == {'run'}
 
 
 def test_curves(curves, monkeypatch):

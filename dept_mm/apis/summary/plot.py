@@ -63,7 +63,7 @@ def plot_curves(tables: Sequence[Table], path: str | Path, option: str
     for axes, table in zip(grid, tables, strict=True):
         methods: dict[str, list[Row]] = {}
         for row in table.rows:
-            if row.kind == 'run':
+            if row.kind != 'delta':
                 methods.setdefault(row.method, []).append(row)
         for ax, metric in zip(axes, metrics, strict=True):
             for name, rows in methods.items():
@@ -83,8 +83,8 @@ def _curve(ax: Any, name: str, rows: Sequence[Row], key: tuple[str, str]
     if over:
         cells = [row.cells[key] for row in over]
         ax.errorbar([row.value for row in over], [c.mean for c in cells],
-                    yerr=[c.std or 0 for c in cells], marker='o', capsize=2,
-                    label=name)
+                    yerr=[c.std or 0 for c in cells], capsize=2, label=name,
+                    marker='o' if over[0].kind == 'run' else 'x')
     for row in rows:
         if row.value is None:
             ax.axhline(row.cells[key].mean, label=name, linestyle='--',

@@ -66,7 +66,7 @@ def _cell(value: Spread | None, interval: bool, plus_minus: str,
 
 def _sources(table: Table) -> list[str]:
     """Where published rows come from."""
-    labels = [r.label for r in table.rows if r.kind == 'published']
+    labels = [r.method for r in table.rows if r.kind == 'published']
     return [f'{name}: {known["title"]}. {known["source"]}.'
             for name, known in published_tables().items()
             if any(label.endswith(f'({name})') for label in labels)]

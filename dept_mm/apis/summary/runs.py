@@ -88,8 +88,7 @@ def group(results: Mapping[Path, Mapping], by: str | None = None
         if row is None:
             continue
         value = _option(result, by, path)
-        label = name if value is None else (
-            f'{name}, {by.rpartition(".")[2]}={value}')
+        label = row_label(name, by, value)
         same = _check(seen, (protocol, shots, label, result['dataset']), path,
                       result)
         method = table.setdefault(label, Method(name, value))
@@ -102,6 +101,13 @@ def group(results: Mapping[Path, Mapping], by: str | None = None
             zero_shot.sources.add(result['dataset'])
             _add(zero_shot, rows['zero-shot'], 0)
     return {key: table for key, table in tables.items() if table}
+
+
+def row_label(name: str, option: str | None, value: Any) -> str:
+    """Name of a row, with the value of an option if it has one."""
+    if value is None:
+        return name
+    return f'{name}, {option.rpartition(".")[2]}={value}'
 
 
 def _option(result: Mapping, key: str | None, path: Path) -> Any:

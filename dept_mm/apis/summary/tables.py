@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Any
 
 from dept_mm.apis.summary.published import AVERAGE, published_rows
-from dept_mm.apis.summary.runs import DEPT, HALVES, Method
+from dept_mm.apis.summary.runs import DEPT, HALVES, Method, row_label
 from dept_mm.apis.summary.statistics import Spread
 from dept_mm.evaluation import harmonic_mean
 
@@ -24,8 +24,8 @@ class Row:
         label (str): Method, difference or source.
         kind (str): 'run', 'delta' or 'published'.
         cells (dict): (column, metric) -> value.
-        method (str): Of a run: the method's name.
-        value (optional): Of a run: that of the option in question.
+        method (str): The method's name, without the value.
+        value (optional): Of the option in question.
     """
     label: str
     kind: str
@@ -54,7 +54,8 @@ class Table:
 
 def build_table(protocol: str, shots: int | None,
                 methods: Mapping[str, Method], order: Sequence[str] = (),
-                compare_published: bool = False) -> Table:
+                compare_published: bool = False, by: str | None = None
+                ) -> Table:
     """Make the table of one protocol.
 
     Data sets that a model was trained on are left out of the average where
@@ -66,6 +67,7 @@ def build_table(protocol: str, shots: int | None,
         methods (Mapping): Label -> runs.
         order (Sequence[str]): Data sets that come first.
         compare_published (bool): Whether to add rows of published tables.
+        by (str, optional): The option by which methods were grouped.
     """
     datasets = sorted(
         {d for m in methods.values() for d in m.values},
@@ -83,11 +85,12 @@ def build_table(protocol: str, shots: int | None,
             rows.append(Row(f'{label} - {host}', 'delta', _cells(
                 method, groups, methods[host])))
     if compare_published:
-        for label, cells in published_rows(
+        for name, value, cells in published_rows(
                 protocol, shots, {m.method for m in methods.values()},
-                groups, len(averaged)):
-            rows.append(Row(label, 'published', {
-                key: Spread(value) for key, value in cells.items()}))
+                groups, len(averaged), by):
+            rows.append(Row(row_label(name, by, value), 'published', {
+                key: Spread(number) for key, number in cells.items()}, name,
+                value))
     split = any(metric == 'new' for row in rows for _, metric in row.cells)
     metrics = [*HALVES, H, MEAN_H] if split else ['base']
     title = ', '.join([protocol or 'runs']
