@@ -4,7 +4,7 @@ from dept_mm.apis.config import (
     replace_definition,
     set_seed_options,
 )
-from dept_mm.apis.fingerprint import config_fingerprint
+from dept_mm.apis.fingerprint import config_fingerprint, config_settings
 from dept_mm.apis.launch import init_launcher
 from dept_mm.exchange import (
     import_checkpoint,
@@ -13,7 +13,7 @@ from dept_mm.exchange import (
 )
 
 __all__ = [
-    'apply_options', 'config_fingerprint', 'import_checkpoint',
-    'init_launcher', 'load_adapter', 'publish_checkpoint',
-    'replace_definition', 'set_seed_options'
+    'apply_options', 'config_fingerprint', 'config_settings',
+    'import_checkpoint', 'init_launcher', 'load_adapter',
+    'publish_checkpoint', 'replace_definition', 'set_seed_options'
 ]

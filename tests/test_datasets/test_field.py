@@ -10,8 +10,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from dept_mm.apis.summary import build_table, group
 from dept_mm.errors import DeptError
-from dept_mm.evaluation import read_result
+from dept_mm.evaluation import find_results, read_result
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import DATASETS
 from dept_mm.structures import CLIPFeatures, Vocabulary
@@ -164,6 +165,12 @@ def test_equal_names_of_other_data_sets(root, namespace):
                      base_classes=['accordion'], split='test')) == 6
 
 
+def table_of(folder):
+    """What `tools/summarize.py` makes of a run."""
+    (key, methods), = group(find_results([folder])).items()
+    return build_table(*key, methods)
+
+
 @pytest.mark.parametrize('name', [*field.TREES, 'imagenet'])
 def test_base_to_new_run(name, root, small_run, tmp_path):
     cfg = small_run(LEAF + 'caltech101-b2n.py')
@@ -180,6 +187,7 @@ def test_base_to_new_run(name, root, small_run, tmp_path):
     for row in result['results'].values():
         counts, = row.values()
         assert [counts[h]['total'] for h in ('base', 'new')] == [half, half]
+    assert table_of(tmp_path).columns == [name]
 
 
 @pytest.mark.parametrize('method', ['dept/dept-coop', 'coop/coop'])
@@ -195,6 +203,7 @@ def test_one_to_many_run(method, protocol, others, total, root, small_run,
     for row in read_result(tmp_path)['results'].values():
         assert list(row) == ['imagenet', *others]
         assert [c['base']['total'] for c in row.values()] == [12, *total]
+    assert table_of(tmp_path).averaged == sorted(others)
     log, = (path.read_text() for path in tmp_path.glob('*/*.log'))
     table = log[log.index('Top-1 accuracy'):].splitlines()[1:]
     assert table[0].split() == ['all']

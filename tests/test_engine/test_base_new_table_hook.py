@@ -7,7 +7,11 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis import config_fingerprint, set_seed_options
+from dept_mm.apis import (
+    config_fingerprint,
+    config_settings,
+    set_seed_options,
+)
 from dept_mm.apis._cli import cache_features
 from dept_mm.datasets import CSVDataset, DrawnShapes, SeededDataset
 from dept_mm.engine.run_record import dataset_name, images_hash
@@ -78,6 +82,8 @@ def test_what_the_run_was(small_run, tmp_path):
     assert [found[key] for key in ('config', 'dataset', 'seed', 'shots')] == [
         'dept/quickstart', 'shapes', 3, 2]
     assert found['fingerprint'] == config_fingerprint(cfg)
+    assert found['settings'] == config_settings(cfg)
+    assert found['settings']['train_cfg']['max_epochs'] == 1
     assert found['versions']['torch'] == torch.__version__
     assert found['clip']['sha256'] == runner.model.backbone.clip.digest
     assert found['seconds']['train'] > 0 < found['seconds']['evaluation']

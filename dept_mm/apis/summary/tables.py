@@ -110,11 +110,11 @@ def _host(methods: Mapping[str, Method], label: str) -> str | None:
     """Label of the host of a method with DePT: one that was trained alike,
     perhaps without the option that rows differ in, or zero-shot CLIP."""
     method = methods[label]
-    aside = [name for name, m in methods.items() if m.aside
-             and m.method == method.method.removeprefix(DEPT)]
     for name in (label, method.name):
         if name.removeprefix(DEPT) in methods:
             return name.removeprefix(DEPT)
+    aside = [name for name, m in methods.items() if m.aside
+             and m.method == method.method.removeprefix(DEPT)]
     return aside[0] if len(aside) == 1 else None
 
 
