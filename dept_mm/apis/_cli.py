@@ -2,6 +2,7 @@
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch.distributed import DistError
 
 from dept_mm._files import check_writable
 from dept_mm.apis.config import (
@@ -154,13 +156,24 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except DeptError as error:
-        sys.exit(f'error: {error}')
+        # torch puts the traceback of a loader's worker into the message.
+        text = re.split(r'\ndept_mm\.errors\.\w+: ', str(error))[-1]
+        sys.exit(f'error: {text.strip()}')
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         sys.exit(f'error: {error}. Make room there, or give another folder '
                  'with --work-dir; a run that has saved a checkpoint goes on '
                  'with --resume.')
+    except RuntimeError as error:
+        # gloo has no error type of its own.
+        if not isinstance(error, DistError) and 'gloo' not in str(error):
+            raise
+        sys.exit('error: another process of this run is gone or no longer '
+                 'answers, so this one ends, too. What that one said last '
+                 'tells why; it may have been killed for want of memory. A '
+                 'run that has saved a checkpoint goes on with --resume. '
+                 f'({error})')
 
 
 def build_runner(cfg: Config) -> Runner:
