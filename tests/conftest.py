@@ -59,6 +59,8 @@ NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 def pytest_addoption(parser):
     parser.addoption('--mutations', type=int, default=300,
                      help='damaged adapter files to try, e.g. 10000')
+    parser.addoption('--kills', type=int, default=5,
+                     help='how often the soak kills a run, e.g. 30')
 
 
 @pytest.fixture(autouse=True)
