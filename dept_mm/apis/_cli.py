@@ -23,6 +23,19 @@ from dept_mm.apis.config import (
 from dept_mm.errors import DeptError
 
 
+class OptionsAction(DictAction):
+    """MMEngine's ``KEY=VALUE``, with its faults as a ``DeptError``."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        # It asserts, or cannot split.
+        except (ValueError, AssertionError, RecursionError) as error:
+            raise DeptError(f'{option_string} {" ".join(values)[:200]}: '
+                            f'{str(error)[:200]}. Write KEY=VALUE, and lists '
+                            'as KEY="[A,B]".') from error
+
+
 def common_parser(description: str) -> argparse.ArgumentParser:
     """Make a parser of the options both tools have."""
     parser = argparse.ArgumentParser(description=description)
@@ -68,7 +81,7 @@ def add_config_options(parser: argparse.ArgumentParser,
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help='change the config; `clip.*` and `dataset.*` reach every place '
         'that refers to them. Lists: key="[a,b]" or key=a,b')
