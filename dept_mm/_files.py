@@ -48,3 +48,17 @@ def check_writable(folder: str | os.PathLike, remedy: str) -> None:
     except OSError as error:
         raise DeptError(f'{folder.absolute()} cannot be written to '
                         f'({error}). {remedy}') from error
+
+
+def read_lines(path: str | os.PathLike) -> list[str]:
+    """The lines of a text file, without the spaces around them.
+
+    Raises:
+        DeptError: If it is no text in utf-8.
+    """
+    try:
+        return [line.strip()
+                for line in Path(path).read_text('utf-8').split('\n')]
+    except UnicodeDecodeError as error:
+        raise DeptError(f'{path} is no text file in utf-8: {error}.'
+                        ) from error

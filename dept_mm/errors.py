@@ -8,3 +8,7 @@ class DeptError(ValueError):
     A ``ValueError``, so that code which does not know this package still
     catches it.
     """
+
+
+class UnreadableImage(DeptError):
+    """A file that is there, but gives no image."""

@@ -1,5 +1,9 @@
 """Small parts that many tests are built of."""
 import json
+import os
+import pickle
+import random
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -58,8 +62,8 @@ NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 
 
 def pytest_addoption(parser):
-    parser.addoption('--mutations', type=int, default=300,
-                     help='damaged adapter files to try, e.g. 10000')
+    parser.addoption('--kills', type=int, default=5,
+                     help='how often the soak kills a run, e.g. 30')
 
 
 @pytest.fixture(autouse=True)
@@ -163,3 +167,73 @@ def small_run(clip, tmp_path):
         return cfg
 
     return make
+
+
+class Harmful:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ('harm', )
+
+
+PAYLOADS = (pickle.dumps(Harmful()), b"__import__('os').mkdir('harm')")
+# What a list or a dict may hold in place of what it should.
+ODD = (None, True, -1, 1.5, float('nan'), 10**30, '', '\0', '\ud800',
+       'x' * 5000, "__import__('os').mkdir('harm')", [], {}, [[]], {'a': 1})
+
+
+def mutated(data, rng):
+    """The bytes with one of several accidents, or an attack."""
+    data = bytearray(data)
+    start = rng.randrange(len(data))
+    size = rng.choice((1, 8, 64, 1000))
+    match rng.randrange(8):
+        case 0:
+            del data[start:]
+        case 1:
+            data[start] ^= 1 << rng.randrange(8)
+        case 2:
+            data[start:start + size] = rng.randbytes(size)
+        case 3:
+            data[start:start] = rng.randbytes(size)
+        case 4:
+            del data[start:start + size]
+        case 5:
+            data[rng.randrange(min(8, len(data)))] = rng.randrange(256)
+        case 6:
+            data[start:start + size] = data[:size]
+        case 7:
+            data[start:start] = rng.choice(PAYLOADS)
+    return bytes(data)
+
+
+def twisted(value, rng):
+    """A value of JSON types with something odd in some place."""
+    value = deepcopy(value)
+    node, key = [value], 0
+    while isinstance(node[key], (list, dict)) and node[key] and (
+            rng.random() < .8):
+        node = node[key]
+        key = rng.choice(list(node) if isinstance(node, dict)
+                         else range(len(node)))
+    if isinstance(node, dict) and rng.random() < .2:
+        key = rng.choice(('type', '_scope_', 'x', ''))
+    node[key] = rng.choice(ODD)
+    return value
+
+
+@pytest.fixture(params=[300, pytest.param(10_000, marks=pytest.mark.soak)])
+def fuzz(request, tmp_path, monkeypatch):
+    """A function that gives many mutations of some bytes, or of a value of
+    JSON types; nothing in them may be executed."""
+    monkeypatch.chdir(tmp_path)
+
+    def mutations(*originals):
+        rng = random.Random(0)
+        for _ in range(request.param):
+            original = rng.choice(originals)
+            yield (mutated if isinstance(original, bytes) else twisted)(
+                original, rng)
+
+    yield mutations
+    assert not (tmp_path / 'harm').exists()

@@ -3,7 +3,7 @@
     python tools/explain.py CONFIG [--classes cat dog ...] [--json]
 
 It prints which tokens each tower sees, what is learned, learning rates over
-the epochs, steps, memory and arithmetic.
+the epochs, steps, memory, arithmetic and the size of files.
 """
 import argparse
 import json

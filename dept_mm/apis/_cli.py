@@ -2,6 +2,7 @@
 import argparse
 import errno
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch.distributed import DistError
 
 from dept_mm._files import check_writable
 from dept_mm.apis.config import (
@@ -19,6 +21,19 @@ from dept_mm.apis.config import (
     set_seed_options,
 )
 from dept_mm.errors import DeptError
+
+
+class OptionsAction(DictAction):
+    """MMEngine's ``KEY=VALUE``, with its faults as a ``DeptError``."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        # It asserts, or cannot split.
+        except (ValueError, AssertionError, RecursionError) as error:
+            raise DeptError(f'{option_string} {" ".join(values)[:200]}: '
+                            f'{str(error)[:200]}. Write KEY=VALUE, and lists '
+                            'as KEY="[A,B]".') from error
 
 
 def common_parser(description: str) -> argparse.ArgumentParser:
@@ -66,7 +81,7 @@ def add_config_options(parser: argparse.ArgumentParser,
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionsAction,
         metavar='KEY=VALUE',
         help='change the config; `clip.*` and `dataset.*` reach every place '
         'that refers to them. Lists: key="[a,b]" or key=a,b')
@@ -154,13 +169,24 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except DeptError as error:
-        sys.exit(f'error: {error}')
+        # torch puts the traceback of a loader's worker into the message.
+        text = re.split(r'\ndept_mm\.errors\.\w+: ', str(error))[-1]
+        sys.exit(f'error: {text.strip()}')
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         sys.exit(f'error: {error}. Make room there, or give another folder '
                  'with --work-dir; a run that has saved a checkpoint goes on '
                  'with --resume.')
+    except RuntimeError as error:
+        # gloo has no error type of its own.
+        if not isinstance(error, DistError) and 'gloo' not in str(error):
+            raise
+        sys.exit('error: another process of this run is gone or no longer '
+                 'answers, so this one ends, too. What that one said last '
+                 'tells why; it may have been killed for want of memory. A '
+                 'run that has saved a checkpoint goes on with --resume. '
+                 f'({error})')
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -34,6 +34,9 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
         options (dict, optional): Dotted keys and values, as ``--cfg-options``
             gives them.
 
+    Raises:
+        DeptError: If an option does not fit the config.
+
     Examples:
         >>> cfg = Config(dict(clip=dict(name='RN50'),
         ...                   model=dict(clip=dict(name='RN50'))))
@@ -42,11 +45,16 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
         'ViT-B-16'
     """
     options = dict(options or {})
-    for name, changes in _split_by_definition(cfg, options).items():
-        # All copies are found before the first one changes.
-        for place in list(_find_copies(cfg, name)):
-            _merge(place, changes)
-    cfg.merge_from_dict(options)
+    try:
+        for name, changes in _split_by_definition(cfg, options).items():
+            # All copies are found before the first one changes.
+            for place in list(_find_copies(cfg, name)):
+                _merge(place, changes)
+        cfg.merge_from_dict(options)
+    # Whatever MMEngine says to a key that leads nowhere.
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DeptError(f'The options {list(options)} do not fit the config: '
+                        f'{str(error)[:300]}') from error
 
 
 def replace_definition(cfg: Config, name: str, new: dict) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from dept_mm._files import read_lines
 from dept_mm.errors import DeptError
 
 
@@ -41,18 +42,16 @@ def read_class_file(path: str) -> dict[str, str]:
         path (str): A text file with lines ``IDENTITY CLASS NAME``.
     """
     names: dict[str, str] = {}
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            key, _, name = line.strip().partition(' ')
-            if not name.strip():
-                raise DeptError(f'{path}, line {number}: {line.strip()!r} is '
-                                'not an identity, a space and a class name.')
-            if key in names:
-                raise DeptError(f'{path}, line {number}: {key!r} is there '
-                                'twice.')
-            names[key] = name.strip()
+    for number, line in enumerate(read_lines(path), 1):
+        if not line:
+            continue
+        key, _, name = line.partition(' ')
+        if not name.strip():
+            raise DeptError(f'{path}, line {number}: {line!r} is not an '
+                            'identity, a space and a class name.')
+        if key in names:
+            raise DeptError(f'{path}, line {number}: {key!r} is there twice.')
+        names[key] = name.strip()
     return names
 
 

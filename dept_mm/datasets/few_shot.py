@@ -9,7 +9,7 @@ from numbers import Integral
 from mmengine.logging import print_log
 from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
 
-from dept_mm.errors import DeptError
+from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.structures.vocabulary import Vocabulary
 
 from ._class_names import base_of
@@ -22,6 +22,7 @@ from .splits import (
     draw_shots,
     group_by_label,
 )
+from .unreadable import every_unreadable, substitute
 
 __all__ = ['FewShotDataset', 'Item', 'Splits', 'draw_shots']
 
@@ -134,7 +135,25 @@ class FewShotDataset(BaseDataset):
 
     def __getitem__(self, idx: int) -> dict:
         """One sample through the pipeline, whose random choices follow
-        from seed, epoch and index where an ``EpochSampler`` gives it."""
+        from seed, epoch and index where an ``EpochSampler`` gives it.
+
+        In training, another image of the class stands for one that cannot
+        be read, see :mod:`dept_mm.datasets.unreadable`.
+
+        Raises:
+            DeptError: In testing, if an image cannot be read; it names all.
+        """
+        try:
+            return self._load(idx)
+        except UnreadableImage as error:
+            infos = [self.get_data_info(i) for i in range(len(self))]
+            paths = [info['img_path'] for info in infos]
+            if self.split != 'train' or self.test_mode:
+                raise every_unreadable(paths, self._load) from error
+            labels = [info['gt_label'] for info in infos]
+            return substitute(idx, labels, self._load, paths[idx])
+
+    def _load(self, idx: int) -> dict:
         with seeded(idx) as idx:
             return super().__getitem__(idx)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
+from dept_mm._files import read_lines
 from dept_mm.errors import DeptError
 from dept_mm.registry import DATASETS
 
@@ -99,8 +100,7 @@ class PathPatternDataset(FewShotDataset):
             path = osp.join(self.data_root, name)
             if not osp.isfile(path):
                 raise self.not_found(f'List of {split} images', path)
-            with open(path, encoding='utf-8') as file:
-                yield split, (x.strip() for x in file if x.strip())
+            yield split, filter(None, read_lines(path))
 
     def _match(self, entries: Iterable[str]) -> Iterable[tuple[str, str]]:
         """Raw class and path of every entry."""

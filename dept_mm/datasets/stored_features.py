@@ -7,8 +7,10 @@ from typing import Any
 from mmpretrain.datasets import PackInputs
 from torch import Tensor
 
-from dept_mm.errors import DeptError
+from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import DATASETS
+
+from .unreadable import substitute
 
 
 @DATASETS.register_module()
@@ -16,7 +18,8 @@ class StoredFeatures:
     """Samples of a data set whose inputs are features ``(D, )``.
 
     Labels, paths and metainfo are the data set's; its images are neither
-    loaded nor augmented.
+    loaded nor augmented. A row of nan stands for an image that could not be
+    read, which another one of its class replaces, as in training on images.
 
     Args:
         dataset (dict | Dataset): The data set.
@@ -40,6 +43,8 @@ class StoredFeatures:
         if wrong or not self.views:
             raise DeptError(f'StoredFeatures: {len(self.infos)} images, but '
                             f'features of {sorted(wrong) or "none"}.')
+        # Every value of a row: one alone would be an overflow in fp16.
+        self.readable = [(~view.isnan()).any(1) for view in self.views]
         for info in self.infos:  # an image in memory stays where it is
             info.pop(self.pack.input_key, None)
 
@@ -56,9 +61,19 @@ class StoredFeatures:
         return len(self.infos)
 
     def __getitem__(self, idx: int) -> dict:
-        view = self.views[getattr(idx, 'epoch', 0) % len(self.views)]
-        return self.pack(dict(self.infos[idx],
-                              **{self.pack.input_key: view[int(idx)]}))
+        try:
+            return self._load(idx)
+        except UnreadableImage:
+            labels = [info['gt_label'] for info in self.infos]
+            return substitute(idx, labels, self._load,
+                              self.infos[idx]['img_path'])
+
+    def _load(self, idx: int) -> dict:
+        view = getattr(idx, 'epoch', 0) % len(self.views)
+        if not self.readable[view][int(idx)]:
+            raise UnreadableImage(self.infos[idx]['img_path'])
+        return self.pack(dict(self.infos[idx], **{
+            self.pack.input_key: self.views[view][int(idx)]}))
 
 
 def sample_infos(dataset: Any) -> Iterator[dict]:

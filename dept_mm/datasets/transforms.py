@@ -11,7 +11,7 @@ from mmengine import fileio
 from mmpretrain.datasets.transforms import RandomResizedCrop, ResizeEdge
 from PIL import Image
 
-from dept_mm.errors import DeptError
+from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import TRANSFORMS
 
 
@@ -33,7 +33,8 @@ class LoadRGBImage(BaseTransform):
             ``mmengine.fileio``. Defaults to None.
 
     Raises:
-        DeptError: If the file is missing or cannot be read.
+        DeptError: If the file is missing.
+        UnreadableImage: If it cannot be read.
     """
 
     def __init__(self, backend_args: dict | None = None) -> None:
@@ -55,14 +56,20 @@ class LoadRGBImage(BaseTransform):
             raise DeptError(
                 f'Image not found: {osp.abspath(path)}. Check data_root and '
                 'data_prefix of the data set.') from error
+        except OSError as error:  # a broken disk, say
+            raise self._unreadable(path, error) from error
         try:
             with Image.open(io.BytesIO(data)) as image:
                 rgb = np.asarray(image.convert('RGB'))
         # PIL's decoders raise what they like: OSError, SyntaxError, ...
         except Exception as error:
-            raise DeptError(f'Image cannot be read: {osp.abspath(path)} '
-                            f'({error}).') from error
+            raise self._unreadable(path, error) from error
         return np.ascontiguousarray(rgb[..., ::-1])
+
+    @staticmethod
+    def _unreadable(path: str, error: Exception) -> UnreadableImage:
+        return UnreadableImage(
+            f'Image cannot be read: {osp.abspath(path)} ({error}).')
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(backend_args={self.backend_args})'

@@ -2,6 +2,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,8 +12,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from dept_mm.engine.checkpoint_files import fault
+
 ROOT = Path(__file__).parents[2]
-KILLS = 5
+EPOCHS_PER_KILL = 12
 CONFIG = f"""
 _base_ = '{ROOT}/configs/dept/quickstart.py'
 train_dataloader = dict(dataset=dict(num_shots=1, pipeline=[
@@ -20,7 +23,7 @@ train_dataloader = dict(dataset=dict(num_shots=1, pipeline=[
     dict(type='CLIPRandomResizedCrop', clip=_base_.clip),
     dict(type='PackInputs')]))
 val_dataloader = dict(dataset=dict(indices=16))
-train_cfg = dict(max_epochs=60, val_interval=20)
+train_cfg = dict(max_epochs=%d, val_interval=20)
 param_scheduler = [dict(type='CosineAnnealingLR', T_max=60)]
 custom_hooks = [dict(type='GaussianPromptAveragingHook', mean=30, std=10)]
 """
@@ -29,25 +32,23 @@ custom_hooks = [dict(type='GaussianPromptAveragingHook', mean=30, std=10)]
 @pytest.fixture
 def start(tmp_path, clip):
     """Starts the tool in a work dir."""
-    config = tmp_path / 'config.py'
-    config.write_text(CONFIG)
-
-    def popen(work_dir, *args, processes=1):
-        tool = [sys.executable]
+    def popen(work_dir, *args, processes=1, epochs=60):
+        config = tmp_path / 'config.py'
+        config.write_text(CONFIG % epochs)
+        tool = [sys.executable, 'tools/train.py', config]
         if processes > 1:
-            tool += ['-m', 'torch.distributed.run', '--standalone',
-                     f'--nproc_per_node={processes}']
-            args = *args, '--launcher', 'pytorch'
-        command = [
-            *tool, 'tools/train.py', str(config), '--work-dir',
-            str(work_dir), *args, '--cfg-options', f'clip.name={clip["name"]}',
-            'clip.pretrained=random']
+            tool = ['bash', 'tools/dist_train.sh', config, str(processes)]
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = str(free.getsockname()[1])
+        command = [*tool, '--work-dir', work_dir, *args, '--cfg-options',
+                   f'clip.name={clip["name"]}', 'clip.pretrained=random']
         with open(tmp_path / f'{work_dir.name}.log', 'a') as log:
             return subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log,
                 start_new_session=True,
-                env=dict(os.environ, PYTHONPATH=str(ROOT),
-                         OMP_NUM_THREADS='1'))
+                env=dict(os.environ, PYTHONPATH=str(ROOT), PORT=port,
+                         PYTHON=sys.executable, OMP_NUM_THREADS='1'))
 
     return popen
 
@@ -56,33 +57,39 @@ def saved(work_dir):
     return {path.name for path in work_dir.glob('epoch_*.pth')}
 
 
-def result(work_dir):
-    state = torch.load(work_dir / 'epoch_60.pth', weights_only=True)
+def result(work_dir, epochs=60):
+    state = torch.load(work_dir / f'epoch_{epochs}.pth', weights_only=True)
     return save(state['state_dict']), repr(state['optimizer'])
 
 
+def wait_for(run, condition):
+    while not condition() and run.poll() is None:
+        time.sleep(.01)
+
+
 @pytest.mark.soak
-def test_killed_again_and_again(start, tmp_path):
+def test_killed_again_and_again(start, tmp_path, pytestconfig):
+    total = pytestconfig.getoption('--kills')
+    epochs = EPOCHS_PER_KILL * total
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    assert start(whole).wait(timeout=600) == 0
+    assert start(whole, epochs=epochs).wait(timeout=1200) == 0
     rng, kills = random.Random(0), 0
     while True:
         before = saved(parts)
-        run = start(parts, '--resume')
-        if kills == KILLS:
-            assert run.wait(timeout=600) == 0
+        run = start(parts, '--resume', epochs=epochs)
+        if kills == total:
+            assert run.wait(timeout=1200) == 0
             break
-        while saved(parts) == before and run.poll() is None:
-            time.sleep(.01)
+        wait_for(run, lambda before=before: saved(parts) != before)
         time.sleep(rng.random())
         assert run.poll() is None, (tmp_path / 'parts.log').read_text()
         run.kill()
         run.wait()
         kills += 1
     log = (tmp_path / 'parts.log').read_text()
-    assert log.count('resumed epoch') == KILLS
-    assert result(parts) == result(whole)
-    assert saved(parts) >= {'epoch_59.pth', 'epoch_60.pth'}
+    assert log.count('resumed epoch') == total
+    assert result(parts, epochs) == result(whole, epochs)
+    assert saved(parts) >= {f'epoch_{epochs - 1}.pth', f'epoch_{epochs}.pth'}
     assert not list(parts.glob('*.tmp'))
 
 
@@ -92,8 +99,7 @@ def test_two_processes_stop_and_go_on(start, tmp_path):
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     assert start(whole, processes=2).wait(timeout=600) == 0
     run = start(parts, processes=2)
-    while 'epoch_5.pth' not in saved(parts) and run.poll() is None:
-        time.sleep(.01)
+    wait_for(run, lambda: 'epoch_5.pth' in saved(parts))
     os.killpg(run.pid, signal.SIGTERM)
     assert run.wait(timeout=60) != 0
     log = (tmp_path / 'parts.log').read_text()
@@ -101,3 +107,26 @@ def test_two_processes_stop_and_go_on(start, tmp_path):
     assert 'epoch_60.pth' not in saved(parts)
     assert start(parts, '--resume', processes=2).wait(timeout=600) == 0
     assert result(parts) == result(whole)
+
+
+def rank_of(pid):
+    """The rank of a process that torchrun started."""
+    variables = Path(f'/proc/{pid}/environ').read_bytes().split(b'\0')
+    return next(int(v[5:]) for v in variables if v.startswith(b'RANK='))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('rank', [0, 1])
+def test_process_that_dies_ends_the_others(start, tmp_path, rank):
+    run = start(tmp_path / 'run', processes=2, epochs=10_000)
+    wait_for(run, lambda: 'epoch_2.pth' in saved(tmp_path / 'run'))
+    children = Path(f'/proc/{run.pid}/task/{run.pid}/children')
+    pids = {rank_of(pid): int(pid) for pid in children.read_text().split()}
+    os.kill(pids[rank], signal.SIGKILL)
+    assert run.wait(timeout=60) != 0
+    assert not Path(f'/proc/{pids[1 - rank]}').exists()
+    log = (tmp_path / 'run.log').read_text()
+    assert 'error: another process of this run is gone' in log
+    assert '--resume' in log
+    last = Path((tmp_path / 'run/last_checkpoint').read_text())
+    assert fault(last) is None

@@ -67,11 +67,12 @@ def same(one, two):
 def run(small_run, tmp_path):
     """Three epochs of DePT with random crops, averaged, with noise; killed
     before an epoch (if any); validated in between."""
-    def train(work_dir, dies=None, resume=False, workers=0):
+    def train(work_dir, dies=None, resume=False, workers=0,
+              persistent=False):
         cfg = small_run(**{
             'train_cfg.max_epochs': 3, 'val_dataloader.dataset.indices': 4,
             'train_dataloader.num_workers': workers,
-            'train_dataloader.persistent_workers': workers > 0})
+            'train_dataloader.persistent_workers': persistent})
         cfg.train_dataloader.dataset.pipeline = [
             dict(type='LoadRGBImage'),
             dict(type='CLIPRandomResizedCrop', clip=cfg.clip),
@@ -93,12 +94,13 @@ def run(small_run, tmp_path):
     return train
 
 
-@pytest.mark.parametrize('workers', [0, 2])
-def test_resumed_is_uninterrupted(run, workers):
-    whole = run('whole', workers=workers)
-    assert not run('parts', dies=2, workers=workers).exists()
+@pytest.mark.parametrize('options', [
+    dict(), dict(workers=2), dict(workers=2, persistent=True)], ids=str)
+def test_resumed_is_uninterrupted(run, options):
+    whole = run('whole', **options)
+    assert not run('parts', dies=2, **options).exists()
     torch.rand(3), np.random.rand(3), random.random()  # another process
-    resumed = run('parts', resume=True, workers=workers)
+    resumed = run('parts', resume=True, **options)
     assert same(bits(whole), bits(resumed))
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.runner import Runner
 
-from dept_mm.apis import apply_options
+from dept_mm.apis import apply_options, publish_checkpoint
 from dept_mm.apis.explain import explain, report, stand_in, without_weights
 from dept_mm.errors import DeptError
 
@@ -138,3 +139,14 @@ def test_the_tool(tmp_path):
     assert facts['model']['clip'] == 'builtin:demo_clip'
     assert facts['training']['classes'] == 1
     assert not list(tmp_path.iterdir())  # no work dir, no logs
+
+
+def test_files_are_as_large_as_those_of_a_run(small_run, tmp_path):
+    cfg = small_run()
+    found = explain(small_run())['training']['files']
+    Runner.from_cfg(cfg).train()
+    path = tmp_path / 'epoch_1.pth'
+    adapter = publish_checkpoint(path, tmp_path / 'mine').stat().st_size
+    assert found['adapter'] == pytest.approx(adapter, rel=.1)
+    # Logs, states of schedulers and the like: of any model as many.
+    assert 0 < path.stat().st_size - found['checkpoint'] < 40_000

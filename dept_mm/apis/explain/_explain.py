@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from dept_mm.apis.explain._cost import evaluation, training_step
 from dept_mm.apis.explain._data import build_loader, readable_data
+from dept_mm.apis.explain._files import file_sizes
 from dept_mm.apis.explain._layout import token_layout
 from dept_mm.apis.explain._parameters import parameter_table
 from dept_mm.apis.explain._schedule import Rehearsal
@@ -134,7 +135,8 @@ def _training(model: nn.Module, loader: DataLoader, cfg: Config,
         accumulate=getattr(run.optim_wrapper, '_accumulative_counts', 1),
         classes=(len(model.backbone.vocabulary.base) if _scores(model)
                  else None),
-        groups=groups, flop=cost, memory=memory)
+        groups=groups, flop=cost, memory=memory,
+        files=file_sizes(model, run, cfg))
 
 
 def _evaluation(model: nn.Module, loader: DataLoader) -> dict:

@@ -186,6 +186,11 @@ def _cost(training: dict | None) -> Iterator[str]:
            'without what passes through')
     for part, size in memory.items():
         yield f'  {part:24s}{_bytes(size):>12s}'
+    if training['files']:
+        yield ''
+        yield 'FILES  of ' + ', '.join(
+            f'{what} {size / 1000:,.0f} KB'
+            for what, size in training['files'].items())
 
 
 def _evaluation(evaluation: dict | None) -> Iterator[str]:

@@ -93,16 +93,19 @@ class Rehearsal(Runner):
                 found.append(list(zip(first, last, strict=True)))
         return found
 
-    def state_bytes(self) -> int:
-        """Bytes that the optimiser keeps between steps, by taking one on
-        copies of the parameters."""
+    def optimizer_after_a_step(self) -> torch.optim.Optimizer:
+        """A copy that has taken one step, on copies of the parameters."""
         optimizer = copy.deepcopy(self.optim_wrapper.optimizer)
         for group in optimizer.param_groups:
             for p in group['params']:
                 p.grad = torch.zeros_like(p)
         optimizer.step()
+        return optimizer
+
+    def state_bytes(self) -> int:
+        """Bytes that the optimiser keeps between steps."""
         return sum(v.numel() * v.element_size()
-                   for state in optimizer.state.values()
+                   for state in self.optimizer_after_a_step().state.values()
                    for v in state.values() if isinstance(v, torch.Tensor))
 
 

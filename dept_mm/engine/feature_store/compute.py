@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from dept_mm._machine import num_cores
 from dept_mm.datasets import SeededDataset
 from dept_mm.datasets.stored_features import packer
+from dept_mm.datasets.unreadable import marks
 from dept_mm.engine.feature_store.view import View
 from dept_mm.errors import DeptError
 
@@ -31,7 +32,8 @@ def compute_features(view: View, model: Any,
             ``FeatureStoreHook``.
 
     Returns:
-        Tensor: ``(N, D)`` on the CPU, in the tower's own precision.
+        Tensor: ``(N, D)`` on the CPU, in the tower's own precision; nan for
+        an image that cannot be read.
     """
     loader, own = view.loader, view.loader.dataset
     pack, indices = packer(own), view.indices
@@ -52,6 +54,8 @@ def compute_features(view: View, model: Any,
             _check_label(sample, pack(own.get_data_info(i)))
         images = model.data_preprocessor(batch)['inputs']
         parts.append(model.backbone.clip.encode_image(images).cpu())
+        replaced = [mark is not None for mark in marks(batch)]
+        parts[-1][torch.tensor(replaced)] = torch.nan
         done += len(images)
         now = time.time()
         if now - last > LOG_SECONDS or done == len(indices):

@@ -15,11 +15,13 @@ from dept_mm.engine.hooks.resume_hook import ResumeHook
 from dept_mm.engine.hooks.share_classes_hook import ShareClassesHook
 from dept_mm.engine.hooks.stop_signal_hook import StopSignalHook
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
+from dept_mm.engine.hooks.unreadable_images_hook import UnreadableImagesHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
     'AtomicCheckpointHook', 'BaseNewTableHook', 'CostHook', 'DivergenceHook',
     'EpochSeedHook', 'FeatureStoreHook', 'GaussianPromptAveragingHook',
     'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'ResumeHook',
-    'ShareClassesHook', 'StopSignalHook', 'TipAdapterHook', 'VocabularyHook'
+    'ShareClassesHook', 'StopSignalHook', 'TipAdapterHook',
+    'UnreadableImagesHook', 'VocabularyHook'
 ]

@@ -13,6 +13,9 @@ from dept_mm.registry import HOOKS
 
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), torch.Tensor,
           torch.Size, torch.dtype, torch.device)
+# Of each logged value: more than any window it is averaged over. All of them
+# would outgrow what was learned; they are in the run's scalars.json.
+KEPT = 100
 _BUFFER_KEYS = {'log_history', 'count_history', 'max_length'}
 
 
@@ -23,7 +26,8 @@ class PlainCheckpointHook(Hook):
     MMEngine stores the message hub's ``HistoryBuffer`` objects and numpy
     scalars, which ``torch.load`` refuses by default since torch 2.6, so that
     a run could not be resumed. This hook writes lists, dicts, numbers, strings
-    and tensors only, and rebuilds the buffers when a checkpoint is loaded.
+    and tensors only, of each buffer the newest, and rebuilds the buffers when
+    a checkpoint is loaded.
 
     Weights (keys that end in ``state_dict``) are left alone. Anything else
     that has no plain form is dropped with a warning that says where it was.
@@ -105,7 +109,8 @@ def to_plain(value: Any, where: str = 'value') -> Any:
 
 
 def _from_buffer(buffer: HistoryBuffer) -> dict[str, Any]:
-    log, count = (torch.from_numpy(array.copy()) for array in buffer.data)
+    log, count = (torch.from_numpy(array[-KEPT:].copy())
+                  for array in buffer.data)
     return dict(
         log_history=log, count_history=count, max_length=buffer.max_length)
 

@@ -13,12 +13,18 @@ from mmengine.logging import print_log
 from torch import nn
 
 from dept_mm.errors import DeptError
+from dept_mm.models.clip.foreign_weights import load_foreign
 from dept_mm.models.clip.frozen_clip import (
     FrozenCLIP,
     dtype_beside,
     weights_digest,
 )
-from dept_mm.models.clip.spec import architecture, clip_spec, model_name
+from dept_mm.models.clip.spec import (
+    architecture,
+    clip_spec,
+    model_name,
+    weights_path,
+)
 
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'pure_fp16')
 RANDOM = 'random'
@@ -35,10 +41,11 @@ def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
         clip (Mapping | FrozenCLIP): An instance is returned as it is. Of a
             config, ``name`` is an open_clip architecture, ``hf-hub:ORG/NAME``,
             ``local-dir:FOLDER`` or ``builtin:demo_clip``; ``pretrained`` is
-            an open_clip tag or a weights file (an OpenAI archive, too), for
-            names without a scheme, or ``'random'`` for random weights that
-            are the same in every run; ``precision`` is ``'fp32'`` (default),
-            ``'fp16'`` or ``'bf16'`` for the frozen weights, or
+            an open_clip tag, or a file of weights: an OpenAI archive,
+            open_clip's, MMPretrain's, or Hugging Face's (or its folder), or
+            ``'random'`` for random weights that are the same in every run; a
+            name with a scheme needs none; ``precision`` is ``'fp32'``
+            (default), ``'fp16'`` or ``'bf16'`` for the frozen weights, or
             ``'pure_fp16'``, where what is learned is kept in fp16 as well.
 
     Raises:
@@ -113,15 +120,17 @@ def _load(clip: Mapping) -> nn.Module:
     try:
         if pretrained == RANDOM:
             return _create(clip, 'fp32', load_weights=False)
-        if pretrained and _is_torchscript(pretrained):
+        if path := weights_path(clip):
             model = _create(clip, 'fp32', load_weights=False)
-            _load_torchscript(model, pretrained)
+            _load_path(model, clip, path)
             return model
         if ':' in model_name(clip):  # the place itself holds the weights
             pretrained = None
         return _create(clip, 'fp32', pretrained=pretrained,
                        require_pretrained=True)
-    except (RuntimeError, OSError) as error:
+    except DeptError:
+        raise
+    except Exception as error:  # whatever a file from anybody leads to
         raise DeptError(
             f'CLIP {clip["name"]!r} with pretrained={pretrained!r} cannot be '
             f'loaded: {error} (pretrained={RANDOM!r} gives random weights.)'
@@ -145,15 +154,23 @@ def _cast(clip: Mapping, model: nn.Module, precision: str) -> nn.Module:
     return low
 
 
-def _is_torchscript(path: str) -> bool:
+def _load_path(model: nn.Module, clip: Mapping, path: Path) -> None:
+    """Load weights in whichever layout they are."""
+    if _is_torchscript(path):
+        _load_torchscript(model, path)
+    elif not load_foreign(model, clip, path):
+        open_clip.load_checkpoint(model, str(path))
+
+
+def _is_torchscript(path: Path) -> bool:
     """Whether a file is a TorchScript archive, as OpenAI publishes CLIP."""
-    if not Path(path).is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file() or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
         return any(n.endswith('/constants.pkl') for n in archive.namelist())
 
 
-def _load_torchscript(model: nn.Module, path: str) -> None:
+def _load_torchscript(model: nn.Module, path: Path) -> None:
     """Load an OpenAI archive; ``torch.load`` refuses these files."""
     state = torch.jit.load(path, map_location='cpu').state_dict()
     for scalar in ('input_resolution', 'context_length', 'vocab_size'):

@@ -60,6 +60,15 @@ def model_name(clip: Mapping) -> str:
     return f'local-dir:{folder}'
 
 
+def weights_path(clip: Mapping) -> Path | None:
+    """The file or folder that ``pretrained`` is, unless it is a tag."""
+    pretrained = clip.get('pretrained')
+    if not pretrained or get_pretrained_cfg(model_name(clip), pretrained):
+        return None
+    path = Path(pretrained).expanduser()
+    return path if path.exists() else None
+
+
 def architecture(clip: Mapping) -> dict:
     """open_clip's architecture config of a CLIP.
 
@@ -124,4 +133,22 @@ def _preprocess(clip: Mapping) -> dict:
         own = _get_hf_config(place).get('preprocess_cfg', {})
     else:
         own = get_pretrained_cfg(name, clip.get('pretrained') or '')
+        if path := weights_path(clip):
+            own = _hugging_face(path)
     return merge_preprocess_dict(asdict(PreprocessCfg()), own)
+
+
+def _hugging_face(path: Path) -> dict:
+    """The same of a file of Hugging Face, if that says it."""
+    folder = path if path.is_dir() else path.parent
+    path = folder / 'preprocessor_config.json'
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text('utf-8'))
+        bilinear = found.get('resample') == 2  # as PIL counts
+        return dict(mean=found['image_mean'], std=found['image_std'],
+                    interpolation='bilinear' if bilinear else 'bicubic')
+    except (ValueError, AttributeError, KeyError) as error:
+        raise DeptError(f'{path} does not say how images are normalised: '
+                        f'{error!r}.') from error

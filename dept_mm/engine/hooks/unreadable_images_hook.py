@@ -1,0 +1,66 @@
+"""Training images that cannot be read are counted."""
+from __future__ import annotations
+
+from collections import Counter
+
+from mmengine.dist import all_gather_object
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from dept_mm.datasets.unreadable import marks
+from dept_mm.errors import DeptError
+from dept_mm.registry import HOOKS
+
+NAMED = 5
+
+
+@HOOKS.register_module()
+class UnreadableImagesHook(Hook):
+    """Says after each epoch which images could not be read, and ends
+    training if there are too many.
+
+    Data sets of this package replace such an image by another one of its
+    class; see :mod:`dept_mm.datasets.unreadable`.
+
+    Args:
+        limit (int): Files that may be unreadable. Defaults to 10.
+
+    Raises:
+        DeptError: In training, if there are more; it names them.
+    """
+
+    def __init__(self, limit: int = 10) -> None:
+        self.limit = limit
+        self._seen: Counter[str] = Counter()
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Start counting."""
+        self._seen = Counter()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int,
+                         data_batch=None, outputs: dict | None = None
+                         ) -> None:
+        """Count what this process has met."""
+        found = list(filter(None, marks(data_batch)))
+        self._seen.update(found)
+        if found:
+            self._check(self._seen)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Count what all processes have met, and say so."""
+        seen = sum(all_gather_object(self._seen), Counter())
+        self._check(seen)
+        if seen:
+            more = len(seen) - NAMED
+            runner.logger.warning(
+                f'Epoch {runner.epoch + 1}: {seen.total()} samples were '
+                f'replaced by others of their class, as {len(seen)} images '
+                f'cannot be read: {", ".join(sorted(seen)[:NAMED])}'
+                + (f' and {more} more.' if more > 0 else '.'))
+
+    def _check(self, seen: Counter[str]) -> None:
+        if len(seen) > self.limit:
+            raise DeptError(
+                f'{len(seen)} training images cannot be read, more than '
+                f'default_hooks.unreadable.limit={self.limit}. Get these '
+                'files again:\n' + '\n'.join(sorted(seen)))
