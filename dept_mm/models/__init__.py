@@ -8,6 +8,12 @@ from dept_mm.models.losses import (
     TextConsistencyLoss,
     ZeroShotDivergenceLoss,
 )
+from dept_mm.models.prompt_modules import (
+    ADePTPrompt,
+    DecomposedPrompt,
+    LatePrompt,
+    SoftPrompt,
+)
 from dept_mm.models.prompts import (
     CoCoOpPrompt,
     CoOpPrompt,
@@ -17,8 +23,9 @@ from dept_mm.models.prompts import (
 )
 
 __all__ = [
-    'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead', 'CoCoOpPrompt',
-    'CoOpPrompt', 'DePTHead', 'IVLPPrompt', 'LinearProbeHead', 'MaPLePrompt',
-    'PromptedCLIP', 'SelfConsistencyLoss', 'TCPPrompt', 'TextConsistencyLoss',
+    'ADePTPrompt', 'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead',
+    'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt', 'IVLPPrompt',
+    'LatePrompt', 'LinearProbeHead', 'MaPLePrompt', 'PromptedCLIP',
+    'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TextConsistencyLoss',
     'TipAdapter', 'ZeroShotDivergenceLoss'
 ]
