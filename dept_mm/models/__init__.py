@@ -20,6 +20,7 @@ from dept_mm.models.prompts import (
     IVLPPrompt,
     MaPLePrompt,
     TCPPrompt,
+    TowerPrompts,
 )
 
 __all__ = [
@@ -27,5 +28,5 @@ __all__ = [
     'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt', 'IVLPPrompt',
     'LatePrompt', 'LinearProbeHead', 'MaPLePrompt', 'PromptedCLIP',
     'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TextConsistencyLoss',
-    'TipAdapter', 'ZeroShotDivergenceLoss'
+    'TipAdapter', 'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

@@ -81,6 +81,7 @@ class LatePrompt(BaseModule):
             self.late_tokens = nn.Parameter(
                 start_rows(start, num_tokens, embed_dims))
             return
+        self.late_tokens = None
         rows = num_tokens if generator == 'npg' else 1
         self.late_down = nn.Linear(embed_dims, bottleneck)
         self.late_up = nn.Linear(bottleneck, rows * embed_dims)
@@ -88,6 +89,10 @@ class LatePrompt(BaseModule):
             nn.init.normal_(self.late_up.weight, std=1e-3)
             self.late_up.bias.data.copy_(
                 start_rows(init, rows, embed_dims).flatten())
+
+    def tokens(self) -> Tensor | None:
+        """Free tokens ``(p, W)``; None if they are generated."""
+        return self.late_tokens
 
     def generate(self, hidden: Tensor, mask: Tensor | None = None,
                  anchor: Tensor | None = None) -> Tensor:
