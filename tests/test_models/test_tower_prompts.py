@@ -4,6 +4,8 @@ Their numbers are in test_tower_prompts_parity.py.
 """
 import pytest
 import torch
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
@@ -204,6 +206,33 @@ def test_bad_options(clip, vocabulary, tower, modules, culprit):
 def test_options_of_one_tower(clip, vocabulary, towers, culprit):
     with pytest.raises(DeptError, match=culprit):
         build(clip, vocabulary, **towers)
+
+
+def test_a_start_token_that_sees_words_may_be_the_anchor(clip_configs):
+    backbone = build(clip_configs['not_causal'], ('cat', 'owl'), text=[
+        DECOMPOSED, dict(LATE, anchor='first')])
+    text = backbone(torch.zeros(1, 3, 32, 32)).text
+    text.sum().backward()
+    assert not torch.allclose(text[0], text[1])
+    assert all(p.grad.any() for p in backbone.parameters())
+
+
+def test_learning_rates_of_their_own(clip, vocabulary):
+    """By what the names of parameters begin with."""
+    backbone = build(clip, vocabulary, text=[ADEPT, LATE], image=[DECOMPOSED])
+    rates = dict(prompt_tokens=1., offset_=.1, late_=10.)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        optim = build_optim_wrapper(backbone, dict(
+            optimizer=dict(type='SGD', lr=.2), paramwise_cfg=dict(
+                custom_keys={k: dict(lr_mult=v) for k, v in rates.items()})))
+    names = {id(p): n for n, p in backbone.named_parameters()}
+    found = {names[id(p)]: group['lr']
+             for group in optim.optimizer.param_groups
+             for p in group['params']}
+    assert len(found) == len(names) == 12
+    for name, rate in found.items():
+        key, = (key for key in rates if key in name)
+        assert rate == pytest.approx(.2 * rates[key])
 
 
 def test_modules_need_tokens(clip_configs, vocabulary):

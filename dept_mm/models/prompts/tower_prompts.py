@@ -42,6 +42,9 @@ class TowerPrompts(BasePrompt):
       end-of-text token, so prompts know the class, or the class token, so
       they know the image; pooling generators read the sentence up to its
       end, or the patches.
+    * Names of parameters begin with ``prompt_tokens``, ``offset_`` or
+      ``late_``: keys of ``paramwise_cfg.custom_keys``, for learning rates of
+      their own.
     * Below the first late prompt nothing is back-propagated, and in text
       nothing is computed twice, unless the tower has input prompts as well.
 
@@ -76,6 +79,7 @@ class TowerPrompts(BasePrompt):
                     configs: Sequence[Mapping]) -> None:
         tower = clip.text_tower
         names = [vocabulary.names[i] for i in vocabulary.base_labels]
+        some = names[:16]  # enough words to start late tokens from
 
         def words(init, count):
             if isinstance(init, str):
@@ -85,7 +89,7 @@ class TowerPrompts(BasePrompt):
         self.text = TowerModules(
             'text', tower, configs,
             partial(_start, default='a photo of a', words=words,
-                    hidden=partial(text_hidden, clip, names[:16],
+                    hidden=partial(text_hidden, clip, some,
                                    vocabulary.templates[0])),
             max_length=lambda given: (tower.context_length
                                       - given['num_tokens']),
