@@ -202,6 +202,7 @@ def test_bad_options(clip, vocabulary, tower, modules, culprit):
     (dict(text=[dict(LATE, anchor='first')]), 'sees no word'),
     (dict(image=[dict(LATE, anchor='last')]), 'only the class token'),
     (dict(image=[dict(ADEPT, init='a cat')]), "init 'a cat' is not for"),
+    (dict(text=[dict(DECOMPOSED, num_tokens=80)]), 'num_tokens is 80'),
     (dict(text=[dict(ADEPT, num_tokens=75)]), 'num_tokens is 75')])
 def test_options_of_one_tower(clip, vocabulary, towers, culprit):
     with pytest.raises(DeptError, match=culprit):

@@ -21,8 +21,8 @@ class TextEngine:
       template) goes through the tower once, not once per class;
     * the classes' own tokens are packed, without padding;
     * the last block computes the end-of-text token only;
-    * in training, blocks below the first late prompt run once for a class
-      list, where nothing learned enters them.
+    * in training, the blocks below the first late prompt run once for a
+      class list, if nothing learned enters them.
 
     Args:
         text (TextTransformer): open_clip's text tower.

@@ -108,10 +108,10 @@ def _fill(config: Mapping, defaults: Mapping) -> tuple[dict, bool]:
     module = config['type']
     if isinstance(module, str):
         module = MODELS.get(module)
-    late = hasattr(module, 'generate')
-    if not late and not hasattr(module, 'offset'):
+    if not hasattr(module, 'tokens'):
         raise DeptError(f'TowerPrompts: {config["type"]!r} is no prompt '
                         'module; see dept_mm.models.prompt_modules.')
+    late = hasattr(module, 'generate')
     options = dict(config)
     takes = inspect.signature(module).parameters
     for key, value in defaults.items():

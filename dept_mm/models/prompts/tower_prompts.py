@@ -91,8 +91,9 @@ class TowerPrompts(BasePrompt):
             partial(_start, default='a photo of a', words=words,
                     hidden=partial(text_hidden, clip, some,
                                    vocabulary.templates[0])),
-            max_length=lambda given: (tower.context_length
-                                      - given['num_tokens']),
+            # No room at all is refused below, for modules of all kinds.
+            max_length=lambda given: max(
+                1, tower.context_length - given['num_tokens']),
             untrained_rows='mask', anchor='last')
         for module in self.text.late:
             if (tower.causal and module.generator == 'npg'
