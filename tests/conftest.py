@@ -46,14 +46,26 @@ ARCHITECTURES = dict(
               multimodal_cfg=dict(TEXT, context_length=76,
                                   attn_pooler_heads=2)),
 )
-LEARNERS = sorted(n for n, c in MODELS.module_dict.items()
-                  if isinstance(c, type) and issubclass(c, BasePrompt))
 # What the smallest towers need other than a learner's defaults.
 OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
                IVLPPrompt=dict(text_depth=2, image_depth=2),
                TCPPrompt=dict(layer=1, reduction=2))
+LEARNERS = {n: dict(type=n, **OPTIONS.get(n, {}))
+            for n, c in sorted(MODELS.module_dict.items())
+            if isinstance(c, type) and issubclass(c, BasePrompt)}
+# This one is what it is composed of.
+del LEARNERS['TowerPrompts']
+for name, text, image in (
+        ('soft', ['SoftPrompt'], ['SoftPrompt']),
+        ('decomposed', ['DecomposedPrompt'], ['DecomposedPrompt']),
+        ('adept', ['ADePTPrompt'], ['ADePTPrompt']),
+        ('late', ['LatePrompt'], ['LatePrompt']),
+        ('adept-late', ['ADePTPrompt', 'LatePrompt'], [])):
+    LEARNERS[name] = dict(type='TowerPrompts', **{
+        tower: [dict(type=n) for n in types]
+        for tower, types in (('text', text), ('image', image))})
 # What a model may have before its head: a prompt learner, nothing, a neck.
-HOSTS = {n: dict(prompt=dict(type=n, **OPTIONS.get(n, {}))) for n in LEARNERS}
+HOSTS = {name: dict(prompt=config) for name, config in LEARNERS.items()}
 HOSTS['none'] = dict()
 HOSTS['CLIPAdapter'] = dict(neck=dict(type='CLIPAdapter'))
 HEADS = ('CLIPHead', 'DePTHead')
@@ -104,7 +116,7 @@ def double(clip):
 @pytest.fixture(params=LEARNERS)
 def learner(request):
     """Config of each prompt learner that is registered."""
-    return dict(type=request.param, **OPTIONS.get(request.param, {}))
+    return LEARNERS[request.param]
 
 
 @pytest.fixture

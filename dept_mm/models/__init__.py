@@ -8,17 +8,25 @@ from dept_mm.models.losses import (
     TextConsistencyLoss,
     ZeroShotDivergenceLoss,
 )
+from dept_mm.models.prompt_modules import (
+    ADePTPrompt,
+    DecomposedPrompt,
+    LatePrompt,
+    SoftPrompt,
+)
 from dept_mm.models.prompts import (
     CoCoOpPrompt,
     CoOpPrompt,
     IVLPPrompt,
     MaPLePrompt,
     TCPPrompt,
+    TowerPrompts,
 )
 
 __all__ = [
-    'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead', 'CoCoOpPrompt',
-    'CoOpPrompt', 'DePTHead', 'IVLPPrompt', 'LinearProbeHead', 'MaPLePrompt',
-    'PromptedCLIP', 'SelfConsistencyLoss', 'TCPPrompt', 'TextConsistencyLoss',
-    'TipAdapter', 'ZeroShotDivergenceLoss'
+    'ADePTPrompt', 'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead',
+    'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt', 'IVLPPrompt',
+    'LatePrompt', 'LinearProbeHead', 'MaPLePrompt', 'PromptedCLIP',
+    'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TextConsistencyLoss',
+    'TipAdapter', 'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

@@ -10,7 +10,8 @@ Everything that prompt learners of the field put into a tower, and where:
                       (CoOp, CoCoOp, VPT, MaPLe, PromptSRC).
 ``offset``            added to the tower's own token embeddings before the
                       positional embedding; never to the context
-                      (Decomposed and Adaptive-Decomposed prompts).
+                      (Decomposed and Adaptive-Decomposed prompts). A
+                      tensor, or a function of the embeddings.
 ``deep[i]``           replaces the context at the input of block ``i``
                       (0-based, ``i >= 1``), without positional embedding
                       (MaPLe, deep VPT, PromptSRC). Text context must then
@@ -27,6 +28,10 @@ Shapes, with ``n`` tokens of width ``W``, ``C`` classes, ``B`` images:
   image; ``offset``: ``(T, W)`` or ``(C, T, W)`` for ``T`` own tokens.
 * image: ``(n, W)`` shared, ``(B, n, W)`` one per image; ``offset``: ``(T,
   W)`` or ``(B, T, W)`` over class token and patches.
+* a function in ``offset`` maps embeddings ``(C, T, W)`` or ``(B, T, W)``,
+  without positions, to what is added. Equal tokens at one slot must get
+  equal offsets, or ``offset_shared`` be False (dropout): the text tower runs
+  what all sentences begin with once.
 * a function in ``inserted`` maps ``hidden (N, L, W)`` and ``last (N, )``,
   the slot of the token that carries the feature, to ``(N, n, W)``.
 
@@ -41,6 +46,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+Offset = Tensor | Callable[[Tensor], Tensor]
 Inserted = Tensor | Callable[[Tensor, Tensor], Tensor]
 
 
@@ -48,12 +54,18 @@ Inserted = Tensor | Callable[[Tensor, Tensor], Tensor]
 class Prompts:
     """Prompts of one tower; see the module's table. Default: none."""
     context: Tensor | None = None
-    offset: Tensor | None = None
+    offset: Offset | None = None
     deep: Mapping[int, Tensor] = field(default_factory=dict)
     inserted: Mapping[int, Inserted] = field(default_factory=dict)
+    offset_shared: bool = True
 
     @property
     def empty(self) -> bool:
         """Whether the tower runs as it is."""
         return (self.context is None and self.offset is None
                 and not self.deep and not self.inserted)
+
+    def move(self, own: Tensor) -> Tensor:
+        """Embeddings ``(..., T, W)`` of own tokens with their offset."""
+        offset = self.offset(own) if callable(self.offset) else self.offset
+        return own if offset is None else own + offset.to(own.dtype)

@@ -153,12 +153,14 @@ def test_every_learner_with_both_heads(mixed, images):
     assert {row['name']: row['count']
             for row in facts['parameters']['learned']} == {
                 n: p.numel() for n, p in model.named_parameters()}
-    assert {n for layout in facts['layout'].values()
-            for layer in layout['layers'] for token in layer['tokens']
-            for n in token['sources']} == {
-                n for n, _ in model.backbone.named_parameters(
-                    prefix='backbone')}
+    tokens = [token for layout in facts['layout'].values()
+              for layer in layout['layers'] for token in layer['tokens']]
+    tokens += filter(None, (layout['offset']
+                            for layout in facts['layout'].values()))
+    assert {n for token in tokens for n in token['sources']} == {
+        n for n, _ in model.backbone.named_parameters(prefix='backbone')}
     base = model.backbone.vocabulary.base_labels
+    real_step(model, images, base[:4])  # what is kept, once
     assert total(facts) == real_step(model, images, base[:4])
     assert max(map(len, report(facts).splitlines())) <= 100
     assert json.loads(json.dumps(facts)) == facts

@@ -10,6 +10,7 @@ from dept_mm.registry import MODELS
 
 MAPLE = dict(type='MaPLePrompt', num_tokens=2)
 IVLP = dict(type='IVLPPrompt')
+TOWERS, LATE = dict(type='TowerPrompts'), dict(type='LatePrompt')
 # Of 50 base classes on CLIP ViT-B/16.
 HOSTS = dict(
     coop_16=(dict(type='CoOpPrompt', num_tokens=16), 8_192),
@@ -26,7 +27,14 @@ HOSTS = dict(
     ivlp=(dict(IVLP, num_text_tokens=2, num_image_tokens=2, text_depth=12,
                image_depth=12), 30_720),
     promptsrc=(dict(IVLP, text_depth=9, image_depth=9), 46_080),
-    promptsrc_cross=(dict(IVLP, text_depth=3, image_depth=3), 15_360))
+    promptsrc_cross=(dict(IVLP, text_depth=3, image_depth=3), 15_360),
+    soft=(dict(TOWERS, text=[dict(type='SoftPrompt')]), 2_048),
+    # At most the 8,192 of 16 soft tokens.
+    decomposed=(dict(TOWERS, text=[dict(type='DecomposedPrompt')]), 7_898),
+    adept=(dict(TOWERS, text=[dict(type='ADePTPrompt')]), 7_685),
+    late=(dict(TOWERS, text=[LATE]), 84_000),
+    late_pooled=(dict(TOWERS, text=[dict(LATE, generator='mppg')]), 33_312),
+    late_image=(dict(TOWERS, image=[LATE]), 125_984))
 
 
 def trainable(module):

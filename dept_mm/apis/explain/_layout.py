@@ -52,11 +52,12 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
     own = _sentence(Words(clip.tokenizer), tokens, sentences[0])
     found = dict(classes=len(rows), templates=len(sentences),
                  once=0, each=tokens.ids.numel() + len(rows) * _length(
-                     prompts.context),
-                 offset=_part('offset', prompts.offset, names))
+                     prompts.context), offset=None)
     if isinstance(tower, OpaqueTextTower):
         return dict(found, blocks=None, width=None,
                     layers=[_layer(0, 0, own)])
+    shape = *tokens.ids.shape, tower.width
+    found['offset'] = _offset(prompts, names, shape)
     if tower.engine is not None:
         layout = tower.engine.layout(tokens, prompts, position)
         found.update(once=len(layout.prefix), each=layout.packing.total)
@@ -64,7 +65,6 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
         count = _length(prompts.context)
         half = dict(end=count, middle=count // 2, front=0)[position]
         own = _with_context(own, prompts.context, half, names)
-    shape = len(rows), tokens.ids.shape[1], tower.width
     layers = _layers(own, prompts, tower.num_layers, names, shape, late=1)
     return dict(found, blocks=tower.num_layers, width=tower.width,
                 layers=layers)
@@ -78,14 +78,24 @@ def _image(backbone: PromptedCLIP, names: dict) -> dict:
     except DeptError:  # a convolutional tower
         return dict(kind=type(tower.visual).__name__, blocks=None,
                     width=None, layers=[], offset=None)
-    count = tower.visual.positional_embedding.shape[0]
+    count = tower.num_tokens
     own = [_own('class token', 1), _own('patch', count - 1)]
     if prompts.context is not None:
         own.append(_part('context', prompts.context, names))
-    layers = _layers(own, prompts, blocks, names, (1, count, width))
+    shape = 1, count, width
+    layers = _layers(own, prompts, blocks, names, shape)
     return dict(kind=type(tower.visual).__name__, blocks=blocks, width=width,
                 layers=layers,
-                offset=_part('offset', prompts.offset, names, image=True))
+                offset=_offset(prompts, names, shape, image=True))
+
+
+def _offset(prompts: Prompts, names: dict, shape: tuple[int, int, int],
+            image: bool = False) -> Token | None:
+    """What is added to the tower's own tokens ``(N, T, W)``."""
+    offset = prompts.offset
+    if callable(offset):
+        offset = offset(torch.zeros(shape))
+    return _part('offset', offset, names, image)
 
 
 def _length(context: Tensor | None) -> int:

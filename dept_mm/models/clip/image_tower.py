@@ -37,6 +37,11 @@ class ImageTower:
         return self._vit().conv1.out_channels
 
     @property
+    def num_tokens(self) -> int:
+        """Number of its own tokens: class token and patches."""
+        return len(self._vit().positional_embedding)
+
+    @property
     def num_layers(self) -> int:
         """Number of its blocks."""
         return len(self._vit().transformer.resblocks)
@@ -85,10 +90,8 @@ class ImageTower:
         x = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, T, W)
         start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
         x = torch.cat([start, x], dim=1)
-        x = x + visual.positional_embedding.to(x.dtype)
+        x = prompts.move(x) + visual.positional_embedding.to(x.dtype)
         own = x.shape[1]
-        if prompts.offset is not None:
-            x = x + prompts.offset.to(x.dtype)
         x = visual.ln_pre(_append(x, prompts.context))
         for i, block in enumerate(visual.transformer.resblocks):
             if i in prompts.inserted:

@@ -20,7 +20,9 @@ class TextEngine:
     * what all sentences begin with (start token, context, words of the
       template) goes through the tower once, not once per class;
     * the classes' own tokens are packed, without padding;
-    * the last block computes the end-of-text token only.
+    * the last block computes the end-of-text token only;
+    * in training, the blocks below the first late prompt run once for a
+      class list, if nothing learned enters them.
 
     Args:
         text (TextTransformer): open_clip's text tower.
@@ -52,10 +54,10 @@ class TextEngine:
             Tensor: ``(C, W)``, or ``(B, C, W)`` where a prompt has an image
             axis.
         """
-        state = self._assemble(tokens, prompts, position)
+        first, state = self._start(tokens, prompts, position)
         blocks = self.text.transformer.resblocks
         slot = tokens.start  # of the first context token
-        for i, block in enumerate(blocks):
+        for i, block in enumerate(blocks[first:], first):
             if i in prompts.inserted:
                 given = prompts.inserted[i]
                 if callable(given):
@@ -67,30 +69,53 @@ class TextEngine:
             if i in prompts.deep:
                 deep = prompts.deep[i]
                 state.put(deep, slot, replace=deep.shape[-2])
-            last = i == len(blocks) - 1
-            state.prefix, seen = prefix_block(block, state.prefix, last)
-            state.x = suffix_block(block, state.x, seen, state.packing, last)
+            state.run(block, i == len(blocks) - 1)
         return state.x
+
+    def _start(self, tokens: ClassTokens, prompts: Prompts, position: str
+               ) -> tuple[int, _State]:
+        """How many blocks have run, and the hidden states behind them.
+
+        What is kept belongs to ``tokens``, which another class list,
+        template or device replaces.
+        """
+        table = self.text.token_embedding.weight
+        kind = table.device.type
+        frozen = (prompts.context is None and prompts.offset is None
+                  and not prompts.deep and prompts.inserted)
+        if not frozen or not torch.is_grad_enabled():
+            return 0, self._assemble(tokens, prompts, position)
+        first = min(prompts.inserted)
+        key = (first, table.dtype, torch.is_autocast_enabled(kind),
+               torch.get_autocast_dtype(kind))
+        if key not in tokens.hidden:
+            with torch.no_grad():
+                state = self._assemble(tokens, prompts, position)
+                for block in self.text.transformer.resblocks[:first]:
+                    state.run(block)
+            tokens.hidden[key] = state
+        kept = tokens.hidden[key]
+        return first, _State(kept.prefix, kept.x, kept.packing)
 
     @staticmethod
     def layout(tokens: ClassTokens, prompts: Prompts, position: str
                ) -> Layout:
         """What is shared and what is not, in the first block."""
         offset, context = prompts.offset, prompts.context
-        shared, extra = True, 0
+        own, shared, extra = True, True, 0
+        if offset is not None:
+            own = (prompts.offset_shared if callable(offset)
+                   else offset.ndim == 2)
         if context is not None:
             shared, extra = _shared(context)[1], context.shape[-2]
-        return _layout(tokens, extra, position,
-                       offset is None or offset.ndim == 2, shared)
+        return _layout(tokens, extra, position, own, shared)
 
     def _assemble(self, tokens: ClassTokens, prompts: Prompts,
                   position: str) -> _State:
         """The input of the first block."""
         layout = self.layout(tokens, prompts, position)
-        own = self.text.token_embedding(tokens.ids)
+        own = prompts.move(self.text.token_embedding(tokens.ids))
         dtype = self.text.transformer.get_cast_dtype()
-        if prompts.offset is not None:
-            own = own + prompts.offset.to(own.dtype)
         context = prompts.context
         if context is not None:
             context, shared = _shared(context.to(own.dtype))
@@ -119,6 +144,11 @@ class _State:
         self.prefix = prefix
         self.x = x
         self.packing = packing
+
+    def run(self, block: ResidualAttentionBlock, last: bool = False) -> None:
+        """One block; the last one leaves end-of-text tokens alone."""
+        self.prefix, seen = prefix_block(block, self.prefix, last)
+        self.x = suffix_block(block, self.x, seen, self.packing, last)
 
     def put(self, tokens: Tensor, at: int, replace: int = 0) -> None:
         """Put tokens at a slot of every sentence, in place of ``replace``

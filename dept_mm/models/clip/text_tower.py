@@ -78,9 +78,7 @@ class TextTower:
             positions added, and the slots ``(C, )`` of the token that
             carries the feature.
         """
-        x = self.embed(tokens.ids)
-        if prompts.offset is not None:
-            x = x + prompts.offset.to(x.dtype)
+        x = prompts.move(self.embed(tokens.ids))
         extra = 0
         if prompts.context is not None:
             context = prompts.context.to(x.dtype)

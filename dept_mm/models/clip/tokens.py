@@ -20,12 +20,14 @@ class ClassTokens:
         name_end (Tensor): ``(C, )`` slot behind the class name.
         start (int): Number of start tokens; 0 in T5-like vocabularies.
         layouts (dict): What a tower has found out about these sentences.
+        hidden (dict): Hidden states that a tower has kept for them.
     """
     ids: Tensor
     end: Tensor
     name_end: Tensor
     start: int = 1
     layouts: dict = field(default_factory=dict, init=False, repr=False)
+    hidden: dict = field(default_factory=dict, init=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
         """The same with a function applied to each tensor."""

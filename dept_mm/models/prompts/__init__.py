@@ -5,8 +5,9 @@ from dept_mm.models.prompts.coop import CoOpPrompt
 from dept_mm.models.prompts.ivlp import IVLPPrompt
 from dept_mm.models.prompts.maple import MaPLePrompt
 from dept_mm.models.prompts.tcp import TCPPrompt
+from dept_mm.models.prompts.tower_prompts import TowerPrompts
 
 __all__ = [
     'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt', 'IVLPPrompt', 'MaPLePrompt',
-    'TCPPrompt', 'TextInput'
+    'TCPPrompt', 'TextInput', 'TowerPrompts'
 ]

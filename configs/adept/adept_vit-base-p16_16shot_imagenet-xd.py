@@ -1,0 +1,19 @@
+_base_ = [
+    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/imagenet.py',
+    '../_base_/protocols/cross_dataset_16shot.py',
+    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
+]
+# The paper tunes language models: on CLIP, the common recipe.
+all_classes = dict(**_base_.dataset, base_classes='all')
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
+        prompt=dict(
+            type='TowerPrompts',
+            text=[dict(type='ADePTPrompt', num_tokens=4, rank='match:16')])),
+    head=dict(type='CLIPHead'))
+train_dataloader = dict(
+    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))

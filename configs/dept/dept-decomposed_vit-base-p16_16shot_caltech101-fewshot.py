@@ -1,0 +1,20 @@
+_base_ = [
+    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
+    '../_base_/protocols/few_shot_16shot.py',
+    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
+]
+# DePT with this host is not in the public code: the common recipe.
+all_classes = dict(**_base_.dataset, base_classes='all')
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
+        prompt=dict(
+            type='TowerPrompts',
+            text=[dict(type='DecomposedPrompt', num_tokens=4,
+                       rank='match:16')])),
+    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=all_classes))
+train_dataloader = dict(
+    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
+val_dataloader = test_dataloader = dict(
+    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))
