@@ -75,7 +75,7 @@ def test_the_inferencer_takes_it(adapter, clip, images):
 @pytest.mark.parametrize('changes, culprit', [
     (dict(prompt=None), 'holds a CoOpPrompt'),
     (dict(prompt=dict(type='CoOpPrompt', num_tokens=4)), r'\(16, 32\)'),
-    (dict(prompt=dict(type='CoOpPrompt', class_specific=True)), 'belong to'),
+    (dict(prompt=dict(type='CoOpPrompt', class_specific=True)), 'red fox'),
 ])
 def test_another_model_refuses_it(adapter, pair_configs, changes, culprit):
     config = pair_configs['CoOpPrompt', 'DePTHead']

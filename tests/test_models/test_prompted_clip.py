@@ -129,6 +129,27 @@ def test_refuses_another_learner(clip, vocabulary, prompt, culprit):
         load_state_dict(PromptedCLIP(clip, vocabulary, prompt), state)
 
 
+LATE = dict(type='LatePrompt', layer=1, generator='appg')
+
+
+@pytest.mark.parametrize('trained, built, culprit', [
+    (dict(type='CoOpPrompt', position='middle'), dict(type='CoOpPrompt'),
+     "'middle'.*'end'"),
+    (dict(type='TowerPrompts', text=[LATE]),
+     dict(type='TowerPrompts', text=[dict(LATE, generator='mppg')]),
+     "'appg'.*'mppg'"),
+    (dict(type='TowerPrompts', image=[dict(type='ADePTPrompt')]),
+     dict(type='TowerPrompts', image=[dict(type='ADePTPrompt',
+                                           scope='no_special')]),
+     "'all'.*'no_special'"),
+])
+def test_refuses_what_shapes_do_not_tell(clip, vocabulary, trained, built,
+                                         culprit):
+    state = PromptedCLIP(clip, vocabulary, trained).state_dict()
+    with pytest.raises(DeptError, match=culprit):
+        load_state_dict(PromptedCLIP(clip, vocabulary, built), state)
+
+
 def test_refuses_a_foreign_checkpoint(clip, vocabulary):
     backbone = PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt'))
     state = {'prompt.context': backbone.prompt.context.data}

@@ -232,19 +232,18 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             vocabulary=self.vocabulary and self.vocabulary.to_dict(),
             clip=self.clip.identity,
             prompt=type(self.prompt).__name__,
-            owners=list(getattr(self.prompt, 'class_ids', None) or ()))
+            settings=self.prompt.settings if self.prompt else {})
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
         """Refuse a checkpoint of another learner or another CLIP."""
         own = self.header()
-        if found['prompt'] != own['prompt']:
-            raise DeptError(f'The checkpoint holds a {found["prompt"]}, the '
-                            f'model has a {own["prompt"]}.')
-        if found['owners'] != own['owners']:
-            raise DeptError(
-                'The contexts in the checkpoint belong to the classes '
-                f'{found["owners"][:5]}..., those of the model to '
-                f'{own["owners"][:5]}... Use the data set it was trained on.')
+        for key in ('prompt', 'settings'):
+            if found[key] != own[key]:
+                raise DeptError(
+                    f'The checkpoint holds a {found["prompt"]} with '
+                    f'{found["settings"]}, the model has a {own["prompt"]} '
+                    f'with {own["settings"]}. Build it from the config, and '
+                    'for the data set, that the checkpoint was made with.')
         if dict(found['clip'], name='') != dict(own['clip'], name=''):
             raise DeptError(
                 f'The checkpoint was trained on CLIP {found["clip"]}, the '

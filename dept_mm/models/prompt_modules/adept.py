@@ -61,6 +61,11 @@ class ADePTPrompt(BaseModule):
             for zero in (self.offset_down.bias, *self.offset_up.parameters()):
                 nn.init.zeros_(zero)
 
+    @property
+    def settings(self) -> dict:
+        """See ``SoftPrompt``."""
+        return {}
+
     def tokens(self) -> Tensor:
         """The short prompt ``(m, W)``."""
         return self.soft.tokens()

@@ -83,6 +83,11 @@ class DecomposedPrompt(BaseModule):
             scale = alpha / max(rank, 1)**.5 if scale == 'sqrt' else 1.
         return scale
 
+    @property
+    def settings(self) -> dict:
+        """See ``SoftPrompt``."""
+        return dict(scale=self.scale)
+
     def tokens(self) -> Tensor:
         """The short prompt ``(m, W)``."""
         return self.soft.tokens()

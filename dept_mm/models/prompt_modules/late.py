@@ -90,6 +90,12 @@ class LatePrompt(BaseModule):
             self.late_up.bias.data.copy_(
                 start_rows(init, rows, embed_dims).flatten())
 
+    @property
+    def settings(self) -> dict:
+        """See ``SoftPrompt``."""
+        return dict(layer=self.layer, generator=self.generator,
+                    anchor=self.anchor, pre_norm=self.pre_norm)
+
     def tokens(self) -> Tensor | None:
         """Free tokens ``(p, W)``; None if they are generated."""
         return self.late_tokens

@@ -39,6 +39,11 @@ class SoftPrompt(BaseModule):
             start_rows(init, num_tokens, embed_dims),
             requires_grad=num_tokens > 0)
 
+    @property
+    def settings(self) -> dict:
+        """What its tensors mean, where shapes do not tell; JSON types."""
+        return {}
+
     def tokens(self) -> Tensor:
         """``(m, W)``, to stand before the input's own tokens."""
         return self.prompt_tokens

@@ -50,6 +50,12 @@ class BasePrompt(BaseModule):
     per_image = False
     needs_frozen_text = False
 
+    @property
+    def settings(self) -> dict:
+        """What its tensors mean, where shapes do not tell; JSON types. A
+        checkpoint of other settings is refused. Default: nothing."""
+        return {}
+
     def sentence(self, template: str) -> str:
         """The sentence in which the class name stands, given the data
         set's template."""

@@ -61,6 +61,11 @@ class CoOpPrompt(BasePrompt):
                                  dtype=dtype)
         self.num_context = self.context.shape[-2]
 
+    @property
+    def settings(self) -> dict:
+        """Where the context stands, and which classes have their own."""
+        return dict(position=self.position, classes=list(self.class_ids or ()))
+
     def for_text(self, given: TextInput) -> Prompts:
         """The context, ``(M, W)`` or, class-specific, ``(C, M, W)``."""
         if self.class_ids is None:

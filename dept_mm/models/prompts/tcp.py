@@ -63,6 +63,11 @@ class TCPPrompt(BasePrompt):
             nn.Linear(width // reduction, self.context.numel())
         ).to(clip.learned_dtype)
 
+    @property
+    def settings(self) -> dict:
+        """Where tokens made of the class go in."""
+        return dict(layer=self.layer)
+
     def sentence(self, template: str) -> str:
         """The template without the words that the context stands for."""
         lead = f'{self.words} '

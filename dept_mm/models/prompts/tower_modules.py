@@ -73,6 +73,13 @@ class TowerModules(BaseModule):
         """Number of learned tokens at the input."""
         return 0 if self.input is None else self.input.num_tokens
 
+    @property
+    def settings(self) -> dict:
+        """What shapes do not tell of the modules."""
+        modules = [m for m in (self.input, *self.late) if m is not None]
+        return dict(scope=self.scope, modules=[
+            dict(type=type(m).__name__, **m.settings) for m in modules])
+
     def see(self, length: int | Tensor) -> None:
         """Note the length of an input that is trained on."""
         if hasattr(self.input, 'see'):

@@ -124,6 +124,12 @@ class TowerPrompts(BasePrompt):
                     'LatePrompt in the image tower: only the class token, '
                     "anchor='first', has seen the whole image.")
 
+    @property
+    def settings(self) -> dict:
+        """Those of the modules of each tower."""
+        return {name: tower and tower.settings for name, tower in (
+            ('text', self.text), ('image', self.image))}
+
     def for_text(self, given: TextInput) -> Prompts:
         """Of ``C`` sentences with ``T`` own tokens."""
         if self.text is None:
