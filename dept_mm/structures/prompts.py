@@ -57,3 +57,18 @@ class Prompts:
         """Whether the tower runs as it is."""
         return (self.context is None and self.offset is None
                 and not self.deep and not self.inserted)
+
+    def tensors(self) -> list[Tensor]:
+        """What is there, in a fixed order; functions are left out."""
+        found: list[Tensor] = []
+        self.map(lambda t: found.append(t) or t)
+        return found
+
+    def map(self, fn: Callable[[Tensor], Tensor]) -> Prompts:
+        """The same with a function applied to each tensor."""
+        context, offset = (None if t is None else fn(t)
+                           for t in (self.context, self.offset))
+        deep = {i: fn(t) for i, t in self.deep.items()}
+        return Prompts(context, offset, deep, {
+            i: fn(t) if isinstance(t, Tensor) else t
+            for i, t in self.inserted.items()})

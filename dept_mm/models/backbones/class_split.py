@@ -9,6 +9,8 @@ from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, distributed
 from torch.utils.checkpoint import checkpoint
 
+from dept_mm.models.clip.stacked_text import alone
+
 Encode = Callable[[Sequence[int]], Tensor]
 
 
@@ -31,6 +33,7 @@ def in_chunks(encode: Encode, rows: Sequence[int], size: int | None
         return encode(rows)
     chunks = [rows[i:i + size] for i in range(0, len(rows), size)]
     if torch.is_grad_enabled():
+        encode = alone(encode)
         return torch.cat([checkpoint(encode, chunk, use_reentrant=False)
                           for chunk in chunks], dim=-2)
     return torch.cat([encode(chunk) for chunk in chunks], dim=-2)
