@@ -141,6 +141,7 @@ def test_the_table(monkeypatch, capsys):
     rows = {row[0]: row for row in table[2:]}
     assert set(rows) == {
         'coop text of a step', 'coop text of an evaluation',
+        'coop step, 3 seeds stacked',
         *(f'{host} {work}' for host in HOSTS
           for work in ('step', 'evaluation'))}
     for name, row in rows.items():

@@ -1,6 +1,7 @@
 """Stacked trainings against the same trainings one by one."""
 import json
 from copy import deepcopy
+from functools import partial
 
 import pytest
 import torch
@@ -35,11 +36,12 @@ def configs(small_run):
 def trainings(cfgs, root):
     """Functions that train each config in a folder of its own."""
     def train(cfg, folder):
+        cfg = deepcopy(cfg)
         cfg.work_dir = str(folder)
         cfg.experiment_name = f'{root.name}-{folder.name}'
         Runner.from_cfg(cfg).train()
 
-    return [lambda cfg=deepcopy(cfg), i=i: train(cfg, root / f'{i}')
+    return [partial(train, cfg, root / f'{i}')
             for i, cfg in enumerate(cfgs)]
 
 
