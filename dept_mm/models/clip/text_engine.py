@@ -52,9 +52,19 @@ class TextEngine:
             Tensor: ``(C, W)``, or ``(B, C, W)`` where a prompt has an image
             axis.
         """
-        state = self._assemble(tokens, prompts, position)
+        return self.run(self._assemble(tokens, prompts, position), prompts,
+                        tokens.start)
+
+    def run(self, state: _State, prompts: Prompts, start: int) -> Tensor:
+        """All blocks; what ``CompileHook`` compiles.
+
+        Args:
+            state (_State): Input of the first block.
+            prompts (Prompts): What joins later.
+            start (int): Number of start tokens.
+        """
         blocks = self.text.transformer.resblocks
-        slot = tokens.start  # of the first context token
+        slot = start  # of the first context token
         for i, block in enumerate(blocks):
             if i in prompts.inserted:
                 given = prompts.inserted[i]
@@ -62,7 +72,7 @@ class TextEngine:
                     given = given(*state.whole())
                     lead = state.x.shape[:-2]
                     given = given.unflatten(0, (*lead, -1))
-                state.put(given, tokens.start)
+                state.put(given, start)
                 slot += given.shape[-2]
             if i in prompts.deep:
                 deep = prompts.deep[i]
