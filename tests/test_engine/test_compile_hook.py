@@ -3,7 +3,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.runner import Runner
 from torch import nn
 
 from dept_mm.engine.hooks import CompileHook
@@ -52,15 +51,6 @@ def test_the_same_numbers(clip, vocabulary, learner, options):
     hook.after_run(runner)
     assert 'run' not in vars(engine)
     backbone.cpu()  # other tests share the CLIP
-
-
-def test_a_run(small_run):
-    cfg = small_run(custom_hooks=[
-        dict(type='CompileHook', backend='aot_eager')])
-    runner = Runner.from_cfg(cfg)
-    start = runner.model.backbone.prompt.context.detach().clone()
-    runner.train()
-    assert not torch.equal(runner.model.backbone.prompt.context, start)
 
 
 def test_where_it_cannot(clip_configs, vocabulary, monkeypatch):
