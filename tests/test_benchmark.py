@@ -11,7 +11,11 @@ import benchmark  # noqa: E402
 from _benchmark.case import HOSTS, Case  # noqa: E402
 from _benchmark.measure import Part, costs, count  # noqa: E402
 from _benchmark.names import class_names  # noqa: E402
-from _benchmark.works import Sizes, train_step  # noqa: E402
+from _benchmark.works import (  # noqa: E402
+    Sizes,
+    train_stacked,
+    train_step,
+)
 
 from dept_mm.models.clip import build_clip  # noqa: E402
 
@@ -85,6 +89,15 @@ def test_parts_add_up_to_the_whole(clip):
     assert part_kept == pytest.approx(kept, rel=0.01)
 
 
+def test_stacked_seeds_are_three_runs(clip):
+    """Their text towers' arithmetic is that of three."""
+    one_by_one, together = train_stacked(Case('coop', build_clip(clip), 6),
+                                         Sizes())[:2]
+    single, stacked = costs([one_by_one, together], 1, ())
+    assert one_by_one[0].times == 3
+    assert stacked.flops == pytest.approx(single.flops, rel=.05)
+
+
 def built_tensors(case):
     return [*case.clip.parameters(), *case.clip.buffers()]
 
@@ -133,11 +146,13 @@ def test_the_table(monkeypatch, capsys):
     rows = {row[0]: row for row in table[2:]}
     assert set(rows) == {
         'coop text of a step', 'coop text of an evaluation',
+        'coop step, 3 seeds stacked',
         *(f'{host} {work}' for host in HOSTS
           for work in ('step', 'evaluation'))}
     for name, row in rows.items():
         assert float(row[4].removesuffix('x')) > 0
-        assert float(row[7]) > float(row[8]) or 'text' in name
+        assert float(row[7]) > float(row[8]) or any(
+            word in name for word in ('text', 'stacked'))
     assert 'matrix products' in lines[-1]
 
 

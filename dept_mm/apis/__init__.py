@@ -6,6 +6,7 @@ from dept_mm.apis.config import (
 )
 from dept_mm.apis.fingerprint import config_fingerprint, config_settings
 from dept_mm.apis.launch import init_launcher
+from dept_mm.apis.stacked import train_stacked
 from dept_mm.exchange import (
     import_checkpoint,
     load_adapter,
@@ -15,5 +16,6 @@ from dept_mm.exchange import (
 __all__ = [
     'apply_options', 'config_fingerprint', 'config_settings',
     'import_checkpoint', 'init_launcher', 'load_adapter',
-    'publish_checkpoint', 'replace_definition', 'set_seed_options'
+    'publish_checkpoint', 'replace_definition', 'set_seed_options',
+    'train_stacked'
 ]

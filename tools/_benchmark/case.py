@@ -50,17 +50,19 @@ class Case:
         clip (FrozenCLIP): The CLIP.
         classes (int): How many; all are base classes.
         device (str): Where to run.
+        seed (int): Of what is learned, and of the images. Defaults to 0.
     """
 
     def __init__(self, host: str, clip: FrozenCLIP, classes: int,
-                 device: str = 'cpu') -> None:
+                 device: str = 'cpu', seed: int = 0) -> None:
         recipe = HOSTS[host]
         names = Vocabulary(class_names(clip.tokenizer, classes))
         layers = clip.text_tower.num_layers
         prompt = {k: min(v, layers) if k.endswith('depth') else v
                   for k, v in recipe.prompt.items()}
-        torch.manual_seed(0)
-        self.clip, self.classes = clip, classes
+        torch.manual_seed(seed)
+        self.host, self.clip, self.classes = host, clip, classes
+        self.device = torch.device(device)
         self.ours = PromptedCLIP(clip, names, prompt,
                                  teacher=recipe.teacher).to(device)
         self.head = DePTHead(names, in_channels=clip.spec.embed_dim,
@@ -77,28 +79,24 @@ class Case:
     def draw_images(self, count: int) -> Tensor:
         """Random images ``(count, 3, H, W)``."""
         side = self.clip.spec.image_size
-        return torch.randn(count, 3, side, side, device=self._device)
+        return torch.randn(count, 3, side, side, device=self.device)
 
     def draw_features(self, count: int) -> Tensor:
         """Random image features ``(count, D)``."""
         return torch.randn(count, self.clip.spec.embed_dim,
-                           device=self._device)
+                           device=self.device)
 
     def draw_text(self, images: int | None = None) -> Tensor:
         """Random class texts, for ``images`` where they depend on them;
         as many as in a training batch by default."""
         lead = [images or len(self.images)] if self.per_image else []
         return torch.randn(*lead, self.classes, self.clip.spec.embed_dim,
-                           device=self._device, requires_grad=True)
+                           device=self.device, requires_grad=True)
 
     @property
     def per_image(self) -> bool:
         """Whether each image has class texts of its own."""
         return self.ours.prompt.per_image
-
-    @property
-    def _device(self) -> torch.device:
-        return self.head.image_transform.scale.device
 
     def loss(self, backbone, *inputs: Tensor) -> Tensor:
         """The loss of the batch; ``inputs`` are the backbone's."""

@@ -124,5 +124,6 @@ def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
         runs.append(Run(
             ', '.join(point.label()), point.seed,
             folders.setdefault(key, root / f'{name}-{key}'), fingerprint,
-            arguments, processes))
+            arguments, processes,
+            ', '.join(point._replace(options=()).label())))
     return runs

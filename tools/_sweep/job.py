@@ -38,6 +38,7 @@ class Run:
         fingerprint (str): Of the resolved config.
         arguments (tuple[str]): Of ``tools/train.py``, config first.
         processes (int): How many train together. Defaults to 1.
+        stack (str): Equal for runs that differ in seed and options only.
     """
     row: str
     seed: int
@@ -45,6 +46,7 @@ class Run:
     fingerprint: str
     arguments: tuple[str, ...]
     processes: int = 1
+    stack: str = ''
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def state(run: Run) -> str:
     # The lock first: who holds it may finish between the two questions.
     running = False
     if (run.work_dir / JOURNAL).is_file():
-        with _lock(run.work_dir / JOURNAL) as file:
+        with lock(run.work_dir / JOURNAL) as file:
             running = file is None
     if is_finished(run):
         return 'finished'
@@ -127,8 +129,8 @@ class Job:
             ``'done'``; how it went is on disk.
         """
         self.run.work_dir.mkdir(parents=True, exist_ok=True)
-        with _any_of(self.slots) as (slot, locks), \
-                _lock(self.run.work_dir / JOURNAL) as file:
+        with any_of(self.slots) as (slot, locks), \
+                lock(self.run.work_dir / JOURNAL) as file:
             if file is None:
                 return 'taken'
             if not is_finished(self.run) and (
@@ -143,17 +145,23 @@ class Job:
 
     def _attempt(self, file: IO, slot: Slot | None, locks: list[IO]) -> None:
         command, begin = self._command(), time.time()
-        _write(file, event='started', host=socket.gethostname(),
-               pid=os.getpid(), fingerprint=self.run.fingerprint,
-               devices=slot and slot.devices, command=command)
+        write(file, event='started', host=socket.gethostname(),
+              pid=os.getpid(), fingerprint=self.run.fingerprint,
+              devices=slot and slot.devices, command=command)
         code = self._train(command, slot, [lock.fileno() for lock in locks])
         took = round(time.time() - begin, 1)
         if code in _INTERRUPTS:
-            _write(file, event='interrupted', signal=-code, seconds=took)
+            write(file, event='interrupted', signal=-code, seconds=took)
         elif code == 0 and is_finished(self.run):
-            _write(file, event='finished', seconds=took)
+            write(file, event='finished', seconds=took)
         else:
-            _write(file, event='failed', exit_code=code, seconds=took)
+            write(file, event='failed', exit_code=code, seconds=took)
+
+    def arguments(self) -> list[str]:
+        """Of ``tools/train.py``."""
+        resume = ['--resume'] if self._has_checkpoint() else []
+        return [*self.run.arguments, '--work-dir', str(self.run.work_dir),
+                *resume]
 
     def _command(self) -> list[str]:
         start, end = [sys.executable], []
@@ -162,10 +170,7 @@ class Job:
             start += ['-m', 'torch.distributed.run', '--standalone',
                       f'--nproc-per-node={self.run.processes}']
             end += ['--launcher', 'pytorch']
-        if self._has_checkpoint():
-            end += ['--resume']
-        return [*start, self.script, *self.run.arguments, '--work-dir',
-                str(self.run.work_dir), *end]
+        return [*start, self.script, *self.arguments(), *end]
 
     def _has_checkpoint(self) -> bool:
         """The file itself may be gone: MMEngine removes an old checkpoint
@@ -193,7 +198,7 @@ class Job:
 
 
 @contextmanager
-def _lock(path: Path) -> Iterator[IO | None]:
+def lock(path: Path) -> Iterator[IO | None]:
     """Lock a file, made if it is absent; None if somebody else has."""
     with open(path, 'a') as file:
         try:
@@ -205,12 +210,12 @@ def _lock(path: Path) -> Iterator[IO | None]:
 
 
 @contextmanager
-def _any_of(slots: Sequence[Slot]) -> Iterator[tuple[Slot | None, list[IO]]]:
+def any_of(slots: Sequence[Slot]) -> Iterator[tuple[Slot | None, list[IO]]]:
     """Wait until one of the slots is free, and lock all of its devices."""
     while slots:
         for slot in slots:
             with ExitStack() as stack:
-                files = [stack.enter_context(_lock(p)) for p in slot.locks]
+                files = [stack.enter_context(lock(p)) for p in slot.locks]
                 if None not in files:
                     yield slot, files
                     return
@@ -218,7 +223,8 @@ def _any_of(slots: Sequence[Slot]) -> Iterator[tuple[Slot | None, list[IO]]]:
     yield None, []
 
 
-def _write(file: IO, **entry: Any) -> None:
+def write(file: IO, **entry: Any) -> None:
+    """Add a line to a journal."""
     entry = dict(time=time.strftime('%Y-%m-%d %H:%M:%S'), **entry)
     file.write(json.dumps(entry) + '\n')
     file.flush()

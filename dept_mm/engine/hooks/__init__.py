@@ -1,6 +1,7 @@
 """Hooks, one file each."""
 from dept_mm.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
+from dept_mm.engine.hooks.compile_hook import CompileHook
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.hooks.divergence_hook import DivergenceHook
 from dept_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
@@ -19,9 +20,9 @@ from dept_mm.engine.hooks.unreadable_images_hook import UnreadableImagesHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
-    'AtomicCheckpointHook', 'BaseNewTableHook', 'CostHook', 'DivergenceHook',
-    'EpochSeedHook', 'FeatureStoreHook', 'GaussianPromptAveragingHook',
-    'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'ResumeHook',
-    'ShareClassesHook', 'StopSignalHook', 'TipAdapterHook',
-    'UnreadableImagesHook', 'VocabularyHook'
+    'AtomicCheckpointHook', 'BaseNewTableHook', 'CompileHook', 'CostHook',
+    'DivergenceHook', 'EpochSeedHook', 'FeatureStoreHook',
+    'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
+    'ProGradHook', 'ResumeHook', 'ShareClassesHook', 'StopSignalHook',
+    'TipAdapterHook', 'UnreadableImagesHook', 'VocabularyHook'
 ]

@@ -55,8 +55,20 @@ class TextEngine:
             axis.
         """
         first, state = self._start(tokens, prompts, position)
+        return self.run(first, state, prompts, tokens.start)
+
+    def run(self, first: int, state: _State, prompts: Prompts, start: int
+            ) -> Tensor:
+        """The blocks from ``first`` on; what ``CompileHook`` compiles.
+
+        Args:
+            first (int): How many blocks have run.
+            state (_State): The hidden states behind them.
+            prompts (Prompts): What joins later.
+            start (int): Number of start tokens.
+        """
         blocks = self.text.transformer.resblocks
-        slot = tokens.start  # of the first context token
+        slot = start  # of the first context token
         for i, block in enumerate(blocks[first:], first):
             if i in prompts.inserted:
                 given = prompts.inserted[i]
@@ -64,7 +76,7 @@ class TextEngine:
                     given = given(*state.whole())
                     lead = state.x.shape[:-2]
                     given = given.unflatten(0, (*lead, -1))
-                state.put(given, tokens.start)
+                state.put(given, start)
                 slot += given.shape[-2]
             if i in prompts.deep:
                 deep = prompts.deep[i]

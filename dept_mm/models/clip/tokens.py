@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -33,6 +34,12 @@ class ClassTokens:
         """The same with a function applied to each tensor."""
         return ClassTokens(fn(self.ids), fn(self.end), fn(self.name_end),
                            self.start)
+
+    @cached_property
+    def content(self) -> tuple:
+        """Equal for equal sentences."""
+        return self.start, *(str(t.tolist()) for t in (
+            self.ids, self.end, self.name_end))
 
 
 class Words:
