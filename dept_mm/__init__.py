@@ -6,10 +6,18 @@ from dept_mm._host import check_host
 
 check_host()
 
-from dept_mm import datasets, engine, evaluation, models  # noqa: E402
+from dept_mm import (  # noqa: E402
+    datasets,
+    engine,
+    evaluation,
+    language,
+    models,
+)
 from dept_mm._model_index import register_model_index  # noqa: E402
 from dept_mm.version import __version__  # noqa: E402
 
 register_model_index()
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = [
+    '__version__', 'datasets', 'engine', 'evaluation', 'language', 'models'
+]
