@@ -67,7 +67,8 @@ class TextDataset(BaseDataset):
         self.seed = seed
         super().__init__(ann_file=ann_file or self.task.files[split],
                          data_root=osp.expanduser(data_root),
-                         metainfo=dict(classes=self.task.classes), **kwargs)
+                         metainfo=dict(classes=self.task.classes,
+                                       measures=self.task.measures), **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """Samples in the file's order."""

@@ -54,8 +54,8 @@ class LanguageMetric(BaseMetric):
     """Measures of predicted classes or values, times 100.
 
     Args:
-        measures (Sequence[str]): Of ``accuracy``, ``f1`` (of class 1),
-            ``macro_f1``, ``matthews``, ``pearson``. Defaults to accuracy.
+        measures (Sequence[str], optional): Of ``accuracy``, ``f1`` (of class 1),
+            ``macro_f1``, ``matthews``, ``pearson``. Defaults to the task's.
         collect_device (str): Where results of all ranks are gathered.
             Defaults to ``'cpu'``.
         prefix (str, optional): Defaults to ``'language'``.
@@ -69,14 +69,14 @@ class LanguageMetric(BaseMetric):
     """
     default_prefix = 'language'
 
-    def __init__(self, measures: Sequence[str] = ('accuracy', ),
+    def __init__(self, measures: Sequence[str] | None = None,
                  collect_device: str = 'cpu',
                  prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if unknown := set(measures) - MEASURES.keys():
+        if unknown := set(measures or ()) - MEASURES.keys():
             raise DeptError(f'LanguageMetric: {sorted(unknown)} are unknown; '
                             f'there are {sorted(MEASURES)}.')
-        self.measures = tuple(measures)
+        self.measures = measures
         self.counts: dict[str, int] = {}
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
@@ -93,4 +93,4 @@ class LanguageMetric(BaseMetric):
         self.counts = dict(correct=int((truth == guess).sum()),
                            total=len(truth)) if labels.all() else {}
         return {name: 100 * MEASURES[name](truth, guess)
-                for name in self.measures}
+                for name in self.measures or self.dataset_meta['measures']}

@@ -71,24 +71,26 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
                       'current', 30)
         self.init_header()
 
-    def forward(self, inputs: Sequence[Mapping[str, str]],
+    def forward(self, inputs: Mapping[str, Sequence[str]],
                 data_samples: list | None = None, mode: str = 'tensor'
                 ) -> Any:
         """Losses ('loss'), samples with predictions ('predict') or what the
         head computes ('tensor').
 
         Args:
-            inputs (Sequence[Mapping]): Texts of ``B`` samples by name.
+            inputs (Mapping): Name of a text -> those of ``B`` samples.
             data_samples (list[DataSample], optional): Their labels.
             mode (str): See above.
         """
+        texts = [dict(zip(inputs, row, strict=True))
+                 for row in zip(*inputs.values(), strict=True)]
         if mode == 'loss':
-            return self.head.loss(self.encode, inputs, data_samples)
+            return self.head.loss(self.encode, texts, data_samples)
         if mode == 'predict':
-            return self.head.predict(self.encode, inputs, data_samples)
+            return self.head.predict(self.encode, texts, data_samples)
         if mode != 'tensor':
             raise ValueError(f'mode {mode!r} is not loss, predict or tensor')
-        return self.head(self.encode, inputs)
+        return self.head(self.encode, texts)
 
     def encode(self, tokens: Tokens, read: Tensor | None = None) -> Encoded:
         """Run the model with all prompts.

@@ -82,7 +82,8 @@ TASKS = dict(
         template='{paragraph} {question} Is it {answer} ? {mask} .',
         words=('No', 'Yes'), measures=('f1', 'accuracy')),
     # few-shot experiments of Late Prompt Tuning
-    mr=SENTIMENT,
+    mr=dict(SENTIMENT, files=dict(train='train.tsv', val='dev.tsv',
+                                  test='test.tsv')),
     mpqa=SENTIMENT,
     subj=dict(SENTIMENT, classes=('subjective', 'objective'),
               words=('subjective', 'objective')),

@@ -68,14 +68,17 @@ class Task:
 
     @classmethod
     def resolve(cls, given: str | Mapping | Task) -> Task:
-        """A task from its name, from a config, or itself. In a config,
-        ``base`` names a known task whose entries are replaced.
+        """A task from its name, from its config or that of its data set, or
+        itself. In a config, ``base`` names a known task whose entries are
+        replaced.
 
         Raises:
             DeptError: If there is no such task or entry.
         """
         if isinstance(given, Task):
             return given
+        if isinstance(given, Mapping) and 'task' in given:
+            return cls.resolve(given['task'])
         given = dict(base=given) if isinstance(given, str) else dict(given)
         base = given.pop('base', None)
         if base is not None and base not in TASKS:
