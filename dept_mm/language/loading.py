@@ -50,10 +50,13 @@ def build_language_model(config: Mapping | FrozenLanguageModel
             absent = sorted(info['missing_keys'])
         else:
             model = auto.from_config(found)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, DeptError):
+            raise
+        why = str(error).strip().split('\n')[0]
         raise DeptError(f'Language model {name!r} cannot be loaded: it is '
                         'no folder with config.json, tokenizer and weights, '
-                        f'and not on the Hub ({error}).') from error
+                        f'and not on the Hub ({why}).') from error
     return FrozenLanguageModel(model.float(), tokenizer, name, absent)
 
 

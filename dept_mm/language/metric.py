@@ -54,8 +54,9 @@ class LanguageMetric(BaseMetric):
     """Measures of predicted classes or values, times 100.
 
     Args:
-        measures (Sequence[str], optional): Of ``accuracy``, ``f1`` (of class 1),
-            ``macro_f1``, ``matthews``, ``pearson``. Defaults to the task's.
+        measures (Sequence[str], optional): Of ``accuracy``, ``f1`` (of class
+            1), ``macro_f1``, ``matthews``, ``pearson``. Defaults to the
+            task's.
         collect_device (str): Where results of all ranks are gathered.
             Defaults to ``'cpu'``.
         prefix (str, optional): Defaults to ``'language'``.
