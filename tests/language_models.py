@@ -4,12 +4,20 @@ import zlib
 import numpy as np
 import torch
 
+from dept_mm.language import (
+    FrozenLanguageModel,
+    PromptedLanguageModel,
+    Tokens,
+)
+from dept_mm.language.loading import AUTO
+
 WORDS = ('it was a the film great terrible good bad plot cast of and this '
          'boring superb movie with no yes maybe one two three 0 1 2 . ? , : '
          'sentence').split()
 SPECIAL = dict(pad_token='<pad>', bos_token='<s>', eos_token='</s>',
                unk_token='<unk>', mask_token='<mask>', sep_token='</s>',
                cls_token='<s>')
+LENGTHS = (7, 4, 5)
 BLOCKS = dict(t5=3, roberta=4, bert=4, gpt2=3)
 VOCABULARY = ['<s>', '<pad>', '</s>', '<unk>', '<mask>', *WORDS]
 
@@ -39,8 +47,6 @@ def config(family):
 def make(family):
     """A tiny model with its head for words; dropout of 0.1."""
     import transformers
-
-    from dept_mm.language.loading import AUTO
     torch.manual_seed(0)
     return getattr(transformers, AUTO[family]).from_config(config(family))
 
@@ -75,3 +81,37 @@ def draw(key, shape):
     random = np.random.RandomState(zlib.crc32(key.encode()) % 2**32)
     x = random.standard_normal(int(np.prod(shape))).reshape(shape)
     return x.astype(np.float32)
+
+
+def tokens(side='right'):
+    """Three texts of different lengths."""
+    size = max(LENGTHS)
+    ids = torch.full((3, size), 1)
+    mask = torch.zeros(3, size, dtype=torch.bool)
+    for i, length in enumerate(LENGTHS):
+        where = slice(length) if side == 'right' else slice(size - length,
+                                                            size)
+        ids[i, where] = torch.arange(length) * 3 + 5 + i
+        mask[i, where] = True
+    return Tokens(ids, mask)
+
+
+def build(family, *prompts, head=None, **options):
+    lm = FrozenLanguageModel(make(family), tokenizer(family), family)
+    torch.manual_seed(1)
+    return PromptedLanguageModel(
+        lm, head or dict(type='LinearTextHead', task='sst2'), prompts,
+        **dict(dict(max_length=16), **options)).eval()
+
+
+@torch.no_grad()
+def perturb(model):
+    """Away from starts that are zero."""
+    for parameter in model.parameters():
+        parameter += .1 * torch.randn_like(parameter)
+    return model
+
+
+def own(out):
+    """Hidden states of the texts' own tokens, one after the other."""
+    return out.hidden[:, out.shift:][out.mask[:, out.shift:]]

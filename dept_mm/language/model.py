@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -123,6 +124,11 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             embeds = F.embedding(tokens.ids, self._merge(table))
         else:
             embeds = F.embedding(tokens.ids, table)
+            if self.training and getattr(
+                    prompt, 'rows_seen', None) is not None:
+                longest = tokens.mask.sum(1).max()
+                all_reduce(longest, 'max')  # all processes save the same
+                prompt.see(longest)
             place = tokens.mask.cumsum(1) - 1
             offset = prompt.offset(embeds, place)
             if offset is not None:
@@ -202,6 +208,12 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             raise DeptError(
                 f'max_length {max_length} and {count} prompt tokens are more '
                 f'than the {most} positions of {self.lm.name!r}.')
+        offsets = getattr(self.input_prompt, 'max_length', max_length)
+        if offsets < max_length and self.input_prompt.overflow == 'error':
+            raise DeptError(
+                f'DecomposedPrompt: max_length {offsets} is less than that '
+                f"of the model, {max_length}. Raise it, or set overflow='none'"
+                ' for no offset beyond it.')
 
     def header(self) -> dict:
         """Which language model, prompts and task."""

@@ -7,59 +7,26 @@ import torch
 
 pytest.importorskip('transformers')
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from language_models import make, tokenizer  # noqa: E402
-
-from dept_mm.errors import DeptError  # noqa: E402
-from dept_mm.language import (  # noqa: E402
-    FrozenLanguageModel,
-    PromptedLanguageModel,
-    Tokens,
+from language_models import (  # noqa: E402
+    LENGTHS,
+    build,
+    own,
+    perturb,
+    tokens,
 )
 
+from dept_mm.errors import DeptError  # noqa: E402
+from dept_mm.language import Tokens  # noqa: E402
+
 FAMILIES = ('t5', 'roberta', 'bert', 'gpt2')
-LENGTHS = (7, 4, 5)
 SOFT = dict(type='SoftPrompt', num_tokens=3)
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2, generator='npg',
             bottleneck=8)
 
 
-def tokens(side='right'):
-    """Three texts of different lengths."""
-    size = max(LENGTHS)
-    ids = torch.full((3, size), 1)
-    mask = torch.zeros(3, size, dtype=torch.bool)
-    for i, length in enumerate(LENGTHS):
-        where = slice(length) if side == 'right' else slice(size - length,
-                                                            size)
-        ids[i, where] = torch.arange(length) * 3 + 5 + i
-        mask[i, where] = True
-    return Tokens(ids, mask)
-
-
 @pytest.fixture(params=FAMILIES)
 def family(request):
     return request.param
-
-
-def build(family, *prompts, head=None, **options):
-    lm = FrozenLanguageModel(make(family), tokenizer(family), family)
-    torch.manual_seed(1)
-    return PromptedLanguageModel(
-        lm, head or dict(type='LinearTextHead', task='sst2'), prompts,
-        **dict(dict(max_length=16), **options)).eval()
-
-
-@torch.no_grad()
-def perturb(model):
-    """Away from starts that are zero."""
-    for parameter in model.parameters():
-        parameter += .1 * torch.randn_like(parameter)
-    return model
-
-
-def own(out):
-    """Hidden states of the texts' own tokens, one after the other."""
-    return out.hidden[:, out.shift:][out.mask[:, out.shift:]]
 
 
 def stock(lm, given, **more):
@@ -230,24 +197,3 @@ def test_late_prompt_by_hand():
         x = x if torch.is_tensor(x) else x[0]
     torch.testing.assert_close(model.encode(given).hidden[:, 2:][given.mask],
                                x[:, 2:][given.mask], rtol=0, atol=1e-5)
-
-
-def test_offsets_in_the_table():
-    """Evaluation reads one table; an update of the prompt is seen."""
-    model, given = perturb(build('t5', dict(
-        type='ADePTPrompt', num_tokens=2, rank=3))), tokens()
-    for _ in range(2):
-        with torch.no_grad():
-            merged = own(model.encode(given))
-        torch.testing.assert_close(merged, own(model.encode(given)))
-        assert model._merged is not None
-        perturb(model)
-
-
-def test_prompts_do_not_fit():
-    with pytest.raises(DeptError, match='38 positions'):
-        build('roberta', SOFT, max_length=36)
-    with pytest.raises(DeptError, match='one prompt of the input'):
-        build('t5', SOFT, SOFT)
-    with pytest.raises(DeptError, match='is taken'):
-        build('t5', LATE, LATE)

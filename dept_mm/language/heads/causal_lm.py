@@ -95,13 +95,16 @@ class CausalLMHead(TextHead):
         shared = torch.tensor([n for _, n in found], device=self.lm.device)
         return dict(loss=self.surprise(encode, tokens, shared).mean())
 
-    def predict(self, encode: Encode, texts: Texts,
-                samples: list[DataSample]) -> list[DataSample]:
-        """The least surprising sentence."""
+    def forward(self, encode: Encode, texts: Texts) -> Tensor:
+        """Mean log-likelihood of the sentence of each class, ``(B, C)``."""
         found = [self.candidates(one) for one in texts]
         tokens = self.lm.pad_rows([row for rows, _ in found for row in rows])
         shared = torch.tensor([n for _, n in found], device=self.lm.device)
         count = len(self.words)
-        scores = -self.surprise(encode, tokens,
-                                shared.repeat_interleave(count))
-        return scored(samples, scores.view(-1, count))
+        return -self.surprise(encode, tokens,
+                              shared.repeat_interleave(count)).view(-1, count)
+
+    def predict(self, encode: Encode, texts: Texts,
+                samples: list[DataSample]) -> list[DataSample]:
+        """The least surprising sentence."""
+        return scored(samples, self(encode, texts))

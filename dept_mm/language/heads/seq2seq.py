@@ -69,18 +69,21 @@ class Seq2SeqHead(TextHead):
         return dict(loss=F.cross_entropy(scores.flatten(0, 1).float(),
                                          labels.flatten()))
 
-    def predict(self, encode: Encode, texts: Texts,
-                samples: list[DataSample]) -> list[DataSample]:
-        """Read what is written; no class is the label -1."""
+    def forward(self, encode: Encode, texts: Texts) -> list[str]:
+        """What the decoder writes."""
         from transformers.modeling_outputs import BaseModelOutput
         out = encode(self.tokens(texts, sep=''))
         written = self.lm.model.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=out.hidden),
             attention_mask=out.mask.long(), do_sample=False, num_beams=1,
             max_new_tokens=self.max_new_tokens)
-        answers = self.lm.tokenizer.batch_decode(written,
-                                                 skip_special_tokens=True)
-        for sample, text in zip(samples, answers, strict=True):
+        return self.lm.tokenizer.batch_decode(written,
+                                              skip_special_tokens=True)
+
+    def predict(self, encode: Encode, texts: Texts,
+                samples: list[DataSample]) -> list[DataSample]:
+        """Read what is written; no class is the label -1."""
+        for sample, text in zip(samples, self(encode, texts), strict=True):
             if self.task.classes:
                 sample.set_pred_label(torch.tensor(self._class(text)))
             else:
