@@ -1,9 +1,10 @@
 """Tasks of GLUE, SuperGLUE and of the papers' few-shot experiments.
 
-Columns are those of the published files. Templates and words of the masked
-language model are those of "Late Prompt Tuning" (Liu et al., 2022), appendix;
-``files`` those of the GLUE and SuperGLUE archives, whose test labels are not
-public.
+Columns and files are those of the published archives, whose test labels are
+not public; MultiRC has to be written as one line per answer. Templates and
+words of MNLI, QNLI, RTE, MRPC, QQP, SST-2 and the few-shot tasks are those
+of the public code of "Late Prompt Tuning" (Liu et al., 2022); the others are
+ours.
 """
 from __future__ import annotations
 

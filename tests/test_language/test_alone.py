@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
+from dept_mm.apis.explain import explain
 from dept_mm.errors import DeptError
 from dept_mm.language import build_language_model
 
@@ -46,3 +48,8 @@ def test_models_that_are_not_there(tmp_path):
         build_language_model(dict(name=str(tmp_path)))
     with pytest.raises(DeptError, match="unknown options \\['size'\\]"):
         build_language_model(dict(name='x', size=1))
+
+
+def test_tools_for_images_say_so():
+    with pytest.raises(DeptError, match='no image classifier'):
+        explain(Config(dict(model=dict(type='PromptedLanguageModel'))))
