@@ -108,9 +108,10 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         embeds, mask = self._embed(tokens)
         late = {p.layer: partial(self._late, p, read)
                 for p in self.late_prompts}
-        frozen = 0 if self.input_prompt or not late else min(late)
-        if not (self.input_prompt or late):
-            frozen = len(self.lm.tower.blocks)
+        # Nothing is learned below the first late prompt.
+        frozen = min(late, default=len(self.lm.tower.blocks))
+        if self.input_prompt is not None:
+            frozen = 0
         hidden, mask = self.lm.tower(embeds, mask, late, frozen)
         return Encoded(hidden, mask, hidden.shape[1] - size)
 
