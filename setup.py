@@ -26,6 +26,8 @@ EXTRAS = {
         'onedl-mmengine>=0.10.10', 'onedl-mmcv>=2.3.6,<2.4',
         'onedl-mmpretrain>=1.3.4'
     ],
+    # Prompts in language models; CLIP does without.
+    'language': ['transformers>=4.48'],
     'sweep': ['submitit>=1.5'],
     'tests': ['pytest>=8', 'submitit>=1.5'],
     'dev': ['ruff>=0.8', 'pre-commit', 'build'],

@@ -11,6 +11,7 @@ from dept_mm import (  # noqa: E402
     engine,
     evaluation,
     exchange,
+    language,
     models,
 )
 from dept_mm._model_index import register_model_index  # noqa: E402
@@ -18,5 +19,7 @@ from dept_mm.version import __version__  # noqa: E402
 
 register_model_index()
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'exchange',
-           'models']
+__all__ = [
+    '__version__', 'datasets', 'engine', 'evaluation', 'exchange', 'language',
+    'models'
+]

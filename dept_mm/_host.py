@@ -18,6 +18,9 @@ OWNERS = dict(
     mmengine=('mmengine', 'mmengine-lite', 'onedl-mmengine'),
     mmcv=('mmcv', 'mmcv-lite', 'onedl-mmcv'),
     mmpretrain=('mmpretrain', 'onedl-mmpretrain'))
+# The first transformers that mmpretrain's multimodal models break on, which
+# it imports wherever pycocotools is installed as well.
+TOO_NEW = dict(openmmlab='4.52', onedl='5')
 
 
 def check_host() -> None:
@@ -34,11 +37,35 @@ def check_host() -> None:
     # mmcv-lite advises to install mmcv for an operator that nothing here has.
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeform')
     for name in ('torch', 'mmengine', 'mmcv', 'mmcv.transforms', 'mmpretrain',
-                 'mmpretrain.models'):
+                 'mmpretrain.utils.dependency', 'mmpretrain.models'):
         module = import_host(name, stack)
+        if hasattr(module, 'WITH_MULTIMODAL'):
+            leave_out_multimodal(module, stack)
         version = getattr(module, '__version__', None)
         if fault := version_fault(name, version, stack):
             raise ImportError(fault)
+
+
+def leave_out_multimodal(dependency: ModuleType, stack: str) -> None:
+    """Keep mmpretrain from importing what breaks all of it.
+
+    Nothing here needs its multimodal models, and language models need
+    transformers. Where they work, they stay.
+
+    Args:
+        dependency (ModuleType): ``mmpretrain.utils.dependency``.
+        stack (str): Of :func:`stack_of`.
+    """
+    try:
+        found = distribution('transformers').version
+    except PackageNotFoundError:
+        return
+    if dependency.WITH_MULTIMODAL and (
+            _numbers(found) >= _numbers(TOO_NEW[stack])):
+        dependency.WITH_MULTIMODAL = False
+        warnings.warn(f'mmpretrain cannot import its multimodal models with '
+                      f'transformers {found}; they are left out.',
+                      stacklevel=2)
 
 
 def installed_owners() -> dict[str, str]:

@@ -5,8 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import yaml
@@ -192,3 +193,23 @@ def test_config_is_short_and_loads(path):
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(lines) <= 25
     assert Config.fromfile(path).model
+
+
+@pytest.mark.parametrize('version, stack, stays', [
+    ('4.51.3', 'openmmlab', True), ('4.52.4', 'openmmlab', False),
+    ('5.23.0', 'openmmlab', False), ('4.57.6', 'onedl', True),
+    ('5.0', 'onedl', False), (None, 'openmmlab', True)])
+def test_multimodal_models_that_would_break(monkeypatch, version, stack,
+                                            stays):
+    """The pairs that were tried, see TOO_NEW."""
+    def distribution(name):
+        if version is None:
+            raise _host.PackageNotFoundError(name)
+        return SimpleNamespace(version=version)
+
+    monkeypatch.setattr(_host, 'distribution', distribution)
+    dependency = SimpleNamespace(WITH_MULTIMODAL=True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        _host.leave_out_multimodal(dependency, stack)
+    assert dependency.WITH_MULTIMODAL == stays == (not caught)

@@ -4,9 +4,11 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mmengine
@@ -28,14 +30,17 @@ FREE = frozenset(('data_root', 'seed', 'template', 'base_classes',
                   'namespace'))
 
 
-def describe_run(runner: Runner, backbone: Any) -> dict:
-    """Config, seed, shots, data set, CLIP and versions; JSON types.
+def describe_run(runner: Runner, holder: Any) -> dict:
+    """Config, seed, shots, data set, frozen model and versions; JSON types.
 
     Args:
         runner (Runner): The runner.
-        backbone (nn.Module): The model's; its CLIP is named.
+        holder (nn.Module): What holds the frozen model, ``clip`` or ``lm``.
     """
-    cfg, clip = runner.cfg, getattr(backbone, 'clip', None)
+    cfg = runner.cfg
+    frozen = {key: dict(name=model.name, sha256=model.digest)
+              for key in ('clip', 'lm')
+              if (model := getattr(holder, key, None)) is not None}
     trained_on = _dataset_config(cfg, 'train_dataloader')
     name = cfg.filename and '/'.join(
         Path(cfg.filename).with_suffix('').parts[-2:])
@@ -48,13 +53,19 @@ def describe_run(runner: Runner, backbone: Any) -> dict:
         seed=runner.seed,
         shots=trained_on.get('num_shots'),
         resumed=bool(runner._resume),
-        clip=clip and dict(name=clip.name, sha256=clip.digest),
+        **dict(dict(clip=None), **frozen),
         versions=dict(
             python=platform.python_version(), dept_mm=__version__,
-            **{m.__name__: m.__version__ for m in LIBRARIES}),
+            **{m.__name__: m.__version__ for m in libraries()}),
         device=torch.cuda.get_device_name() if torch.cuda.is_available()
         else 'cpu',
         processes=get_world_size())
+
+
+def libraries() -> list[ModuleType]:
+    """Those that numbers may depend on."""
+    used = sys.modules.get('transformers')
+    return [*LIBRARIES, used] if used else list(LIBRARIES)
 
 
 def dataset_name(cfg: Config, loader: str) -> str | None:

@@ -39,8 +39,12 @@ def explain(cfg: Config, processes: int = 1) -> dict:
         only.
 
     Raises:
-        DeptError: If the data set cannot be read, with the remedy.
+        DeptError: If the data set cannot be read, with the remedy, or the
+            model is no image classifier.
     """
+    if 'backbone' not in cfg.model:
+        raise DeptError(f'{cfg.model.type} is no image classifier: there is '
+                        'nothing to explain of it.')
     scope = cfg.get('default_scope', 'mmpretrain')
     with DefaultScope.overwrite_default_scope(scope):
         notes = _runnable_here(cfg)

@@ -1,0 +1,1 @@
+lm = dict(name='openai-community/gpt2-large')

@@ -1,0 +1,1 @@
+lm = dict(name='FacebookAI/roberta-large')

@@ -1,0 +1,1 @@
+lm = dict(name='google-t5/t5-base')

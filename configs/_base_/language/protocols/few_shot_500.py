@@ -1,0 +1,17 @@
+# Late Prompt Tuning's: 500 examples in all, 1000 others to choose a
+# checkpoint, the development file to test.
+train_dataloader = dict(
+    batch_size=32, num_workers=0,
+    dataset=dict(split='train', part=(1000, None), num_examples=500),
+    sampler=dict(type='InfiniteSampler', shuffle=True))
+val_dataloader = dict(
+    batch_size=32, num_workers=0,
+    dataset=dict(split='train', part=(0, 1000), test_mode=True),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+test_dataloader = dict(
+    batch_size=32, num_workers=0,
+    dataset=dict(split='val', test_mode=True),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+val_cfg = test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='LanguageMetric')
+custom_hooks = [dict(type='LanguageResultHook')]

@@ -1,0 +1,16 @@
+# Decomposed Prompt Tuning's for less than 10,000 examples: half of the
+# development file to choose a checkpoint, half to test.
+train_dataloader = dict(
+    batch_size=32, num_workers=0, dataset=dict(split='train'),
+    sampler=dict(type='InfiniteSampler', shuffle=True))
+val_dataloader = dict(
+    batch_size=32, num_workers=0,
+    dataset=dict(split='val', part=(0, .5), test_mode=True),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+test_dataloader = dict(
+    batch_size=32, num_workers=0,
+    dataset=dict(split='val', part=(.5, None), test_mode=True),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+val_cfg = test_cfg = dict()
+val_evaluator = test_evaluator = dict(type='LanguageMetric')
+custom_hooks = [dict(type='LanguageResultHook')]

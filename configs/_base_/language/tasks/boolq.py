@@ -1,0 +1,3 @@
+dataset = dict(
+    type='TextDataset', task='boolq', data_root='data/super_glue/BoolQ',
+    seed=1)

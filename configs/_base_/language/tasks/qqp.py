@@ -1,0 +1,2 @@
+dataset = dict(
+    type='TextDataset', task='qqp', data_root='data/glue/QQP', seed=1)

@@ -1,0 +1,28 @@
+"""Prompts in frozen language models (extra ``language``).
+
+A part of its own: nothing else of the package imports it, and transformers
+is imported when a model is built, not before.
+"""
+from dept_mm.language.dataset import TextDataset
+from dept_mm.language.frozen import FrozenLanguageModel
+from dept_mm.language.heads import (
+    CausalLMHead,
+    Encoded,
+    LinearTextHead,
+    MaskedLMHead,
+    Seq2SeqHead,
+    TextHead,
+)
+from dept_mm.language.loading import build_language_model
+from dept_mm.language.metric import LanguageMetric
+from dept_mm.language.model import PromptedLanguageModel
+from dept_mm.language.result_hook import LanguageResultHook
+from dept_mm.language.task import Task
+from dept_mm.language.tokens import Tokens
+
+__all__ = [
+    'CausalLMHead', 'Encoded', 'FrozenLanguageModel', 'LanguageMetric',
+    'LanguageResultHook', 'LinearTextHead', 'MaskedLMHead',
+    'PromptedLanguageModel', 'Seq2SeqHead', 'Task', 'TextDataset', 'TextHead',
+    'Tokens', 'build_language_model'
+]

@@ -1,0 +1,240 @@
+"""A frozen language model with prompts and a head."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dept_mm.errors import DeptError
+from dept_mm.language.frozen import FrozenLanguageModel
+from dept_mm.language.heads import Encoded
+from dept_mm.language.loading import build_language_model
+from dept_mm.language.tokens import Tokens
+from dept_mm.models.header import HeaderMixin
+from dept_mm.models.prompt_modules import (
+    ADePTPrompt,
+    LatePrompt,
+    sample_rows,
+)
+from dept_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class PromptedLanguageModel(HeaderMixin, BaseModel):
+    """Prompts in a frozen language model, and a head that asks it.
+
+    The language model is held outside the module tree: only what is learned
+    is in ``parameters()`` and in checkpoints.
+
+    Args:
+        lm (Mapping | FrozenLanguageModel): Which model; see
+            ``build_language_model``.
+        head (Mapping): E.g. ``MaskedLMHead``; it is built with the model.
+        prompts (Sequence[Mapping]): At most one prompt of the input
+            (``SoftPrompt``, ``DecomposedPrompt``, ``ADePTPrompt``), and late
+            ones after different blocks. ``embed_dims`` is filled in.
+            ``init=dict(text='...')`` starts from the embeddings of a text,
+            ``init=dict(vocab=SEED)`` from frequent words.
+            Defaults to none.
+        max_length (int): Longest input, without prompts. Defaults to 256.
+        backbone_eval (bool): Whether the frozen model has no dropout in
+            training. Defaults to False, as in the public code.
+        **kwargs: Of mmengine's ``BaseModel``.
+
+    Raises:
+        DeptError: If model, prompts and head do not fit together.
+    """
+
+    def __init__(self, lm: Mapping | FrozenLanguageModel, head: Mapping,
+                 prompts: Sequence[Mapping] = (), max_length: int = 256,
+                 backbone_eval: bool = False, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.lm = build_language_model(lm)
+        self.backbone_eval = backbone_eval
+        self.input_prompt: nn.Module | None = None
+        self.late_prompts = nn.ModuleList()
+        for config in prompts:
+            self._add(self._build_prompt(config))
+        self._check_length(max_length)
+        self.head = MODELS.build(
+            dict(head, lm=self.lm, max_length=max_length))
+        self._merged: tuple[Any, Tensor] | None = None
+        if self.input_prompt is not None and len(self.late_prompts):
+            print_log('A prompt of the input is learned through all blocks: '
+                      'the late prompt saves neither time nor memory.',
+                      'current', 30)
+        self.init_header()
+
+    def forward(self, inputs: Mapping[str, Sequence[str]],
+                data_samples: list | None = None, mode: str = 'tensor'
+                ) -> Any:
+        """Losses ('loss'), samples with predictions ('predict') or what the
+        head computes ('tensor').
+
+        Args:
+            inputs (Mapping): Name of a text -> those of ``B`` samples.
+            data_samples (list[DataSample], optional): Their labels.
+            mode (str): See above.
+        """
+        texts = [dict(zip(inputs, row, strict=True))
+                 for row in zip(*inputs.values(), strict=True)]
+        if mode == 'loss':
+            return self.head.loss(self.encode, texts, data_samples)
+        if mode == 'predict':
+            return self.head.predict(self.encode, texts, data_samples)
+        if mode != 'tensor':
+            raise ValueError(f'mode {mode!r} is not loss, predict or tensor')
+        return self.head(self.encode, texts)
+
+    def encode(self, tokens: Tokens, read: Tensor | None = None) -> Encoded:
+        """Run the model with all prompts.
+
+        Args:
+            tokens (Tokens): ``B`` inputs; any padding.
+            read (Tensor, optional): ``(B, S)`` bool, what late prompts may
+                be generated from, of inputs padded on the right. Defaults to
+                all tokens.
+        """
+        tokens = tokens.compact()
+        read = tokens.mask if read is None else read & tokens.mask
+        size = tokens.ids.shape[1]
+        embeds, mask = self._embed(tokens)
+        late = {p.layer: partial(self._late, p, read)
+                for p in self.late_prompts}
+        # Nothing is learned below the first late prompt.
+        frozen = min(late, default=len(self.lm.tower.blocks))
+        if self.input_prompt is not None:
+            frozen = 0
+        hidden, mask = self.lm.tower(embeds, mask, late, frozen)
+        return Encoded(hidden, mask, hidden.shape[1] - size)
+
+    def _embed(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
+        """Embeddings ``(B, m + S, W)`` with the input's prompt."""
+        table, prompt = self.lm.tower.words.weight, self.input_prompt
+        if prompt is None:
+            return F.embedding(tokens.ids, table), tokens.mask
+        if (isinstance(prompt, ADePTPrompt) and not self.training
+                and not torch.is_grad_enabled()):
+            embeds = F.embedding(tokens.ids, self._merge(table))
+        else:
+            embeds = F.embedding(tokens.ids, table)
+            if self.training and getattr(
+                    prompt, 'rows_seen', None) is not None:
+                longest = tokens.mask.sum(1).max()
+                all_reduce(longest, 'max')  # all processes save the same
+                prompt.see(longest)
+            place = tokens.mask.cumsum(1) - 1
+            offset = prompt.offset(embeds, place)
+            if offset is not None:
+                embeds = embeds + offset.to(embeds.dtype)
+        rows = prompt.tokens().to(embeds.dtype)
+        rows = rows.expand(len(embeds), -1, -1)
+        return (torch.cat([rows, embeds], 1),
+                torch.cat([tokens.mask.new_ones(rows.shape[:2]),
+                           tokens.mask], 1))
+
+    def _merge(self, table: Tensor) -> Tensor:
+        """Table with offsets in it, kept while nothing changes."""
+        state = [(p.data_ptr(), p._version)
+                 for p in self.input_prompt.parameters()]
+        if self._merged is None or self._merged[0] != state:
+            self._merged = state, self.input_prompt.merge(table)
+        return self._merged[1]
+
+    def _late(self, prompt: LatePrompt, read: Tensor, hidden: Tensor
+              ) -> Tensor:
+        """Rows of a late prompt, of hidden states ``(B, T, W)``."""
+        shift = hidden.shape[1] - read.shape[1]
+        anchor = torch.full((len(read), ), shift, device=read.device)
+        if (prompt.anchor or self.lm.tower.anchor) == 'last':
+            anchor = anchor + read.sum(1) - 1
+        return prompt.generate(hidden, F.pad(read, (shift, 0)), anchor)
+
+    def train(self, mode: bool = True) -> PromptedLanguageModel:
+        """Switch the mode, of the frozen model as well."""
+        self.lm.model.train(mode and not self.backbone_eval)
+        self._merged = None
+        return super().train(mode)
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> nn.Module:
+        # The language model is no submodule, but follows to the device.
+        self.lm.apply(fn)
+        self._merged = None
+        return super()._apply(fn, recurse)
+
+    def _build_prompt(self, config: Mapping) -> nn.Module:
+        config = dict(config, embed_dims=self.lm.tower.width)
+        init = config.get('init')
+        if isinstance(init, Mapping):
+            config['init'] = self._start(config, **init)
+        return MODELS.build(config)
+
+    def _start(self, config: Mapping, text: str | None = None,
+               vocab: int | None = None) -> Tensor:
+        """Embeddings that a prompt starts from."""
+        table = self.lm.tower.words.weight
+        if text is not None:
+            ids, = self.lm.token_ids([text])
+            return table[ids]
+        return sample_rows(table, config['num_tokens'], vocab,
+                           self.lm.tokenizer.all_special_ids)
+
+    def _add(self, prompt: nn.Module) -> None:
+        if not isinstance(prompt, LatePrompt):
+            if self.input_prompt is not None:
+                raise DeptError('prompts: one prompt of the input at most; '
+                                f'{type(self.input_prompt).__name__} and '
+                                f'{type(prompt).__name__} are given.')
+            self.input_prompt = prompt
+            return
+        blocks = len(self.lm.tower.blocks)
+        taken = [p.layer for p in self.late_prompts]
+        if prompt.layer >= blocks or prompt.layer in taken:
+            raise DeptError(
+                f'LatePrompt: layer {prompt.layer} is taken, or no block '
+                f'follows it; {self.lm.name!r} has {blocks}.')
+        self.late_prompts.append(prompt)
+
+    def _check_length(self, max_length: int) -> None:
+        count = getattr(self.input_prompt, 'num_tokens', 0)
+        most = self.lm.tower.max_length
+        if most is not None and max_length + count > most:
+            raise DeptError(
+                f'max_length {max_length} and {count} prompt tokens are more '
+                f'than the {most} positions of {self.lm.name!r}.')
+        offsets = getattr(self.input_prompt, 'max_length', max_length)
+        if offsets < max_length and self.input_prompt.overflow == 'error':
+            raise DeptError(
+                f'DecomposedPrompt: max_length {offsets} is less than that '
+                f"of the model, {max_length}. Raise it, or set overflow='none'"
+                ' for no offset beyond it.')
+
+    def header(self) -> dict:
+        """Which language model, prompts and task."""
+        prompts = [self.input_prompt] if self.input_prompt else []
+        return dict(
+            lm=dict(name=self.lm.name, sha256=self.lm.digest),
+            prompts=[type(p).__name__ for p in (*prompts, *self.late_prompts)],
+            layers=[p.layer for p in self.late_prompts],
+            head=type(self.head).__name__,
+            classes=list(self.head.task.classes))
+
+    def check_header(self, found: dict, state: dict, prefix: str) -> None:
+        """Refuse a checkpoint of another model, method or task."""
+        own = self.header()
+        for key in ('prompts', 'layers', 'head', 'classes'):
+            if found.get(key) != own[key]:
+                raise DeptError(f'The checkpoint has {key} {found.get(key)}, '
+                                f'the model has {own[key]}.')
+        if found['lm']['sha256'] != own['lm']['sha256']:
+            raise DeptError(
+                f'The checkpoint was trained on {found["lm"]}, the model has '
+                f'{own["lm"]}: prompts of one mean nothing to another. Set '
+                'lm.name to the first.')

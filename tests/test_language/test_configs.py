@@ -1,0 +1,83 @@
+"""Every config of a language model builds, with a small one in its place."""
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+
+pytest.importorskip('transformers')
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from language_models import BLOCKS, save  # noqa: E402
+
+from dept_mm.registry import HOOKS, METRICS, MODELS  # noqa: E402
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+LEAVES = sorted((CONFIGS / 'language').glob('*.py'))
+FAMILIES = dict(t5='t5', roberta='roberta', gpt2='gpt2', minilm='bert')
+# What the papers count, at the width of their models.
+LEARNED = {'decomposed_t5': 76800, 'adept_t5': 76051,
+           'soft-prompt_t5': 76800, 'late-npg_roberta': 791680,
+           'late-mppg_roberta': 263296, 'late-npg_gpt2': 989568}
+
+
+@pytest.fixture(scope='module')
+def folders(tmp_path_factory):
+    root = tmp_path_factory.mktemp('models')
+    return {key: save(family, root / key)
+            for key, family in FAMILIES.items()}
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def test_leaf(path, folders):
+    cfg = Config.fromfile(path)
+    kind = next(key for key in FAMILIES if f'_{key}' in path.stem)
+    cfg.model.lm = dict(name=folders[kind])
+    cfg.model.max_length = 16
+    for prompt in cfg.model.get('prompts', []):
+        prompt.num_tokens = min(prompt.num_tokens, 4)
+        if 'layer' in prompt:
+            assert prompt.layer < dict(roberta=24, gpt2=36, minilm=6)[kind]
+            prompt.layer = BLOCKS[FAMILIES[kind]] - 1
+        if 'init' in prompt and 'vocab' in prompt.init:
+            prompt.init = None  # the tiny vocabulary has few words
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(cfg.model)
+        for hook in cfg.custom_hooks:
+            HOOKS.build(hook)
+        METRICS.build(cfg.val_evaluator)
+        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    groups = wrapper.optimizer.param_groups
+    owned = [id(p) for group in groups for p in group['params']]
+    assert sorted(owned) == sorted(
+        id(p) for p in model.parameters() if p.requires_grad)
+    rates = {name: group['lr'] for group in groups for p in group['params']
+             for name, q in model.named_parameters() if q is p}
+    base = cfg.optim_wrapper.optimizer.lr
+    for name, rate in rates.items():
+        known = dict(decomposed=5e-4, adept=1e-4)
+        expected = next((rate for key, rate in known.items() if 'offset_' in
+                         name and path.stem.startswith(f'{key}_t5')), None)
+        if 'minilm' not in path.stem:
+            assert rate == pytest.approx(expected or base), name
+    last = cfg.param_scheduler[-1]
+    assert last.get('end') == cfg.train_cfg.get(
+        'max_iters', cfg.train_cfg.get('max_epochs'))
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
+def test_number_of_parameters(path):
+    """At the papers' widths, of the modules alone."""
+    key = '_'.join(path.stem.split('_')[:2]).removesuffix('-base')
+    key = key.removesuffix('-large')
+    if key not in LEARNED:
+        return
+    cfg = Config.fromfile(path)
+    width = dict(t5=768, roberta=1024, gpt2=1280)[key.split('_')[1]]
+    found = 0
+    for prompt in cfg.model.prompts:
+        prompt.pop('init', None)
+        module = MODELS.build(dict(prompt, embed_dims=width))
+        found += sum(p.numel() for p in module.parameters())
+    assert found == LEARNED[key]

@@ -1,0 +1,130 @@
+"""Texts of tables, tasks, and measures worked out by hand."""
+import json
+
+import numpy as np
+import pytest
+
+from dept_mm.errors import DeptError
+from dept_mm.language import LanguageMetric, Task, TextDataset
+from dept_mm.language.metric import f1, macro_f1, matthews, pearson
+from dept_mm.language.presets import TASKS
+
+
+def write(path, *lines):
+    path.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return str(path)
+
+
+@pytest.mark.parametrize('name', TASKS)
+def test_presets(name):
+    task = Task.resolve(name)
+    if task.classes:
+        assert len(task.words) == len(task.classes)
+        assert '{mask}' in task.template
+    assert task.source
+
+
+def test_glue_files(tmp_path):
+    """Quotes are text; CoLA has no header; MNLI's '-' is no label."""
+    write(tmp_path / 'train.tsv', 'sentence\tlabel', 'a "quoted film\t1',
+          'dull\t0')
+    data = TextDataset('sst2', data_root=str(tmp_path))
+    assert [data[i]['inputs']['sentence'] for i in (0, 1)] == [
+        'a "quoted film', 'dull']
+    assert [int(data[i]['data_samples'].gt_label) for i in (0, 1)] == [1, 0]
+    write(tmp_path / 'dev.tsv', 'gj04\t0\t*\tThey drank the pub.')
+    data = TextDataset('cola', 'val', data_root=str(tmp_path))
+    assert data[0]['inputs'] == dict(sentence='They drank the pub.')
+    write(tmp_path / 'dev_matched.tsv', 'sentence1\tsentence2\tgold_label',
+          'a\tb\tneutral', 'c\td\t-')
+    data = TextDataset('mnli', 'val', data_root=str(tmp_path))
+    assert len(data) == 1
+    assert data[0]['inputs'] == dict(premise='a', hypothesis='b')
+    assert int(data[0]['data_samples'].gt_label) == 1
+
+
+def test_super_glue_files(tmp_path):
+    row = dict(text='Mark told Pete he won.', label=True, target=dict(
+        span1_text='Mark', span2_text='he'))
+    write(tmp_path / 'train.jsonl', json.dumps(row))
+    data = TextDataset('wsc', data_root=str(tmp_path))
+    assert data[0]['inputs'] == dict(text='Mark told Pete he won.',
+                                     noun='Mark', pronoun='he')
+    assert int(data[0]['data_samples'].gt_label) == 1
+
+
+def test_values_and_own_tables(tmp_path):
+    path = write(tmp_path / 'a.csv', 'x,y', '"one, two",3.5')
+    data = TextDataset(dict(columns=dict(text='x'), label='y'), ann_file=path)
+    assert data[0]['inputs'] == dict(text='one, two')
+    assert data[0]['data_samples'].gt_value == 3.5
+
+
+@pytest.fixture
+def many(tmp_path):
+    """60 texts, one in three positive."""
+    write(tmp_path / 'train.tsv', 'sentence\tlabel', *(
+        f'text {i}\t{int(i % 3 == 0)}' for i in range(60)))
+    return lambda **options: [
+        (data[i]['inputs']['sentence'], int(data[i]['data_samples'].gt_label))
+        for data in [TextDataset('sst2', data_root=str(tmp_path), **options)]
+        for i in range(len(data))]
+
+
+def test_draws(many):
+    few = many(num_examples=10)
+    assert sum(y for _, y in few) == 3  # largest remainder of 3.33
+    assert few == many(num_examples=10) != many(num_examples=10, seed=2)
+    shots = many(num_shots=4)
+    assert len(shots) == 8 and sum(y for _, y in shots) == 4
+    with pytest.raises(DeptError, match='40 examples of class 1'):
+        many(num_shots=40)
+
+
+def test_parts(many):
+    first, second = many(part=(0, .5)), many(part=(.5, None))
+    assert len(first) == len(second) == 30
+    assert sorted(first + second) == sorted(many())
+    assert many(part=(0, 10)) == many(part=(0, 10), seed=2)
+
+
+def test_mistakes(tmp_path):
+    with pytest.raises(DeptError, match='not found.*dataset.data_root'):
+        TextDataset('sst2', data_root=str(tmp_path))
+    write(tmp_path / 'train.tsv', 'text\tlabel', 'a\t1')
+    with pytest.raises(DeptError, match="line 2: no column 'sentence'"):
+        TextDataset('sst2', data_root=str(tmp_path))
+    write(tmp_path / 'train.tsv', 'sentence\tlabel', 'a\t7')
+    with pytest.raises(DeptError, match="line 2: label is '7'"):
+        TextDataset('sst2', data_root=str(tmp_path))
+    with pytest.raises(DeptError, match="no file for split 'test'"):
+        TextDataset('sst2', 'test')
+    with pytest.raises(DeptError, match="'sst' is unknown"):
+        Task.resolve('sst')
+    with pytest.raises(DeptError, match='no columns'):
+        Task.resolve(dict(base='sst2', template='{text} {mask}'))
+
+
+def test_measures_by_hand():
+    """tp 3, fp 1, fn 2, tn 2: F1 6/9; Matthews 4 / sqrt(4 5 3 4)."""
+    truth = np.array([1, 1, 1, 0, 1, 1, 0, 0])
+    guess = np.array([1, 1, 1, 1, 0, 0, 0, 0])
+    assert f1(truth, guess) == pytest.approx(6 / 9)
+    assert macro_f1(truth, guess) == pytest.approx((6 / 9 + 4 / 7) / 2)
+    assert matthews(truth, guess) == pytest.approx(4 / 240**.5)
+    assert matthews(truth, np.ones(8)) == 0
+    x, y = np.array([1., 2., 3.]), np.array([2., 4., 5.])
+    assert pearson(x, y) == pytest.approx(3 / (2 * 14 / 3)**.5)
+    assert f1(np.zeros(3), np.zeros(3)) == 0
+
+
+def test_metric_counts_what_is_no_class_as_wrong():
+    metric = LanguageMetric(['accuracy', 'f1'])
+    metric.process(None, [
+        dict(gt_label=y, pred_label=p)
+        for y, p in ((1, 1), (1, -1), (0, 0), (0, 1))])
+    found = metric.evaluate(4)
+    assert found == {'language/accuracy': 50., 'language/f1': 50.}
+    assert metric.counts == dict(correct=2, total=4)
+    with pytest.raises(DeptError, match='bleu'):
+        LanguageMetric(['bleu'])

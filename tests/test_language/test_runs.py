@@ -1,0 +1,177 @@
+"""Training and testing by the tools: checkpoints, resuming, processes."""
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+pytest.importorskip('transformers')
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from language_models import save  # noqa: E402
+
+from dept_mm.errors import DeptError  # noqa: E402
+from dept_mm.evaluation import accuracy, read_result  # noqa: E402
+from dept_mm.registry import MODELS  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+LATE = dict(type='LatePrompt', layer=2, num_tokens=2, generator='npg',
+            bottleneck=8)
+ADEPT = dict(type='ADePTPrompt', num_tokens=2, rank=2, init=.1)
+WORDS = 'the film was great', 'terrible plot', 'a superb cast', 'boring'
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """A tiny model and texts; 24 to train on, 21 to test."""
+    root = tmp_path_factory.mktemp('language')
+    save('roberta', root / 'lm')
+    for name, count in (('train', 24), ('dev', 21)):
+        lines = [f'{WORDS[i % 4]} {WORDS[i % 3]}\t{i % 2}'
+                 for i in range(count)]
+        (root / f'{name}.tsv').write_text(
+            '\n'.join(['sentence\tlabel', *lines]) + '\n')
+    return root
+
+
+def config(folder, work_dir, epochs=1, batch=8, prompt=None,
+           head='LinearTextHead'):
+    """A leaf config of its own, as text."""
+    dataset = dict(type='TextDataset', task='sst2', data_root=str(folder))
+    model = dict(
+        type='PromptedLanguageModel', lm=dict(name=str(folder / 'lm')),
+        prompts=[prompt or ADEPT], max_length=20, backbone_eval=True,
+        head=dict(type=head, task=dataset))
+    loader = dict(num_workers=0)
+    return f"""
+_base_ = '{ROOT}/configs/_base_/default_runtime.py'
+dataset = {dataset}
+model = {model}
+work_dir = '{work_dir}'
+train_dataloader = dict(
+    **{loader}, batch_size={batch}, dataset={dataset},
+    sampler=dict(type='EpochSampler', shuffle=True))
+val_dataloader = test_dataloader = dict(
+    **{loader}, batch_size=4, dataset=dict(**{dataset}, split='val'),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+val_cfg = test_cfg = dict()
+val_evaluator = test_evaluator = dict(
+    type='LanguageMetric', measures=['accuracy', 'matthews'])
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=.01),
+    paramwise_cfg=dict(custom_keys=dict(offset_=dict(lr_mult=.1))))
+train_cfg = dict(by_epoch=True, max_epochs={epochs}, val_interval={epochs})
+custom_hooks = [dict(type='LanguageResultHook')]
+"""
+
+
+def run(tool, path, *args, processes=1):
+    """Call a tool as a user does."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    command = ([sys.executable, f'tools/{tool}.py', str(path), *args]
+               if processes == 1 else
+               ['bash', f'tools/dist_{tool}.sh', str(path), str(processes),
+                *args])
+    done = subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, timeout=600,
+        env=dict(os.environ, PORT=port, OMP_NUM_THREADS='1',
+                 PYTHONPATH=str(ROOT),
+                 PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}'))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def state(work_dir, epoch=1):
+    return torch.load(work_dir / f'epoch_{epoch}.pth',
+                      weights_only=True)['state_dict']
+
+
+def train(folder, work_dir, **options):
+    """Train in this process; returns the runner."""
+    resume = options.pop('resume', False)
+    cfg = Config.fromstring(config(folder, work_dir, **options), '.py')
+    cfg.resume = resume
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('prompt', [ADEPT, LATE], ids=['adept', 'late'])
+def test_two_processes_are_one(folder, tmp_path, prompt):
+    """T24: three steps, and the same measures over a ragged last batch."""
+    states = []
+    for processes, batch in ((1, 8), (2, 4)):
+        work_dir = tmp_path / str(processes)
+        path = tmp_path / f'{processes}.py'
+        path.write_text(config(folder, work_dir, batch=batch, prompt=prompt))
+        run('train', path, processes=processes)
+        states.append(state(work_dir))
+    assert states[0].keys() == states[1].keys()
+    for key, value in states[0].items():
+        torch.testing.assert_close(states[1][key], value, rtol=0, atol=1e-5)
+    one, two = (read_result(tmp_path / n) for n in '12')
+    assert one['metrics'] == two['metrics']
+    assert two['processes'] == 2
+    assert accuracy(one['results']['tuned'][folder.name]['base']) == (
+        pytest.approx(one['metrics']['language/accuracy']))
+
+
+@pytest.mark.slow
+def test_tools(folder, tmp_path):
+    """A checkpoint of kilobytes, which gives the same when tested."""
+    path = tmp_path / 'late.py'
+    path.write_text(config(folder, tmp_path / 'run', prompt=LATE,
+                           head='MaskedLMHead'))
+    run('train', path)
+    saved = tmp_path / 'run/epoch_1.pth'
+    assert saved.stat().st_size < 60_000
+    run('test', path, str(saved), '--out', str(tmp_path / 'found.json'),
+        '--out-item', 'metrics')
+    trained = read_result(tmp_path / 'run')
+    assert json.loads((tmp_path / 'found.json').read_text()) == trained[
+        'metrics']
+    assert trained['lm']['sha256'] and trained['clip'] is None
+    run('test', path, '--amp')  # without a checkpoint, in bf16
+
+
+def test_resume_goes_on(folder, tmp_path):
+    """The same weights, bit by bit, as without a stop."""
+    whole = train(folder, tmp_path / 'whole', epochs=2)
+    train(folder, tmp_path / 'stopped', epochs=1)
+    train(folder, tmp_path / 'stopped', epochs=2, resume=True)
+    for key, value in state(tmp_path / 'whole', 2).items():
+        assert torch.equal(state(tmp_path / 'stopped', 2)[key], value), key
+    names = dict(whole.model.named_parameters())
+    rates = {name: group['lr'] for group in
+             whole.optim_wrapper.param_groups for name, p in names.items()
+             if any(p is q for q in group['params'])}
+    assert rates.keys() == names.keys()  # T14
+    assert all(rate == pytest.approx(.001 if 'offset_' in name else .01)
+               for name, rate in rates.items())
+
+
+def test_foreign_checkpoints_are_refused(folder, tmp_path):
+    """Another method, another model, another task."""
+    def build(**options):
+        cfg = Config.fromstring(config(folder, tmp_path, **options), '.py')
+        return MODELS.build(cfg.model)
+
+    found = build(prompt=LATE).state_dict()
+    build(prompt=LATE).load_state_dict(dict(found))
+    with pytest.raises(DeptError, match='has prompts'):
+        build().load_state_dict(dict(found))
+    with pytest.raises(DeptError, match='has layers'):
+        build(prompt=dict(LATE, layer=1)).load_state_dict(dict(found))
+    with pytest.raises(DeptError, match='has head'):
+        build(prompt=LATE, head='MaskedLMHead').load_state_dict(dict(found))
+    other = build(prompt=LATE)
+    other.lm.tower.words.weight.data += 1
+    with pytest.raises(DeptError, match='lm.name'):
+        other.load_state_dict(dict(found))
