@@ -60,7 +60,14 @@ def substitute(index: int, labels: Sequence[int],
 
 
 def marked(sample: dict, path: str) -> dict:
-    """Note in a packed sample which file it replaces."""
+    """Note in a packed sample which file it replaces.
+
+    Raises:
+        DeptError: If there is no place for it, so that nobody would know.
+    """
+    if 'data_samples' not in sample:
+        raise DeptError(f'{path} cannot be read, and a pipeline without '
+                        'PackInputs cannot say what stands for it.')
     sample['data_samples'].set_metainfo({MARK: path})
     return sample
 
@@ -77,7 +84,7 @@ def every_unreadable(paths: Sequence[str], load: Callable[[int], Any]
 
     Args:
         paths (Sequence[str]): Of all samples.
-        load (Callable): Loads a sample, or raises ``UnreadableImage``.
+        load (Callable): Loads a sample, or raises a ``DeptError``.
     """
     print_log(f'An image cannot be read. All {len(paths)} are looked at, to '
               'name every such file.', logger='current',
@@ -86,7 +93,7 @@ def every_unreadable(paths: Sequence[str], load: Callable[[int], Any]
     for i, path in enumerate(paths):
         try:
             load(i)
-        except UnreadableImage as error:
+        except DeptError as error:  # missing ones, too
             found.append(f'{path}: {error.__cause__ or error}')
     return DeptError(
         f'{len(found)} of {len(paths)} images cannot be read. Results on the '

@@ -46,7 +46,8 @@ FORMATS = dict(
 def test_split_files(kind, fuzz, folders, tmp_path):
     init_default_scope('mmpretrain')
     text, config = FORMATS[kind]
-    config = dict(dict(ann_file='file', pipeline=[]), **config,
+    # Else mmengine collects garbage for each of them.
+    config = dict(dict(ann_file='file', lazy_init=True), **config,
                   data_root=str(tmp_path))
     originals = [text.encode()] + [SPLIT] * (kind == 'json')
     right = 0
@@ -56,16 +57,15 @@ def test_split_files(kind, fuzz, folders, tmp_path):
         (tmp_path / 'file').write_bytes(data)
         try:
             dataset = DATASETS.build(config)
+            infos = dataset.load_data_list()
         except DeptError:
             continue
         right += 1
         classes = dataset.metainfo['classes']
         assert all(isinstance(name, str) for name in classes)
-        for i in range(len(dataset)):
-            info = dataset.get_data_info(i)
-            assert info['gt_label'] in range(len(classes))
-            assert info['img_path'].startswith(str(tmp_path)) or (
-                '/' in info['img_path'])
+        assert {info['gt_label'] for info in infos} <= set(
+            range(len(classes)))
+        assert all(isinstance(info['img_path'], str) for info in infos)
     assert right
 
 

@@ -73,7 +73,8 @@ def damage(folder, names=BAD, how=truncated):
 def epoch_of(config, epoch=1, workers=0, persistent=False):
     """Index -> (class, path, what it replaces, pixels), of one epoch."""
     loader = Runner.build_dataloader(dict(
-        dataset=DATASETS.build(config), batch_size=2, num_workers=workers,
+        dataset=DATASETS.build(config) if isinstance(config, dict) else
+        config, batch_size=2, num_workers=workers,
         persistent_workers=persistent,
         sampler=dict(type=EpochSampler, shuffle=True)), seed=7)
     loader.sampler.set_epoch(epoch)
@@ -132,16 +133,26 @@ def test_class_without_a_readable_image(config, photos):
 @pytest.mark.parametrize('workers', [0, 2])
 def test_testing_names_every_file(config, photos, workers):
     damage(photos / 'test')
+    missing = photos / 'test/owl/3.jpg'
     config.update(split='test', test_mode=True)
+    config = DATASETS.build(config)
+    missing.unlink()
     with pytest.raises(DeptError) as error:
         epoch_of(config, workers=workers)
-    assert '3 of 8 images cannot be read' in str(error.value)
-    for name in BAD:
+    assert '4 of 8 images cannot be read' in str(error.value)
+    for name in (*BAD, 'owl/3.jpg'):
         assert f'{photos}/test/{name}: ' in str(error.value)
     with pytest.raises(SystemExit) as stopped, user_errors():
         raise error.value
-    assert re.match('error: 3 of 8 .*again.\n/', str(stopped.value))
+    assert re.match('error: 4 of 8 .*again.\n/', str(stopped.value))
     assert 'Traceback' not in str(stopped.value)
+
+
+def test_what_cannot_be_marked_is_an_error(config, photos):
+    damage(photos / 'train')
+    del config['pipeline'][-1]
+    with pytest.raises(DeptError, match='cat/1.jpg.*without PackInputs'):
+        DATASETS.build(config)[1]
 
 
 class Inputs(Hook):

@@ -1,5 +1,7 @@
 """Adapters in models: of a config, and rebuilt from the file alone."""
 import json
+import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from dept_mm.apis import load_adapter
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter, write_adapter
 from dept_mm.exchange.adapter_file import checksum
+from dept_mm.exchange.rebuild import rebuilt_config
 from dept_mm.models import CLIPHead
 from dept_mm.structures import Vocabulary
 
@@ -185,3 +188,19 @@ def test_a_file_does_not_choose_what_is_opened(adapter, clip_of_file):
 def test_class_names_must_be_a_list(adapter, clip):
     with pytest.raises(DeptError, match='give a list'):
         load_adapter(adapter, 'cat', clip=clip)
+
+
+def test_whatever_a_recipe_says(adapter, clip, fuzz):
+    """Its own error, or a config of modules that are known."""
+    file = read_adapter(adapter)
+    for recipe in fuzz(file.header['recipe']):
+        if not isinstance(recipe, dict):
+            continue  # refused when it is read
+        header = dict(file.header, recipe=recipe)
+        try:
+            found = rebuilt_config(replace(file, header=header), clip)
+        except DeptError:
+            continue
+        kinds = set(re.findall(r"'type': ([^,}]*)", str(found)))
+        assert kinds <= {"'ImageClassifier'", "'PromptedCLIP'", "'DePTHead'",
+                         "'CoOpPrompt'", "'CLIPDataPreprocessor'"}
