@@ -144,16 +144,16 @@ class FewShotDataset(BaseDataset):
             DeptError: In testing, if an image cannot be read; it names all.
         """
         try:
-            return self._load(idx)
+            return self._item(idx)
         except UnreadableImage as error:
             infos = [self.get_data_info(i) for i in range(len(self))]
             paths = [info['img_path'] for info in infos]
             if self.split != 'train' or self.test_mode:
-                raise every_unreadable(paths, self._load) from error
+                raise every_unreadable(paths, self._item) from error
             labels = [info['gt_label'] for info in infos]
-            return substitute(idx, labels, self._load, paths[idx])
+            return substitute(idx, labels, self._item, paths[idx])
 
-    def _load(self, idx: int) -> dict:
+    def _item(self, idx: int) -> dict:
         with seeded(idx) as idx:
             return super().__getitem__(idx)
 
