@@ -18,7 +18,7 @@ def checkpoint(small_run, tmp_path):
 
 def other_classes(cfg):
     names = DATASETS.build(cfg.dataset).metainfo['classes']
-    return dict(names=[*names[1:], 'a cat'], base=list(names[1:9]))
+    return dict(names=[*names[1:], 'a cat'], base=['a cat', *names[1:8]])
 
 
 def test_another_model(checkpoint, small_run, clip_configs):
