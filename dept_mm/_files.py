@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_parts(folder: str | os.PathLike) -> None:
+    """Remove what killed processes have left of files in a folder."""
+    for path in Path(folder).glob('*.tmp'):
+        if re.fullmatch(r'.+\.[0-9a-f]{32}\.tmp', path.name):
+            path.unlink(missing_ok=True)
 
 
 def check_writable(folder: str | os.PathLike, remedy: str) -> None:

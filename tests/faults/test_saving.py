@@ -180,11 +180,14 @@ def test_work_dir_that_cannot_be_written_to(tmp_path):
 
 
 def test_left_over_parts_are_removed(toy, tmp_path):
-    part = tmp_path / 'run' / f'epoch_1.pth.{"0" * 32}.tmp'
-    part.parent.mkdir()
-    part.write_bytes(b'half')
+    run = tmp_path / 'run'
+    run.mkdir()
+    mine = run / 'notes.tmp'
+    for path in (mine, *(run / f'{name}.{"0" * 32}.tmp' for name in (
+            'epoch_1.pth', 'last_checkpoint', 'result.json'))):
+        path.write_bytes(b'half')
     toy(epochs=1).train()
-    assert not part.exists()
+    assert list(run.glob('*.tmp')) == [mine]
 
 
 def test_text_is_written_whole(tmp_path):

@@ -9,7 +9,7 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from dept_mm._files import check_writable
+from dept_mm._files import check_writable, remove_parts
 from dept_mm.engine.checkpoint_files import POINTER, AtomicBackend
 from dept_mm.registry import HOOKS
 
@@ -46,8 +46,8 @@ class AtomicCheckpointHook(CheckpointHook):
         if local and is_main_process():
             check_writable(self.out_dir, 'Give another folder: --work-dir '
                            'DIR, or default_hooks.checkpoint.out_dir=DIR.')
-            for part in Path(self.out_dir).glob('*.pth.*.tmp'):
-                part.unlink(missing_ok=True)  # of a run that was killed
+            for folder in {str(self.out_dir), runner.work_dir}:
+                remove_parts(folder)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
