@@ -57,6 +57,7 @@ class CausalLMHead(TextHead):
         """
         rows = [self.ids(texts, mask=word, sep='') for word in self.words]
         shared = 0
+        # Label words may take different numbers of tokens.
         for column in zip(*rows, strict=False):
             if len(set(column)) > 1:
                 break
