@@ -42,7 +42,10 @@ class PlainBackbone:
             images (Tensor): ``(B, 3, H, W)``.
             text (Tensor, optional): ``(C, D)`` or ``(B, C, D)``.
         """
-        image = self.clip.encode_image(images, self.prompt.for_image())
+        prompts = self.prompt.for_image()
+        image = (self.clip.model.encode_image(images, normalize=False)
+                 if prompts.empty else
+                 self.clip.image_tower.plain(images, prompts))
         if text is None:
             text = self.text(image)
         teacher = None

@@ -1,12 +1,16 @@
 """The image tower with prompts."""
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from open_clip.modified_resnet import ModifiedResNet
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
+from dept_mm.models.clip.blocks import comes_apart, finish, heads, project
 from dept_mm.models.clip.spec import CLIPSpec
 from dept_mm.structures import Prompts
 
@@ -30,6 +34,9 @@ class ImageTower:
         # A timm CNN pools globally and takes any size.
         self.fixed_size = isinstance(visual,
                                      (VisionTransformer, ModifiedResNet))
+        self._pools_first = (
+            getattr(visual, 'pool_type', None) == 'tok'
+            and getattr(visual, 'attn_pool', None) is None)
 
     @property
     def width(self) -> int:
@@ -61,9 +68,14 @@ class ImageTower:
                 f'{size[0]} x {size[1]}; take the pipeline from the CLIP '
                 "config (transforms with 'clip=').")
         images = images.to(self._dtype())
-        if prompts.empty:
+        if not isinstance(self.visual, VisionTransformer) and prompts.empty:
             return self.model.encode_image(images, normalize=False)
-        return self._prompted(images, prompts)
+        return self._encode(images, prompts, self._block)
+
+    def plain(self, images: Tensor, prompts: Prompts) -> Tensor:
+        """The same through open_clip's own blocks, for all tokens."""
+        return self._encode(images.to(self._dtype()), prompts,
+                            lambda block, x, last: block(x))
 
     def _vit(self) -> VisionTransformer:
         """The tower, if it is one that takes prompts."""
@@ -79,7 +91,8 @@ class ImageTower:
         return next(m.weight.dtype for m in self.visual.modules()
                     if isinstance(m, nn.Conv2d))
 
-    def _prompted(self, images: Tensor, prompts: Prompts) -> Tensor:
+    def _encode(self, images: Tensor, prompts: Prompts,
+                run: Callable[[nn.Module, Tensor, bool], Tensor]) -> Tensor:
         """open_clip's ViT forward with the places for prompts opened up.
 
         Prompts go in after the positional embedding and before ``ln_pre``
@@ -93,7 +106,8 @@ class ImageTower:
         x = prompts.move(x) + visual.positional_embedding.to(x.dtype)
         own = x.shape[1]
         x = visual.ln_pre(_append(x, prompts.context))
-        for i, block in enumerate(visual.transformer.resblocks):
+        blocks = visual.transformer.resblocks
+        for i, block in enumerate(blocks):
             if i in prompts.inserted:
                 given = prompts.inserted[i]
                 if callable(given):
@@ -103,9 +117,21 @@ class ImageTower:
                 deep = prompts.deep[i]
                 stop = own + deep.shape[-2]
                 x = torch.cat([_append(x[:, :own], deep), x[:, stop:]], 1)
-            x = block(x)
+            x = run(block, x, i == len(blocks) - 1)
         pooled, _ = visual._pool(x[:, :own])
         return pooled if visual.proj is None else pooled @ visual.proj
+
+    def _block(self, block: nn.Module, x: Tensor, last: bool) -> Tensor:
+        """One block over ``x (B, T, W)``; the last one leaves the class
+        token alone, where the feature is its own."""
+        if not comes_apart(block):
+            return block(x)
+        normed, asking = block.ln_1(x), None
+        if last and self._pools_first:
+            x, asking = x[:, :1], normed[:, :1]
+        q, k, v = (heads(t, block) for t in project(block, normed, asking))
+        y = F.scaled_dot_product_attention(q, k, v)
+        return finish(block, x, y.transpose(1, 2).flatten(2))
 
 
 def _append(x: Tensor, tokens: Tensor | None) -> Tensor:

@@ -10,6 +10,7 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor
 from torch.nn import functional as F
 
+from dept_mm.models.clip.blocks import finish, heads, project
 from dept_mm.models.clip.text_layout import Packing
 
 Heads = tuple[Tensor, Tensor]
@@ -28,11 +29,11 @@ def prefix_block(block: ResidualAttentionBlock, x: Tensor, last: bool
         tuple[Tensor | None, Heads]: The next ``x``, and keys and values
         ``(..., H, P, W/H)`` for the suffixes.
     """
-    q, k, v = (_heads(t, block) for t in _project(block, block.ln_1(x)))
+    q, k, v = (heads(t, block) for t in project(block, block.ln_1(x)))
     if last:
         return None, (k, v)
     y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return _finish(block, x, y.transpose(-2, -3).flatten(-2)), (k, v)
+    return finish(block, x, y.transpose(-2, -3).flatten(-2)), (k, v)
 
 
 def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
@@ -51,35 +52,19 @@ def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
     """
     normed = block.ln_1(x)
     if last:
-        x = x.index_select(-2, packing.last)
-        q, k, v = _project(block, normed, packing.last)
+        x, asking = (t.index_select(-2, packing.last) for t in (x, normed))
+        q, k, v = project(block, normed, asking)
         q, real = q.unsqueeze(-2), packing.real[:, None]
     else:
-        q, k, v = _project(block, normed)
+        q, k, v = project(block, normed)
         q = packing.pad(q)
         # Slots behind a class's end are no query's past.
         real = torch.ones(packing.longest, packing.longest, dtype=torch.bool,
                           device=x.device).tril()
     k, v = packing.pad(k), packing.pad(v)
-    y = _attend(*(_heads(t, block) for t in (q, k, v)), prefix, real)
+    y = _attend(*(heads(t, block) for t in (q, k, v)), prefix, real)
     y = y.squeeze(-2) if last else packing.pack(y)
-    return _finish(block, x, y)
-
-
-def _project(block: ResidualAttentionBlock, x: Tensor,
-             queries: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Query, key and value of tokens; queries of some of them only."""
-    weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
-    if queries is None:
-        return F.linear(x, weight, bias).chunk(3, -1)
-    width = x.shape[-1]
-    q = F.linear(x.index_select(-2, queries), weight[:width], bias[:width])
-    return q, *F.linear(x, weight[width:], bias[width:]).chunk(2, -1)
-
-
-def _heads(x: Tensor, block: ResidualAttentionBlock) -> Tensor:
-    """``(..., L, W)`` to ``(..., H, L, W/H)``."""
-    return x.unflatten(-1, (block.attn.num_heads, -1)).transpose(-2, -3)
+    return finish(block, x, y)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, prefix: Heads, real: Tensor
@@ -115,9 +100,3 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, prefix: Heads, real: Tensor
     y = (far.flatten(-3, -2) @ prefix_v).unflatten(-2, (count, queries))
     y = y.transpose(-4, -3) + near.transpose(-4, -3) @ v
     return y.transpose(-2, -3).flatten(-2)
-
-
-def _finish(block: ResidualAttentionBlock, x: Tensor, y: Tensor) -> Tensor:
-    """What a block does behind the attention."""
-    x = x + block.ls_1(block.attn.out_proj(y))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))

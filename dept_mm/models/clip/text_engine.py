@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import torch
 from open_clip.transformer import ResidualAttentionBlock, TextTransformer
-from torch import Tensor, nn
+from torch import Tensor
 
+from dept_mm.models.clip.blocks import comes_apart
 from dept_mm.models.clip.text_blocks import prefix_block, suffix_block
 from dept_mm.models.clip.text_layout import Layout, Packing, context_order
 from dept_mm.models.clip.tokens import ClassTokens
@@ -35,11 +36,8 @@ class TextEngine:
     def runs(text: TextTransformer) -> bool:
         """Whether a causal tower has CLIP's own blocks, which this class
         takes apart, and its feature at the end-of-text token."""
-        return text.pool_type in ('argmax', 'eos') and all(
-            type(block) is ResidualAttentionBlock
-            and type(block.attn) is nn.MultiheadAttention
-            and block.attn.in_proj_weight is not None
-            for block in text.transformer.resblocks)
+        return (text.pool_type in ('argmax', 'eos')
+                and all(map(comes_apart, text.transformer.resblocks)))
 
     def __call__(self, tokens: ClassTokens, prompts: Prompts, position: str
                  ) -> Tensor:
