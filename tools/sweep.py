@@ -25,9 +25,8 @@ from _sweep.job import Job, Run
 from _sweep.schedule import Schedule
 from _sweep.stacked import Stacked
 from compare import table_row
-from mmengine.config import DictAction
 
-from dept_mm.apis._cli import user_errors
+from dept_mm.apis._cli import OptionsAction, user_errors
 from dept_mm.evaluation import read_result
 
 LINES = 10  # of the log of a failed run
@@ -64,7 +63,7 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     add('--jobs', type=int, metavar='N',
         help='how many jobs at once (default: as many as there are GPUs or '
         'cores for; slurm: all)')
-    add('--slurm', nargs='+', action=DictAction, default={},
+    add('--slurm', nargs='+', action=OptionsAction, default={},
         metavar='KEY=VALUE', help='parameters of submitit, e.g. '
         'timeout_min=600 slurm_partition=gpu cpus_per_task=8')
     add('--script', default=str(Path(__file__).resolve().with_name(

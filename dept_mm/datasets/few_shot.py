@@ -1,26 +1,23 @@
 """What every data set of this package shares: splits, tasks and shots."""
 from __future__ import annotations
 
-import logging
 import os.path as osp
 from collections.abc import Sequence
 from numbers import Integral
 
-from mmengine.logging import print_log
 from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
 
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.structures.vocabulary import Vocabulary
 
 from ._class_names import base_of
+from ._counts import check_counts
 from .epoch_sampler import seeded
 from .splits import (
-    MAX_VAL_SHOTS,
     Item,
     Splits,
     draw_few_shot,
     draw_shots,
-    group_by_label,
 )
 from .unreadable import every_unreadable, substitute
 
@@ -28,7 +25,6 @@ __all__ = ['FewShotDataset', 'Item', 'Splits', 'draw_shots']
 
 SPLITS = ('train', 'val', 'test')
 TASKS = ('base', 'new', 'all')
-MAX_NAMED = 20
 
 
 class FewShotDataset(BaseDataset):
@@ -127,7 +123,7 @@ class FewShotDataset(BaseDataset):
         if self.num_shots is not None:
             splits = draw_few_shot(splits, self.num_shots, self.seed)
         labels = self._task_labels()
-        self._check_counts(whole, labels)
+        check_counts(whole, labels, self)
         return [
             dict(img_path=self.item_path(item), gt_label=item.label)
             for item in getattr(splits, self.split) if item.label in labels
@@ -234,48 +230,6 @@ class FewShotDataset(BaseDataset):
                 f'{len(vocabulary)} classes are base classes. Use '
                 "task='all', or give fewer base_classes.")
         return set(vocabulary.new_labels)
-
-    def _check_counts(self, items: list[Item], labels: set[int]) -> None:
-        """Refuse a split without images, warn of classes that are short.
-
-        Args:
-            items (list[Item]): The whole split, before the draw.
-            labels (set[int]): Labels of the task.
-        """
-        groups = group_by_label(items)
-        counts = {label: len(groups.get(label, ())) for label in labels}
-        if not any(counts.values()):
-            raise DeptError(f'{self.source}: no image in split '
-                            f'{self.split!r}, task {self.task!r}.')
-        empty = {label: n for label, n in counts.items() if not n}
-        if empty and self.split == 'train':
-            raise DeptError(
-                f'{self.source}: no training image of '
-                f'{self._named(empty)}. Add images, or drop the classes.')
-        if self.num_shots is None or self.split == 'test':
-            return
-        shots = self.num_shots
-        if self.split == 'val':
-            shots = min(shots, MAX_VAL_SHOTS)
-        short = {label: n for label, n in counts.items() if n < shots}
-        if short:
-            print_log(
-                f'{self.source}: fewer than {shots} images in split '
-                f'{self.split!r}, all of them are used: '
-                f'{self._named(short)}.',
-                logger='current',
-                level=logging.WARNING)
-
-    def _named(self, counts: dict[int, int]) -> str:
-        """'cat' (3 images), 'dog' (1 image), ..."""
-        names = self.vocabulary.names
-        named = [
-            f"{names[label]!r} ({n} image{'' if n == 1 else 's'})"
-            for label, n in sorted(counts.items())
-        ]
-        more = len(named) - MAX_NAMED
-        return ', '.join(named[:MAX_NAMED]) + (f' and {more} more'
-                                               if more > 0 else '')
 
 
 def _is_int(value: object) -> bool:

@@ -1,4 +1,5 @@
 """Compiled blocks give the same numbers, and are taken away again."""
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -25,12 +26,24 @@ def step(backbone, image):
         text.square().sum(), list(backbone.parameters()), allow_unused=True)
 
 
-@pytest.mark.parametrize('options', [
-    dict(backend='aot_eager'),
-    pytest.param(dict(cuda_graphs=True), marks=ON_GPU)])
-def test_the_same_numbers(clip, vocabulary, learner, options):
+@pytest.mark.parametrize('options, device', [
+    (dict(backend='aot_eager'), 'cpu'),
+    pytest.param(dict(), 'cuda', marks=ON_GPU),
+    pytest.param(dict(cuda_graphs=True), 'cuda', marks=ON_GPU)])
+def test_the_same_numbers(clip, vocabulary, learner, options, device):
     """Of each learner, in training and with all classes."""
-    device = 'cuda' if options.get('cuda_graphs') else 'cpu'
+    check(clip, vocabulary, learner, options, device)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which('g++'), reason='a C++ compiler')
+def test_the_same_numbers_from_kernels(clip, vocabulary):
+    """Per-image prompts, whose gradients come out wrong without the options
+    that the hook gives to inductor."""
+    check(clip, vocabulary, dict(type='CoCoOpPrompt'), {}, 'cpu')
+
+
+def check(clip, vocabulary, learner, options, device):
     torch._dynamo.reset()
     backbone = PromptedCLIP(build_clip(clip), vocabulary, learner).to(device)
     image = torch.randn(2, 16, device=device)

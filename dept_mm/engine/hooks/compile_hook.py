@@ -23,18 +23,23 @@ class CompileHook(Hook):
     Args:
         cuda_graphs (bool): Record the kernels and start all of them at once;
             on a GPU only. Defaults to False.
-        **options: Of ``torch.compile``, e.g. ``backend``.
+        backend (str): Of ``torch.compile``. Defaults to ``'inductor'``, which
+            makes kernels with the C++ compiler of the machine, or Triton.
 
     Raises:
         DeptError: When a run starts, if there is no GPU for CUDA graphs, or
             the text tower is none that the engine takes apart.
     """
 
-    def __init__(self, cuda_graphs: bool = False, **options) -> None:
-        if cuda_graphs:
-            options.setdefault('mode', 'reduce-overhead')
+    def __init__(self, cuda_graphs: bool = False, backend: str = 'inductor'
+                 ) -> None:
         self.cuda_graphs = cuda_graphs
-        self.options = options
+        self.options = dict(backend=backend)
+        if backend == 'inductor':
+            # With buffers that are written in place, torch 2.15 gets the
+            # gradients of per-image prompts (CoCoOp) wrong.
+            self.options['options'] = {'inplace_buffers': False,
+                                       'triton.cudagraphs': cuda_graphs}
         self._engine = None
 
     def before_run(self, runner: Runner) -> None:
