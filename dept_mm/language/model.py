@@ -221,15 +221,15 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         prompts = [self.input_prompt] if self.input_prompt else []
         return dict(
             lm=dict(name=self.lm.name, sha256=self.lm.digest),
-            prompts=[type(p).__name__ for p in (*prompts, *self.late_prompts)],
-            layers=[p.layer for p in self.late_prompts],
+            prompts=[dict(type=type(p).__name__, **p.settings)
+                     for p in (*prompts, *self.late_prompts)],
             head=type(self.head).__name__,
             classes=list(self.head.task.classes))
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
         """Refuse a checkpoint of another model, method or task."""
         own = self.header()
-        for key in ('prompts', 'layers', 'head', 'classes'):
+        for key in ('prompts', 'head', 'classes'):
             if found.get(key) != own[key]:
                 raise DeptError(f'The checkpoint has {key} {found.get(key)}, '
                                 f'the model has {own[key]}.')

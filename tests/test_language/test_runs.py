@@ -165,13 +165,18 @@ def test_foreign_checkpoints_are_refused(folder, tmp_path):
 
     found = build(prompt=LATE).state_dict()
     build(prompt=LATE).load_state_dict(dict(found))
-    with pytest.raises(DeptError, match='has prompts'):
-        build().load_state_dict(dict(found))
-    with pytest.raises(DeptError, match='has layers'):
-        build(prompt=dict(LATE, layer=1)).load_state_dict(dict(found))
+    for other in (ADEPT, dict(LATE, layer=1), dict(LATE, pre_norm=True)):
+        with pytest.raises(DeptError, match='has prompts'):
+            build(prompt=other).load_state_dict(dict(found))
     with pytest.raises(DeptError, match='has head'):
         build(prompt=LATE, head='MaskedLMHead').load_state_dict(dict(found))
     other = build(prompt=LATE)
     other.lm.tower.words.weight.data += 1
     with pytest.raises(DeptError, match='lm.name'):
         other.load_state_dict(dict(found))
+    # All tensors of these have the same names and shapes.
+    pooled = dict(LATE, generator='appg')
+    found = build(prompt=pooled).state_dict()
+    for other in (dict(LATE, generator='mppg'), dict(pooled, num_tokens=3)):
+        with pytest.raises(DeptError, match='has prompts'):
+            build(prompt=other).load_state_dict(dict(found))

@@ -93,8 +93,9 @@ class LatePrompt(BaseModule):
     @property
     def settings(self) -> dict:
         """See ``SoftPrompt``."""
-        return dict(layer=self.layer, generator=self.generator,
-                    anchor=self.anchor, pre_norm=self.pre_norm)
+        return dict(layer=self.layer, num_tokens=self.num_tokens,
+                    generator=self.generator, anchor=self.anchor,
+                    pre_norm=self.pre_norm)
 
     def tokens(self) -> Tensor | None:
         """Free tokens ``(p, W)``; None if they are generated."""
