@@ -65,7 +65,6 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         self._check_length(max_length)
         self.head = MODELS.build(
             dict(head, lm=self.lm, max_length=max_length))
-        self._merged: tuple[Any, Tensor] | None = None
         if self.input_prompt is not None and len(self.late_prompts):
             print_log('A prompt of the input is learned through all blocks: '
                       'the late prompt saves neither time nor memory.',
@@ -122,7 +121,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             return F.embedding(tokens.ids, table), tokens.mask
         if (isinstance(prompt, ADePTPrompt) and not self.training
                 and not torch.is_grad_enabled()):
-            embeds = F.embedding(tokens.ids, self._merge(table))
+            embeds = F.embedding(tokens.ids, prompt.merge(table))
         else:
             embeds = F.embedding(tokens.ids, table)
             if self.training and getattr(
@@ -140,14 +139,6 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
                 torch.cat([tokens.mask.new_ones(rows.shape[:2]),
                            tokens.mask], 1))
 
-    def _merge(self, table: Tensor) -> Tensor:
-        """Table with offsets in it, kept while nothing changes."""
-        state = [(p.data_ptr(), p._version)
-                 for p in self.input_prompt.parameters()]
-        if self._merged is None or self._merged[0] != state:
-            self._merged = state, self.input_prompt.merge(table)
-        return self._merged[1]
-
     def _late(self, prompt: LatePrompt, read: Tensor, hidden: Tensor
               ) -> Tensor:
         """Rows of a late prompt, of hidden states ``(B, T, W)``."""
@@ -160,13 +151,11 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
     def train(self, mode: bool = True) -> PromptedLanguageModel:
         """Switch the mode, of the frozen model as well."""
         self.lm.model.train(mode and not self.backbone_eval)
-        self._merged = None
         return super().train(mode)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> nn.Module:
         # The language model is no submodule, but follows to the device.
         self.lm.apply(fn)
-        self._merged = None
         return super()._apply(fn, recurse)
 
     def _build_prompt(self, config: Mapping) -> nn.Module:

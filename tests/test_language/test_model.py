@@ -48,16 +48,46 @@ def test_prompts_start_from_words():
     assert torch.equal(again.input_prompt.tokens(), found)
 
 
-def test_offsets_in_the_table():
-    """Evaluation reads one table; an update of the prompt is seen."""
-    model, given = perturb(build('t5', dict(
-        type='ADePTPrompt', num_tokens=2, rank=3))), tokens()
+OFFSETS = [dict(type='ADePTPrompt', num_tokens=2, rank=3, dropout=.1),
+           dict(type='DecomposedPrompt', num_tokens=2, rank=3,
+                max_length=16)]
+
+
+@pytest.mark.parametrize('prompt', OFFSETS, ids=['adept', 'decomposed'])
+def test_merged_offsets(prompt):
+    """Evaluation computes them once; an update of the prompt is seen."""
+    model, given = perturb(build('t5', prompt)), tokens()
+    for _ in range(2):
+        expected = own(model.encode(given))
+        with torch.no_grad():
+            for _ in range(2):
+                torch.testing.assert_close(own(model.encode(given)), expected)
+        perturb(model)
+
+
+@pytest.mark.parametrize('prompt', OFFSETS, ids=['adept', 'decomposed'])
+def test_merging_leaves_no_trace(prompt):
+    """T7: training after an evaluation is training, bit by bit, and so is
+    the next evaluation."""
+    def learn(model):
+        torch.manual_seed(2)  # of dropout
+        own(model.train().encode(tokens())).square().sum().backward()
+        return [p.grad for p in model.input_prompt.parameters()]
+
+    model, other = (build('t5', prompt) for _ in range(2))
+    for one in (model, other):
+        torch.manual_seed(3)
+        perturb(one)
+    outputs = []
     for _ in range(2):
         with torch.no_grad():
-            merged = own(model.encode(given))
-        torch.testing.assert_close(merged, own(model.encode(given)))
-        assert model._merged is not None
-        perturb(model)
+            outputs.append(own(model.eval().encode(tokens())))
+        model.zero_grad()
+        found = learn(model)
+    assert torch.equal(*outputs)
+    expected = learn(other)
+    assert all(g.any() for g in found)
+    assert all(map(torch.equal, found, expected))
 
 
 def test_prompts_do_not_fit():

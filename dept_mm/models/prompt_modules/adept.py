@@ -1,18 +1,18 @@
 """Adaptive decomposed prompt tuning: an offset that knows the token."""
 from __future__ import annotations
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompt_modules.budget import find_rank
+from dept_mm.models.prompt_modules.kept import KeepsOffsets
 from dept_mm.models.prompt_modules.soft import SoftPrompt
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class ADePTPrompt(BaseModule):
+class ADePTPrompt(KeepsOffsets):
     r"""A short soft prompt, and an offset that a small network makes of each
     token's embedding.
 
@@ -80,8 +80,12 @@ class ADePTPrompt(BaseModule):
         return x if scope is None else x * scope[..., None]
 
     def merge(self, table: Tensor) -> Tensor:
-        """A table of embeddings ``(V, W)`` with the offsets in it."""
-        return table + self._network(table, 0.) if self.rank else table
+        """A table of embeddings ``(V, W)`` with the offsets in it; the module
+        and the table stay as they are."""
+        if not self.rank:
+            return table
+        return self.keep(lambda words: words + self._network(words, 0.),
+                         table)
 
     def _network(self, embeds: Tensor, dropout: float) -> Tensor:
         x = self.offset_down(embeds.to(self.offset_down.weight.dtype))

@@ -2,17 +2,17 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompt_modules.budget import find_rank
+from dept_mm.models.prompt_modules.kept import KeepsOffsets
 from dept_mm.models.prompt_modules.soft import SoftPrompt
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class DecomposedPrompt(BaseModule):
+class DecomposedPrompt(KeepsOffsets):
     r"""A short soft prompt, and an offset for each place of the input.
 
     "DePT: Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning" (Shi
@@ -99,8 +99,9 @@ class DecomposedPrompt(BaseModule):
 
     def merge(self) -> Tensor | None:
         """The offset of each place, ``(s, W)``."""
-        if not self.rank:
-            return None
+        return self.keep(self._table) if self.rank else None
+
+    def _table(self) -> Tensor:
         table = self.scale * (self.offset_a @ self.offset_b)
         if self.rows_seen is not None and not self.training:
             rows = torch.arange(len(table), device=table.device)
