@@ -102,10 +102,12 @@ def built_tensors(case):
     return [*case.clip.parameters(), *case.clip.buffers()]
 
 
-def test_count_by_hand():
+@pytest.mark.parametrize('device', ['cpu', 'meta'])
+def test_count_by_hand(device):
     """(4, 3) @ (3, 5): 120 operations, 120 more backward for the input;
     exp keeps its output of 80 bytes, and a view of it costs nothing."""
-    x, weight = torch.ones(4, 3, requires_grad=True), torch.ones(3, 5)
+    x = torch.ones(4, 3, requires_grad=True, device=device)
+    weight = torch.ones(3, 5, device=device)
 
     def run():
         y = (x @ weight).exp()

@@ -57,18 +57,21 @@ def count(run: Callable[[], object], frozen: Iterable[Tensor] = ()
           ) -> tuple[int, int]:
     """Count the arithmetic of a run, and what it keeps for its backward.
 
+    On the meta device as well, where nothing is computed.
+
     Returns:
         tuple[int, int]: Floating-point operations of matrix products and
         convolutions, two for a multiplication and an addition; and the bytes
         of all storages that autograd saves, each once, without the frozen.
     """
-    known = {t.untyped_storage().data_ptr() for t in frozen}
+    # Not their addresses, which are all 0 on the meta device.
+    known = {t.untyped_storage()._cdata for t in frozen}
     kept = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            kept[storage.data_ptr()] = storage.nbytes()
+        if storage._cdata not in known:
+            kept[storage._cdata] = storage.nbytes()
         # An output that is saved itself would hold its own graph.
         return tensor.detach()
 
