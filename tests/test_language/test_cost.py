@@ -28,16 +28,20 @@ def ids(row):
 @pytest.mark.parametrize('row', [r for r in ROWS if r.flops], ids=ids)
 def test_arithmetic(row):
     """T25 and the table of the analysis, to its two digits."""
-    low, high = row.flops if isinstance(row.flops, tuple) else (
-        row.flops - .0065, row.flops + .0065)
-    assert low <= row.flop_ratio() <= high
+    if isinstance(row.flops, tuple):
+        low, high = row.flops
+        assert low <= row.flop_ratio() <= high
+    else:
+        assert row.flop_ratio() == pytest.approx(row.flops, abs=.005)
 
 
 @pytest.mark.parametrize('row', [r for r in ROWS if r.kept], ids=ids)
 def test_memory(row):
-    """Likewise. RoBERTa had no dropout there, but in full tuning."""
-    dropout = row.family == 't5' or row.before == FULL
-    assert row.kept_ratio(dropout) == pytest.approx(row.kept, abs=.0085)
+    """Likewise. Soft prompts of RoBERTa were analysed without dropout; of
+    full tuning the analysis does not say what it counted."""
+    found = row.kept_ratio(dropout=row.before != 'soft 20')
+    assert found == pytest.approx(
+        row.kept, abs=.01 if row.before == FULL else .005)
 
 
 def test_the_budget_is_the_same():
@@ -89,9 +93,11 @@ def test_the_table(monkeypatch, capsys):
         num_hidden_layers=14, vocab_size=50)))
     monkeypatch.setattr(benchmark_language, 'ROWS', [
         Row('small', FULL, 'late 5', 8, True, 1.5, (.5, .6)),
-        Row('small', 'soft 20', 'late 5', 8, False)])
-    monkeypatch.setattr(sys, 'argv', ['benchmark_language.py', '--time',
-                                      'cpu', '--rounds', '1'])
+        Row('small', 'soft 20', 'late 5', 8, False),
+        Row('small', 'soft 20', 'late 5', 9, False)])
+    monkeypatch.setattr(sys, 'argv', [
+        'benchmark_language.py', '--tokens', '8', '--time', 'cpu',
+        '--rounds', '1'])
     benchmark_language.main()
     lines = capsys.readouterr().out.splitlines()
     table = [[cell.strip() for cell in line.split('|')[1:-1]]

@@ -29,8 +29,8 @@ class Cost(NamedTuple):
     kept: float
 
 
-def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor]
-          ) -> list[Cost]:
+def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor],
+          clock: Callable[[], float] = time.perf_counter) -> list[Cost]:
     """Measure several ways of the same work, in turns.
 
     Seconds are medians over the rounds, after one that only counts. A part
@@ -40,13 +40,14 @@ def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor]
         ways (Sequence[Way]): The ways.
         rounds (int): How often to time each.
         frozen (Iterable[Tensor]): What no way has to keep for itself.
+        clock (Callable): Which seconds. Defaults to those of the world.
     """
     frozen = list(frozen)
     counts = [[count(part.run, frozen) for part in way] for way in ways]
     seconds = [[] for _ in ways]
     for _ in range(rounds):
         for way, found in zip(ways, seconds, strict=True):
-            found.append(sum(part.times * _seconds(part.run)
+            found.append(sum(part.times * _seconds(part.run, clock)
                              for part in way))
     return [Cost(median(s), *(sum(part.times * c[i] for part, c in zip(
         way, found, strict=True)) for i in range(2)))
@@ -100,13 +101,13 @@ def products(weights: Sequence[Tensor], rows: int = 2048) -> Way:
         lambda: [F.linear(x, w) for x, w in pairs * 5]))]
 
 
-def _seconds(run: Callable[[], object]) -> float:
+def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
     """Time a run."""
     _wait()
-    start = time.perf_counter()
+    start = clock()
     run()
     _wait()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _wait() -> None:
