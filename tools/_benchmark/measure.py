@@ -40,7 +40,7 @@ def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor],
         ways (Sequence[Way]): The ways.
         rounds (int): How often to time each.
         frozen (Iterable[Tensor]): What no way has to keep for itself.
-        clock (Callable): Which seconds. Defaults to those of the world.
+        clock (Callable): Whose seconds. Defaults to those of the wall.
     """
     frozen = list(frozen)
     counts = [[count(part.run, frozen) for part in way] for way in ways]
