@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -67,6 +68,11 @@ class TowerModules(BaseModule):
                 self.late.append(module)
             else:
                 self.input = module
+        if self.input is not None and self.late:
+            print_log(
+                f'A {type(self.input).__name__} in the {name} tower is '
+                'learned through all blocks: the late prompt beside it saves '
+                'neither time nor memory.', logger='current', level=30)
 
     @property
     def num_tokens(self) -> int:

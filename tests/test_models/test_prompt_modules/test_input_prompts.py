@@ -113,9 +113,12 @@ def test_the_network_by_hand():
 def test_merged_into_the_table_of_words():
     table, ids = nn.Embedding(20, WIDTH), torch.randint(20, (3, LENGTH))
     module = shaken(ADePTPrompt(WIDTH, 2, 3, dropout=.5)).train()
-    merged = module.merge(table.weight)[ids]
     x = table(ids)
-    torch.testing.assert_close(x + module.eval().offset(x), merged)
+    before = x + module.eval().offset(x)
+    merged = module.train().merge(table.weight)[ids]
+    torch.testing.assert_close(merged, before)
+    # Neither the module nor the table is changed by it.
+    assert torch.equal(table(ids) + module.eval().offset(x), before)
 
 
 def test_scope():
