@@ -10,10 +10,12 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from torch.optim import SGD
 
+from dept_mm.apis import apply_options
 from dept_mm.models import CLIPHead, DePTHead
-from dept_mm.registry import PARAM_SCHEDULERS
+from dept_mm.registry import MODELS, PARAM_SCHEDULERS
 
-SCHEDULES = Path(__file__).parents[2] / 'configs/_base_/schedules'
+CONFIGS = Path(__file__).parents[2] / 'configs'
+SCHEDULES = CONFIGS / '_base_/schedules'
 LR, HEAD = 0.0035, 6.5
 # Recipes of hosts, each as its public code or paper has it: epochs, batch,
 # learning rate.
@@ -37,9 +39,16 @@ class Model(nn.Module):
 
 def learning_rates(name, epoch_length=5):
     """Parameter -> learning rate in each epoch's last step, and its group."""
-    init_default_scope('mmpretrain')
-    cfg = Config.fromfile(SCHEDULES / name)
     model = Model(DePTHead(('cat', 'dog'), in_channels=4))
+    found, groups = all_learning_rates(
+        model, Config.fromfile(SCHEDULES / name), epoch_length)
+    return {n: rates[epoch_length - 1::epoch_length]
+            for n, rates in found.items()}, groups
+
+
+def all_learning_rates(model, cfg, epoch_length):
+    """Parameter -> learning rate in each step, and its group."""
+    init_default_scope('mmpretrain')
     optim = build_optim_wrapper(
         model, dict(cfg.optim_wrapper, type='OptimWrapper'))
     schedulers = []
@@ -61,10 +70,9 @@ def learning_rates(name, epoch_length=5):
     found = {n: [] for n in groups}
     for _ in range(cfg.train_cfg.max_epochs):
         for _ in range(epoch_length):
-            last = {n: group['lr'] for n, group in groups.items()}
+            for n, group in groups.items():
+                found[n].append(group['lr'])
             [s.step() for s in schedulers if not s.by_epoch]
-        for n in found:
-            found[n].append(last[n])
         [s.step() for s in schedulers if s.by_epoch]
     return found, groups
 
@@ -115,7 +123,7 @@ def test_published_rates_of_five_epochs():
 
 
 @pytest.mark.parametrize('path', sorted(
-    SCHEDULES.parents[1].glob('*/*[0-9]e-16shot*.py')),
+    CONFIGS.glob('*/*[0-9]e-16shot*.py')),
     ids=lambda path: path.stem)
 def test_batch_size_of_a_recipe_of_its_own(path):
     """A schedule cannot set it: it belongs to the data loader."""
@@ -134,6 +142,36 @@ def test_clean_recipe_keeps_the_ratio_and_the_transforms():
         assert groups[name]['weight_decay'] == decay
     assert max(prompt) == pytest.approx(LR)
     assert prompt[-1] < 0.05 * LR
+
+
+def test_groups_of_a_real_config(clip, vocabulary):
+    """Prompts, offsets, late tokens and DePT, each at its own rate."""
+    cfg = Config.fromfile(next(CONFIGS.glob('dept/dept-adept*b2n.py')))
+    apply_options(cfg, {'clip': clip})
+    cfg.model.backbone.vocabulary = vocabulary
+    cfg.model.head.vocabulary = vocabulary
+    cfg.model.backbone.prompt.text.append(dict(type='LatePrompt', layer=1))
+    rates = {'prompt_tokens': 1, 'offset_': .1, 'late_': 2, 'head': HEAD}
+    cfg.optim_wrapper.paramwise_cfg.custom_keys.update(
+        {key: dict(lr_mult=rate) for key, rate in rates.items()})
+    model = MODELS.build(cfg.model)
+    found, groups = all_learning_rates(model, cfg, epoch_length=5)
+    owned = [n for n, _ in model.named_parameters()]
+    assert sorted(found) == sorted(owned) and len(owned) == 15
+    optim = {id(group): group for group in groups.values()}.values()
+    held = [p for group in optim for p in group['params']]
+    assert len(held) == len({id(p) for p in held}) == len(owned)
+    frozen = {id(p) for p in model.backbone.clip.parameters()}
+    assert frozen and not frozen & {id(p) for p in held}
+    for name, steps in found.items():
+        key, = (key for key in rates if f'.{key}' in f'.{name}')
+        lr = rates[key] * LR
+        assert steps[0] == pytest.approx(.003 * lr)
+        assert steps[5] == pytest.approx(lr)
+        assert steps[25] == pytest.approx(lr * (1 + cos(pi * 4 / 9)) / 2)
+        assert steps[-1] == pytest.approx(lr * (1 + cos(pi * 8 / 9)) / 2)
+        first = found['backbone.prompt.text.input.soft.prompt_tokens']
+        assert steps == pytest.approx([rates[key] * r for r in first])
 
 
 def test_tip_adapter_f_recipe():

@@ -70,6 +70,19 @@ def test_state_dict_round_trip(backbone, learner, images, clip, vocabulary):
                                    backbone.eval()(images).text)
 
 
+def test_a_checkpoint_serves_other_classes(backbone, learner, images, clip,
+                                           vocabulary):
+    """It holds what is learned, and nothing of the classes."""
+    other = PromptedCLIP(clip, Vocabulary(('cow', 'big ox')), learner)
+    state = backbone.state_dict()
+    kept = set(state) - {n for n, _ in backbone.named_parameters()}
+    assert {key.split('.')[-1] for key in kept} <= {'header', 'rows_seen'}
+    other.load_state_dict(state)
+    other.set_vocabulary(vocabulary)
+    torch.testing.assert_close(other.eval()(images).text,
+                               backbone.eval()(images).text)
+
+
 def test_averaged_copies_share_the_clip(backbone):
     assert copy.deepcopy(backbone).clip is backbone.clip
 
