@@ -25,6 +25,10 @@ ARCHITECTURES = dict(
     vit=dict(embed_dim=16, quick_gelu=True, text_cfg=TEXT,
              vision_cfg=dict(image_size=32, patch_size=16, width=32,
                              layers=2, head_width=16)),
+    # Two blocks behind a late prompt: the first at which order matters.
+    deep=dict(embed_dim=16, text_cfg=dict(TEXT, layers=4),
+              vision_cfg=dict(image_size=32, patch_size=16, width=32,
+                              layers=2, head_width=16)),
     resnet=dict(embed_dim=16, text_cfg=TEXT,
                 vision_cfg=dict(image_size=32, layers=[1, 1, 1, 1], width=8,
                                 patch_size=None)),
@@ -111,6 +115,12 @@ def double(clip):
     built = build_clip(clip)
     yield built.double()
     built.float()  # other tests share it
+
+
+@pytest.fixture
+def deep(clip_configs):
+    """A CLIP with four text blocks, in fp64."""
+    return build_clip(clip_configs['deep']).double()
 
 
 @pytest.fixture(params=LEARNERS)

@@ -55,10 +55,17 @@ def plain_text(backbone, names, template='{}.', shift=0, longest=None):
     """
     clip, modules = backbone.clip, backbone.prompt.text
     text, found = clip.model.text, []
-    for name in names:
-        ids = clip.tokenizer([template.format(name.replace('_', ' '))])
-        end = int(ids.argmax())
-        x = moved(modules.input, text.token_embedding(ids))[0]
+    head, words = template.partition('{}')[0], clip.tokenizer.encode
+    for name in (name.replace('_', ' ') for name in names):
+        ids = clip.tokenizer([template.format(name)])
+        sos, end = 0, int(ids.argmax())
+        first = 1 + len(words(head))
+        own = dict(all=slice(77), no_special=slice(1, end),
+                   name=slice(first, first + len(words(name))))
+        x = text.token_embedding(ids)
+        scope = torch.zeros(1, 77, 1, dtype=torch.bool)
+        scope[:, own[modules.scope]] = True
+        x = torch.where(scope, moved(modules.input, x), x)[0]
         if modules.num_tokens:
             tokens = modules.input.soft.prompt_tokens
             x = torch.cat([x[:1], tokens, x[1:77 - len(tokens)]])
@@ -68,8 +75,10 @@ def plain_text(backbone, names, template='{}.', shift=0, longest=None):
             for late in modules.late:
                 if late.layer == i:
                     tokens = made(late, x, end, slice(end + 1))
-                    x = torch.cat([x[:1], tokens, x[1:]])[:longest]
+                    at = 0 if late.layer in modules.front else sos + 1
+                    x = torch.cat([x[:at], tokens, x[at:]])[:longest]
                     end += len(tokens)
+                    sos += len(tokens) * (at == 0)
             mask = torch.full((len(x), len(x)), float('-inf')).triu(1)
             x = block(x[None], attn_mask=mask.to(x))[0]
         found.append(text.ln_final(x)[end + shift] @ text.text_projection)

@@ -29,19 +29,20 @@ Shapes, with ``n`` tokens of width ``W``, ``C`` classes, ``B`` images:
 * image: ``(n, W)`` shared, ``(B, n, W)`` one per image; ``offset``: ``(T,
   W)`` or ``(B, T, W)`` over class token and patches.
 * a function in ``offset`` maps embeddings ``(C, T, W)`` or ``(B, T, W)``,
-  without positions, to what is added. Equal tokens at one slot must get
-  equal offsets, or ``offset_shared`` be False (dropout): the text tower runs
-  what all sentences begin with once.
+  without positions, to what is added. Equal tokens at one slot, all in the
+  class name or none, must get equal offsets, or ``offset_shared`` be False
+  (dropout): the text tower runs what all sentences begin with once.
 * a function in ``inserted`` maps ``hidden (N, L, W)`` and ``last (N, )``,
   the slot of the token that carries the feature, to ``(N, n, W)``.
 
-In the text tower, inserted tokens go behind the start token, in the image
-tower to the end, so that the token that carries the feature sees them under
-a causal mask and the class token keeps its slot.
+In the text tower, inserted tokens go behind the start token, or those of the
+``k`` in ``front`` before all others; in the image tower to the end. So the
+token that carries the feature sees them under a causal mask, and the class
+token keeps its slot.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -57,6 +58,7 @@ class Prompts:
     offset: Offset | None = None
     deep: Mapping[int, Tensor] = field(default_factory=dict)
     inserted: Mapping[int, Inserted] = field(default_factory=dict)
+    front: Collection[int] = frozenset()
     offset_shared: bool = True
 
     @property

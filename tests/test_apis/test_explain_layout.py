@@ -89,6 +89,16 @@ def test_layout_of_positions_and_classes(clip, vocabulary, position, order):
     assert {t['per'] for t in context} == {'class'}
 
 
+def test_layout_of_late_tokens_in_front(clip, vocabulary):
+    late = dict(type='LatePrompt', num_tokens=2)
+    backbone = PromptedCLIP(clip, vocabulary, dict(type='TowerPrompts', text=[
+        dict(late, layer=0, generator='none', placement='before_sos'), late]))
+    own = ['start', 'a photo of a', 'name', '.', 'end']
+    layers = token_layout(classifier(backbone), 4)['text']['layers']
+    assert [[t['name'] for t in layer['tokens']] for layer in layers] == [
+        ['inserted', *own], ['inserted', 'start', 'inserted', *own[1:]]]
+
+
 @pytest.mark.parametrize('kind', ['resnet', 'timm', 'coca', 'not_causal'])
 def test_other_towers(clip_configs, small_run, kind):
     cfg = small_run('coop/quickstart.py', clip=clip_configs[kind])

@@ -72,7 +72,7 @@ def test_state_dict_round_trip(backbone, learner, images, clip, vocabulary):
 
 def test_a_checkpoint_serves_other_classes(backbone, learner, images, clip,
                                            vocabulary):
-    """It holds what is learned, and nothing of the classes."""
+    """Nothing that is learned belongs to a class."""
     other = PromptedCLIP(clip, Vocabulary(('cow', 'big ox')), learner)
     state = backbone.state_dict()
     kept = set(state) - {n for n, _ in backbone.named_parameters()}

@@ -117,10 +117,17 @@ def test_only_what_is_alike_is_joined(double, vocabulary, calls):
         model.train(mode)
         return lambda: model.text_features(torch.randn(1, 16).double())
 
+    def late(front):
+        tokens = models[0].clip.tokenize(vocabulary.names, '{}.')
+        prompts = Prompts(inserted={1: torch.randn(2, 32).double()},
+                          front=front)
+        return lambda: models[0].clip.encode_text(tokens, prompts)
+
+    models = make_models(double, vocabulary, dict(type='CoOpPrompt'), 1)
     works = [work(2), work(2, mode=False), work(4), work(2), work(4),
-             work(4, position='front')]
+             work(4, position='front'), late([]), late([]), late([1])]
     stacked = together(*works)
-    assert sorted(calls) == [(1, 3), (1, 5), (2, 3), (2, 3)]
+    assert sorted(calls) == [(1, 3), (1, 5), (1, 5), (2, 3), (2, 3), (2, 5)]
     for found, each in zip(stacked, works, strict=True):
         torch.testing.assert_close(found, each(), **EXACT)
 

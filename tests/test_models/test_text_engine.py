@@ -117,6 +117,17 @@ PLACES = dict(
         draw(b, 1, 2, 32), inserted={1: mean_before}),
     inserted_function_deep=lambda b, c, t: Prompts(
         draw(2, 32), inserted={1: mean_before}, deep={1: draw(c, 2, 32)}),
+    front=lambda b, c, t: Prompts(
+        draw(2, 32), inserted={0: draw(3, 32)}, front={0}),
+    front_per_class=lambda b, c, t: Prompts(
+        draw(2, 32), inserted={0: draw(c, 3, 32)}, front={0}),
+    front_per_image=lambda b, c, t: Prompts(
+        draw(2, 32), inserted={0: draw(b, 1, 3, 32)}, front={0}),
+    front_function_deep=lambda b, c, t: Prompts(
+        draw(2, 32), inserted={0: mean_before}, deep={1: draw(2, 32)},
+        front={0}),
+    front_then_behind=lambda b, c, t: Prompts(
+        inserted={0: draw(c, 3, 32), 1: mean_before}, front={0}),
     inserted_per_class_offset=lambda b, c, t: Prompts(
         offset=draw(c, t, 32), inserted={1: draw(3, 32)}),
 )

@@ -75,11 +75,29 @@ def test_scope(clip, vocabulary, images):
     # start, 'a photo of a', the name, '.', end
     assert moves == [[False] + [True] * 5 + [False] * 2,
                      [False] + [True] * 6 + [False]]
+    named = build(clip, ('', 'cat'), text=[dict(own, scope='name')]).eval()
+    prompts = named.text_prompts(None, (0, 1))[1]
+    assert (prompts.move(x) != x).any(-1).tolist() == [
+        [False] * 8, [False] * 5 + [True] + [False] * 2]
     x = torch.randn(2, 5, 32)
     moves = (backbone.prompt.for_image().move(x) != x).any(-1)
     assert moves.tolist() == [[False] + [True] * 4] * 2
     backbone = build(clip, vocabulary, image=[all_])
     assert (backbone.prompt.for_image().move(x) != x).any(-1).all()
+
+
+@pytest.mark.parametrize('scope, seen', [
+    ('all', 5), ('no_special', 4), ('name', 3)])
+def test_rows_that_training_moves(clip, vocabulary, images, scope, seen):
+    """Of start, two words, the dot and the end; others stay out."""
+    names = Vocabulary(('cat', 'red fox', LONG), ('cat', 'red fox'))
+    backbone = build(clip, names, text=[dict(DECOMPOSED, scope=scope)])
+    module = backbone.prompt.text.input
+    assert module.rows_seen == seen
+    backbone(images).text.sum().backward()
+    moved = module.offset_a.grad.any(1)
+    first = 0 if scope == 'all' else 1
+    assert moved.nonzero()[:, 0].tolist() == list(range(first, seen))
 
 
 def test_dropout_differs_between_classes(clip, images):
@@ -130,7 +148,7 @@ def test_starts(clip, vocabulary):
     ([LATE, LATE], 'another module at layer 1'),
     ([DECOMPOSED, ADEPT], 'there is a DecomposedPrompt at the input'),
     ([dict(DECOMPOSED, rank='match:4')], 'no room for rank 1'),
-    ([dict(ADEPT, scope='name')], "scope 'name'"),
+    ([dict(ADEPT, scope='names')], "scope 'names'"),
     ([dict(type='CoOpPrompt')], "'CoOpPrompt' is no prompt module"),
     ([dict(LATE, init='words')], "init 'words' is not for"),
     ([dict(ADEPT, num_tokens=0, rank=0)], 'nothing to learn'),
@@ -143,6 +161,10 @@ def test_bad_options(clip, vocabulary, tower, modules, culprit):
 @pytest.mark.parametrize('towers, culprit', [
     (dict(text=[dict(LATE, anchor='first')]), 'sees no word'),
     (dict(image=[dict(LATE, anchor='last')]), 'only the class token'),
+    (dict(image=[dict(LATE, placement='before_sos')]),
+     "image tower: placement 'before_sos' is not one of"),
+    (dict(text=[dict(LATE, placement='end')]), "placement 'end'"),
+    (dict(image=[dict(ADEPT, scope='name')]), "image tower: scope 'name'"),
     (dict(image=[dict(ADEPT, init='a cat')]), "init 'a cat' is not for"),
     (dict(text=[dict(DECOMPOSED, num_tokens=80)]), 'num_tokens is 80'),
     (dict(text=[dict(ADEPT, num_tokens=75)]), 'num_tokens is 75')])

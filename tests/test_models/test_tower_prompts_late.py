@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner.checkpoint import load_state_dict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from plain_clip import build, plain_text  # noqa: E402
 
+from dept_mm.errors import DeptError  # noqa: E402
 from dept_mm.models import PromptedCLIP  # noqa: E402
 from dept_mm.models.clip import build_clip  # noqa: E402
 from dept_mm.models.clip.text_engine import TextEngine  # noqa: E402
@@ -145,6 +147,22 @@ def test_beside_an_input_prompt_nothing_is_saved(clip, vocabulary, images,
     feats = both(images)
     (feats.text.square().sum() + feats.image.square().sum()).backward()
     assert all(p.grad.any() for p in both.parameters())
+
+
+@pytest.mark.parametrize('generator', ['none', 'npg'])
+def test_before_and_behind_the_start_token(deep, vocabulary, images,
+                                           generator):
+    """Under a causal mask it matters: in front, they do not see it."""
+    images = images.double()
+    after, before = (build(deep, vocabulary, text=[
+        dict(LATE, generator=generator, placement=placement)]).double()
+        for placement in ('after_sos', 'before_sos'))
+    for p, q in zip(after.parameters(), before.parameters(), strict=True):
+        q.data.copy_(p)
+    assert not torch.allclose(after(images).text, before(images).text,
+                              atol=1e-3)
+    with pytest.raises(DeptError, match=r"'front': \[2\]"):
+        load_state_dict(after, before.state_dict())
 
 
 @pytest.mark.parametrize('words', [1, 58])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip.text_tower import OpaqueTextTower
-from dept_mm.models.clip.tokens import ClassTokens, Words
+from dept_mm.models.clip.tokens import ClassTokens
 from dept_mm.structures import Prompts
 
 Token = dict  # name, count [least, most], state, sources, per, new
@@ -49,7 +49,7 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
         tokens, prompts = backbone.text_prompts(image, rows)
         position = backbone.prompt.position
     tower = clip.text_tower
-    own = _sentence(Words(clip.tokenizer), tokens, sentences[0])
+    own = _sentence(tokens, sentences[0])
     found = dict(classes=len(rows), templates=len(sentences),
                  once=0, each=tokens.ids.numel() + len(rows) * _length(
                      prompts.context), offset=None)
@@ -107,12 +107,11 @@ def _own(name: str, least: int, most: int | None = None) -> Token:
                 state='frozen', sources=[], per=None, new=False)
 
 
-def _sentence(words: Words, tokens: ClassTokens, template: str
-              ) -> list[Token]:
+def _sentence(tokens: ClassTokens, template: str) -> list[Token]:
     """The text tower's own tokens: start, words, name, words, end."""
     head, _, tail = template.partition('{}')
-    lead = len(words.encode(head))
-    name = tokens.name_end - tokens.start - lead
+    lead = tokens.name_start - tokens.start
+    name = tokens.name_end - tokens.name_start
     after = tokens.end - tokens.name_end
     found = [_own('start', tokens.start), _own(head.strip(), lead),
              _own('name', int(name.min()), int(name.max())),
@@ -160,7 +159,11 @@ def _layers(tokens: list[Token], prompts: Prompts, blocks: int, names: dict,
                 given = given(hidden, torch.zeros(shape[0]).long())
             part = dict(_part('inserted', given, names, image=late is None),
                         new=True)
-            tokens.insert(len(tokens) if late is None else late, part)
+            if i in prompts.front:
+                tokens.insert(0, part)
+                late += 1
+            else:
+                tokens.insert(len(tokens) if late is None else late, part)
         if i in prompts.deep:
             part = _part('context', prompts.deep[i], names,
                          image=late is None)

@@ -105,7 +105,8 @@ class Text(NamedTuple):
         prompts = self.prompts
         return (id(self.tower), self.tokens.content, self.position,
                 self.autocast, prompts.context is None, *prompts.deep,
-                *prompts.inserted, *(t.shape[-3:] for t in prompts.tensors()))
+                *prompts.inserted, frozenset(prompts.front),
+                *(t.shape[-3:] for t in prompts.tensors()))
 
 
 class Gradient(NamedTuple):

@@ -74,8 +74,10 @@ class TextEngine:
                     given = given(*state.whole())
                     lead = state.x.shape[:-2]
                     given = given.unflatten(0, (*lead, -1))
-                state.put(given, start)
-                slot += given.shape[-2]
+                front, count = i in prompts.front, given.shape[-2]
+                state.put(given, 0 if front else start)
+                slot += count
+                start += count * front
             if i in prompts.deep:
                 deep = prompts.deep[i]
                 state.put(deep, slot, replace=deep.shape[-2])

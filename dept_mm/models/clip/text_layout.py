@@ -99,7 +99,8 @@ class Layout:
         order (Tensor): ``(C, L)``, which slot of ``[own tokens, context]``
             stands where.
         num_context (int): ``n``, context tokens of each sentence.
-        own_shared (bool): Whether equal own tokens have equal embeddings.
+        own_shared (bool): Whether equal own tokens have equal embeddings,
+            where all are of the class name or none is.
         context_shared (bool): Whether all classes have the same context.
     """
 
@@ -110,7 +111,10 @@ class Layout:
         equal = torch.zeros(own + num_context, dtype=torch.bool,
                             device=ids.device)
         if own_shared:
-            equal[:own] = (ids == ids[:1]).all(0)
+            # A word of the name may be moved where a template's is not.
+            named = torch.arange(own, device=ids.device) < tokens.name_end[
+                :, None]
+            equal[:own] = ((ids == ids[:1]) & (named == named[:1])).all(0)
         equal[own:] = context_shared
         # A slot is shared if one and the same shared token is there.
         shared = equal[order[0]] & (order == order[:1]).all(0)

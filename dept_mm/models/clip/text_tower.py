@@ -110,9 +110,12 @@ class TextTower:
             if i in prompts.inserted:
                 given = prompts.inserted[i]
                 given = given(x, last) if callable(given) else given
-                x = _put(x, given, start)
-                context = context + given.shape[-2]
-                last = last + given.shape[-2]
+                front, count = i in prompts.front, given.shape[-2]
+                at = 0 if front else start
+                x = _put(x, given, at)
+                last = last + count * (last >= at)
+                context += count
+                start += count * front
             if i in prompts.deep:
                 deep = prompts.deep[i]
                 x = _put(x, deep, context, replace=deep.shape[-2])

@@ -20,6 +20,7 @@ class ClassTokens:
         end (Tensor): ``(C, )`` slot of the end-of-text token.
         name_end (Tensor): ``(C, )`` slot behind the class name.
         start (int): Number of start tokens; 0 in T5-like vocabularies.
+        name_start (int): Slot of the first token of each class name.
         layouts (dict): What a tower has found out about these sentences.
         hidden (dict): Hidden states that a tower has kept for them.
     """
@@ -27,18 +28,19 @@ class ClassTokens:
     end: Tensor
     name_end: Tensor
     start: int = 1
+    name_start: int = 1
     layouts: dict = field(default_factory=dict, init=False, repr=False)
     hidden: dict = field(default_factory=dict, init=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
         """The same with a function applied to each tensor."""
         return ClassTokens(fn(self.ids), fn(self.end), fn(self.name_end),
-                           self.start)
+                           self.start, self.name_start)
 
     @cached_property
     def content(self) -> tuple:
         """Equal for equal sentences."""
-        return self.start, *(str(t.tolist()) for t in (
+        return self.start, self.name_start, *(str(t.tolist()) for t in (
             self.ids, self.end, self.name_end))
 
 
@@ -118,4 +120,5 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
     ids = torch.full((len(rows), length), words.pad)
     for row, tokens in zip(ids, rows, strict=True):
         row[:len(tokens)] = torch.tensor(tokens)
-    return ClassTokens(ids, end, torch.tensor(name_end), start)
+    return ClassTokens(ids, end, torch.tensor(name_end), start,
+                       start + len(words.encode(head)))

@@ -28,8 +28,9 @@ class TowerModules(BaseModule):
         name (str): ``'text'`` or ``'image'``; for messages.
         tower: Of a ``FrozenCLIP``; gives sizes.
         configs (Sequence[Mapping]): Registered modules. One of the input
-            takes ``scope`` as well: ``'all'`` own tokens are moved, or
-            ``'no_special'``, all but start, end and class token.
+            takes ``scope`` as well, a late one ``placement``.
+        choices (Mapping): ``scope`` and ``placement`` -> values that the
+            tower knows, the default first.
         start (Callable): Filled-in options of a module, and whether it is
             late, to the ``init`` it is built with.
         **defaults: Further defaults; a function is of the options so far.
@@ -39,12 +40,14 @@ class TowerModules(BaseModule):
     """
 
     def __init__(self, name: str, tower, configs: Sequence[Mapping],
+                 choices: Mapping[str, Sequence[str]],
                  start: Callable[[dict, bool], Tensor | float | None],
                  **defaults) -> None:
         super().__init__()
         self.input = None
         self.late = nn.ModuleList()
-        self.scope = 'all'
+        self.scope = choices['scope'][0]
+        self.front: list[int] = []
         defaults = dict(DEFAULTS, embed_dims=tower.width,
                         layer=tower.num_layers // 2, **defaults)
         for config in configs:
@@ -57,12 +60,15 @@ class TowerModules(BaseModule):
                 if options['layer'] in [m.layer for m in self.late]:
                     raise DeptError(f'{where}: there is another module at '
                                     f'layer {options["layer"]}.')
+                if _choose(where, 'placement', options,
+                           choices) == 'before_sos':
+                    self.front.append(options['layer'])
             elif self.input is not None:
                 raise DeptError(
                     f'{where}: there is a {type(self.input).__name__} at the '
                     'input already, which takes one module.')
             else:
-                self.scope = _scope(where, options.pop('scope', 'all'))
+                self.scope = _choose(where, 'scope', options, choices)
             module = MODELS.build(dict(options, init=start(options, late)))
             if late:
                 self.late.append(module)
@@ -83,7 +89,9 @@ class TowerModules(BaseModule):
     def settings(self) -> dict:
         """What shapes do not tell of the modules."""
         modules = [m for m in (self.input, *self.late) if m is not None]
-        return dict(scope=self.scope, modules=[
+        # Where it is empty, checkpoints of 0.1 need not know of it.
+        front = dict(front=sorted(self.front)) if self.front else {}
+        return dict(scope=self.scope, **front, modules=[
             dict(type=type(m).__name__, **m.settings) for m in modules])
 
     def see(self, length: int | Tensor) -> None:
@@ -91,13 +99,13 @@ class TowerModules(BaseModule):
         if hasattr(self.input, 'see'):
             self.input.see(length)
 
-    def prompts(self, place: Tensor, ordinary: Tensor, read: Read) -> Prompts:
+    def prompts(self, place: Tensor, moved: Tensor, read: Read) -> Prompts:
         """What the tower runs with.
 
         Args:
             place (Tensor): ``(T, )``, slots of the own tokens.
-            ordinary (Tensor): ``(T, )`` or ``(C, T)``, which of them are no
-                special tokens.
+            moved (Tensor): ``(T, )`` or ``(C, T)``, which of them are in
+                the scope, if that is not all.
             read (Callable): A late module, hidden states ``(N, L, W)`` and
                 ``last (N, )`` to the mask ``(N, L)`` and the anchor ``(N,
                 )`` it generates from.
@@ -109,10 +117,10 @@ class TowerModules(BaseModule):
         if getattr(module, 'rank', 0):
             offset = partial(
                 module.offset, place=place,
-                scope=None if self.scope == 'all' else ordinary)
+                scope=None if self.scope == 'all' else moved)
             shared = not (self.training and getattr(module, 'dropout', 0))
         inserted = {m.layer: _given(m, read) for m in self.late}
-        return Prompts(context, offset, inserted=inserted,
+        return Prompts(context, offset, inserted=inserted, front=self.front,
                        offset_shared=shared)
 
 
@@ -133,11 +141,13 @@ def _fill(config: Mapping, defaults: Mapping) -> tuple[dict, bool]:
     return options, late
 
 
-def _scope(where: str, scope: str) -> str:
-    if scope not in ('all', 'no_special'):
-        raise DeptError(f"{where}: scope {scope!r} is neither 'all' nor "
-                        "'no_special'.")
-    return scope
+def _choose(where: str, key: str, options: dict, choices: Mapping) -> str:
+    """Take an option that is the tower's, not the module's."""
+    value = options.pop(key, choices[key][0])
+    if value not in choices[key]:
+        raise DeptError(f'{where}: {key} {value!r} is not one of '
+                        f'{choices[key]}.')
+    return value
 
 
 def _given(module: nn.Module, read: Read):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
-from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.clip import ClassTokens, FrozenCLIP
 from dept_mm.models.prompt_modules import sample_rows
 from dept_mm.models.prompts._init import check_count, embeddings
 from dept_mm.models.prompts._samples import (
@@ -20,6 +20,11 @@ from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.models.prompts.tower_modules import TowerModules
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
+
+# What a config may choose in a tower, the default first.
+TEXT = dict(scope=('all', 'no_special', 'name'),
+            placement=('after_sos', 'before_sos'))
+IMAGE = dict(scope=('all', 'no_special'), placement=('end', ))
 
 
 @MODELS.register_module()
@@ -36,12 +41,15 @@ class TowerPrompts(BasePrompt):
       words (``'a photo of a'`` by default), ``dict(seed=0)`` for words drawn
       from the vocabulary, or a number, the deviation of noise.
     * Offsets never move context. Text: token ``j`` of a sentence is counted
-      from the start token. Image: the class token is 0, then patches.
+      from the start token. Image: the class token is 0, then patches. They
+      move ``scope``: ``'all'`` own tokens, ``'no_special'``, all but start,
+      end and class token, or ``'name'``, in text, those of the class name.
     * Late tokens start from hidden states at their layer (``init='hidden'``),
       of class sentences or of an image in the mean colour. ``npg`` reads the
       end-of-text token, so prompts know the class, or the class token, so
       they know the image; pooling generators read the sentence up to its
-      end, or the patches.
+      end, or the patches. In text their ``placement`` is ``'after_sos'``, or
+      ``'before_sos'``, as the paper has it: then the start token sees them.
     * Names of parameters begin with ``prompt_tokens``, ``offset_`` or
       ``late_``: keys of ``paramwise_cfg.custom_keys``, for learning rates of
       their own.
@@ -80,15 +88,13 @@ class TowerPrompts(BasePrompt):
         tower = clip.text_tower
         names = [vocabulary.names[i] for i in vocabulary.base_labels]
         some = names[:16]  # enough words to start late tokens from
-
-        def words(init, count):
-            if isinstance(init, str):
-                return embeddings(clip, init)
-            return vocabulary_rows(clip, count, **init)
-
+        # Order is nothing to tokens that all see each other.
+        choices = TEXT if tower.causal else dict(TEXT, placement=TEXT[
+            'placement'][:1])
         self.text = TowerModules(
-            'text', tower, configs,
-            partial(_start, default='a photo of a', words=words,
+            'text', tower, configs, choices,
+            partial(_start, default='a photo of a',
+                    words=partial(_words, clip),
                     hidden=partial(text_hidden, clip, some,
                                    vocabulary.templates[0])),
             # No room at all is refused below, for modules of all kinds.
@@ -108,13 +114,13 @@ class TowerPrompts(BasePrompt):
             self.num_context = self.text.num_tokens
         tokens = clip.tokenize(names, self.sentence(vocabulary.templates[0]),
                                self.num_context)
-        self.text.see(int(tokens.end.max()) + 1)
+        self.text.see(int(_bounds(tokens, self.text.scope)[1].max()))
 
     def _build_image(self, clip: FrozenCLIP, configs: Sequence[Mapping]
                      ) -> None:
         tower = clip.image_tower
         self.image = TowerModules(
-            'image', tower, configs,
+            'image', tower, configs, IMAGE,
             partial(_start, hidden=partial(image_hidden, clip)),
             max_length=tower.num_tokens, anchor='first')
         self._image_tokens = tower.num_tokens
@@ -135,12 +141,13 @@ class TowerPrompts(BasePrompt):
         if self.text is None:
             return Prompts()
         tokens = given.tokens
+        first, stop = _bounds(tokens, self.text.scope)
         if self.training:
             # Processes may share classes; the base classes were seen before.
-            self.text.see(tokens.end.max() + 1)
+            self.text.see(stop.max())
         place = torch.arange(tokens.ids.shape[1], device=tokens.ids.device)
-        ordinary = (place >= tokens.start) & (place < tokens.end[:, None])
-        return self.text.prompts(place, ordinary, _read_text)
+        moved = (place >= first) & (place < stop[:, None])
+        return self.text.prompts(place, moved, _read_text)
 
     def for_image(self) -> Prompts:
         """Of images with a class token and patches."""
@@ -158,12 +165,26 @@ class TowerPrompts(BasePrompt):
         return patches.expand(len(hidden), -1), last
 
 
+def _bounds(tokens: ClassTokens, scope: str) -> tuple[int, Tensor]:
+    """The first slot that an offset moves, and those behind the last."""
+    return dict(all=(0, tokens.end + 1),
+                no_special=(tokens.start, tokens.end),
+                name=(tokens.name_start, tokens.name_end))[scope]
+
+
 def _read_text(module: nn.Module, hidden: Tensor, last: Tensor
                ) -> tuple[Tensor, Tensor]:
     """The sentence up to its end, and the end or the start token."""
     slots = torch.arange(hidden.shape[1], device=hidden.device)
     anchor = last if module.anchor == 'last' else torch.zeros_like(last)
     return slots <= last[:, None], anchor
+
+
+def _words(clip: FrozenCLIP, init: str | Mapping, count: int) -> Tensor:
+    """Embeddings of a text, or of ``count`` words that are drawn."""
+    if isinstance(init, str):
+        return embeddings(clip, init)
+    return vocabulary_rows(clip, count, **init)
 
 
 def _start(options: dict, late: bool, hidden, words=None, default=None
