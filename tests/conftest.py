@@ -68,6 +68,8 @@ for name, text, image in (
     LEARNERS[name] = dict(type='TowerPrompts', **{
         tower: [dict(type=n) for n in types]
         for tower, types in (('text', text), ('image', image))})
+LEARNERS['late-of-image'] = dict(type='TowerPrompts', text=[dict(
+    type='LatePrompt', condition='image')])
 # What a model may have before its head: a prompt learner, nothing, a neck.
 HOSTS = {name: dict(prompt=config) for name, config in LEARNERS.items()}
 HOSTS['none'] = dict()

@@ -43,7 +43,8 @@ def made(module, hidden, anchor, own):
         pool[module.generator](x, module.num_tokens)[0].T.relu())
 
 
-def plain_text(backbone, names, template='{}.', shift=0, longest=None):
+def plain_text(backbone, names, template='{}.', shift=0, longest=None,
+               image=None):
     """Each class alone, all 77 positions, late tokens beyond them.
 
     Args:
@@ -52,6 +53,8 @@ def plain_text(backbone, names, template='{}.', shift=0, longest=None):
         template (str): Their sentence.
         shift (int): Read the feature so many slots too far.
         longest (int, optional): Drop what is pushed behind so many slots.
+        image (Tensor, optional): ``(D, )``, for late prompts that look at
+            it.
     """
     clip, modules = backbone.clip, backbone.prompt.text
     text, found = clip.model.text, []
@@ -75,6 +78,9 @@ def plain_text(backbone, names, template='{}.', shift=0, longest=None):
             for late in modules.late:
                 if late.layer == i:
                     tokens = made(late, x, end, slice(end + 1))
+                    if late.late_image is not None:
+                        tokens = tokens + late.late_image.weight @ (
+                            image / image.norm())
                     at = 0 if late.layer in modules.front else sos + 1
                     x = torch.cat([x[:at], tokens, x[at:]])[:longest]
                     end += len(tokens)

@@ -33,7 +33,8 @@ Shapes, with ``n`` tokens of width ``W``, ``C`` classes, ``B`` images:
   class name or none, must get equal offsets, or ``offset_shared`` be False
   (dropout): the text tower runs what all sentences begin with once.
 * a function in ``inserted`` maps ``hidden (N, L, W)`` and ``last (N, )``,
-  the slot of the token that carries the feature, to ``(N, n, W)``.
+  the slot of the token that carries the feature, to ``(N, n, W)``, or, in
+  the text tower, ``(B, C, n, W)``; ``N`` is ``C`` or ``B C``.
 
 In the text tower, inserted tokens go behind the start token, or those of the
 ``k`` in ``front`` before all others; in the image tower to the end. So the

@@ -72,8 +72,9 @@ class TextEngine:
                 given = prompts.inserted[i]
                 if callable(given):
                     given = given(*state.whole())
-                    lead = state.x.shape[:-2]
-                    given = given.unflatten(0, (*lead, -1))
+                    if given.ndim == 3:
+                        lead = state.x.shape[:-2]
+                        given = given.unflatten(0, (*lead, -1))
                 front, count = i in prompts.front, given.shape[-2]
                 state.put(given, 0 if front else start)
                 slot += count

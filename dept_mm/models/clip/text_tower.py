@@ -65,7 +65,7 @@ class TextTower:
         if images is not None:
             last = last.repeat(images)
             x = x.expand(images, *x.shape[-3:]).flatten(0, 1)
-        x, last = self._run(x, last, prompts, tokens.start)
+        x, last, images = self._run(x, last, images, prompts, tokens.start)
         x = self._project(x[torch.arange(len(x), device=x.device), last])
         return x if images is None else x.unflatten(0, (images, -1))
 
@@ -101,15 +101,19 @@ class TextTower:
         slot = 0 if pool == 'first' else tokens.ids.shape[1] + extra - 1
         return torch.full_like(tokens.end, slot)
 
-    def _run(self, x: Tensor, last: Tensor, prompts: Prompts, start: int
-             ) -> tuple[Tensor, Tensor]:
-        """All blocks over ``x (N, L, W)``."""
+    def _run(self, x: Tensor, last: Tensor, images: int | None,
+             prompts: Prompts, start: int
+             ) -> tuple[Tensor, Tensor, int | None]:
+        """All blocks over ``x (N, L, W)``; ``N`` is ``C``, or ``B C``."""
         transformer = self.text.transformer
         context = start  # slot of the first context token
         for i, block in enumerate(transformer.resblocks):
             if i in prompts.inserted:
                 given = prompts.inserted[i]
                 given = given(x, last) if callable(given) else given
+                if given.ndim == 4 and images is None:
+                    images = len(given)
+                    x, last = x.repeat(images, 1, 1), last.repeat(images)
                 front, count = i in prompts.front, given.shape[-2]
                 at = 0 if front else start
                 x = _put(x, given, at)
@@ -124,7 +128,7 @@ class TextTower:
                 x = block(x, attn_mask=mask)
             else:
                 x = block(x.transpose(0, 1), attn_mask=mask).transpose(0, 1)
-        return x, last
+        return x, last, images
 
     def _mask(self, x: Tensor) -> Tensor | None:
         """Additive mask of the current length; late prompts may exceed the

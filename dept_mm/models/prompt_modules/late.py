@@ -41,6 +41,11 @@ class LatePrompt(BaseModule):
         dropout (float): On generated tokens. Defaults to 0.
         pre_norm (bool): Whether the generator reads normalised hidden
             states. Defaults to False.
+        condition (str): ``'self'``, or ``'image'``: a linear map of an image
+            is added to all tokens (as CoCoOp does to its context), zero at
+            the start. Defaults to ``'self'``.
+        image_dims (int, optional): ``D``, width of an image's feature; the
+            host knows it if it has images.
         init (Tensor | float, optional): Rows ``(n, W)`` that the tokens
             start from, with little noise of a generator (pooling ones have
             one row for all tokens). Defaults to the authors' code: N(0, 1)
@@ -54,7 +59,8 @@ class LatePrompt(BaseModule):
     def __init__(self, embed_dims: int, layer: int, num_tokens: int,
                  generator: str = 'none', bottleneck: int = 128,
                  anchor: str | None = None, dropout: float = 0.,
-                 pre_norm: bool = False,
+                 pre_norm: bool = False, condition: str = 'self',
+                 image_dims: int | None = None,
                  init: Tensor | float | None = None) -> None:
         super().__init__()
         if generator not in GENERATORS:
@@ -76,6 +82,7 @@ class LatePrompt(BaseModule):
         self.anchor = anchor
         self.dropout = dropout
         self.pre_norm = pre_norm
+        self.late_image = self._image(condition, image_dims, embed_dims)
         if generator == 'none':
             start = 1. if init is None else init
             self.late_tokens = nn.Parameter(
@@ -90,6 +97,22 @@ class LatePrompt(BaseModule):
             self.late_up.bias.data.copy_(
                 start_rows(init, rows, embed_dims).flatten())
 
+    @staticmethod
+    def _image(condition: str, dims: int | None, width: int
+               ) -> nn.Linear | None:
+        if condition not in ('self', 'image'):
+            raise DeptError(f'LatePrompt: condition {condition!r} is neither '
+                            "'self' nor 'image'.")
+        if condition == 'self':
+            return None
+        if dims is None:
+            raise DeptError("LatePrompt: condition='image' is for a tower "
+                            'that is given images besides its own input: the '
+                            'text tower of CLIP.')
+        linear = nn.Linear(dims, width, bias=False)
+        nn.init.zeros_(linear.weight)
+        return linear
+
     @property
     def settings(self) -> dict:
         """See ``SoftPrompt``."""
@@ -100,6 +123,10 @@ class LatePrompt(BaseModule):
     def tokens(self) -> Tensor | None:
         """Free tokens ``(p, W)``; None if they are generated."""
         return self.late_tokens
+
+    def shift(self, image: Tensor) -> Tensor:
+        """What images ``(B, D)`` add to all tokens, ``(B, W)``."""
+        return self.late_image(image.to(self.late_image.weight.dtype))
 
     def generate(self, hidden: Tensor, mask: Tensor | None = None,
                  anchor: Tensor | None = None) -> Tensor:

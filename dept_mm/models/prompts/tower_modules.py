@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts._init import check_range
 from dept_mm.registry import MODELS
-from dept_mm.structures import Prompts
+from dept_mm.structures.prompts import Inserted, Prompts
 
 # What a module gets on CLIP where its config is silent and it takes it: as
 # large as 16 soft tokens, see the module's own file for the options.
@@ -99,7 +99,13 @@ class TowerModules(BaseModule):
         if hasattr(self.input, 'see'):
             self.input.see(length)
 
-    def prompts(self, place: Tensor, moved: Tensor, read: Read) -> Prompts:
+    @property
+    def per_image(self) -> bool:
+        """Whether late tokens depend on more than the tower's input."""
+        return any(m.late_image is not None for m in self.late)
+
+    def prompts(self, place: Tensor, moved: Tensor, read: Read,
+                image: Tensor | None = None) -> Prompts:
         """What the tower runs with.
 
         Args:
@@ -109,6 +115,8 @@ class TowerModules(BaseModule):
             read (Callable): A late module, hidden states ``(N, L, W)`` and
                 ``last (N, )`` to the mask ``(N, L)`` and the anchor ``(N,
                 )`` it generates from.
+            image (Tensor, optional): ``(B, D)``, where it is
+                :attr:`per_image`.
         """
         context = offset = None
         shared, module = True, self.input
@@ -119,7 +127,8 @@ class TowerModules(BaseModule):
                 module.offset, place=place,
                 scope=None if self.scope == 'all' else moved)
             shared = not (self.training and getattr(module, 'dropout', 0))
-        inserted = {m.layer: _given(m, read) for m in self.late}
+        inserted = {m.layer: _given(m, read, len(moved), image)
+                    for m in self.late}
         return Prompts(context, offset, inserted=inserted, front=self.front,
                        offset_shared=shared)
 
@@ -150,10 +159,17 @@ def _choose(where: str, key: str, options: dict, choices: Mapping) -> str:
     return value
 
 
-def _given(module: nn.Module, read: Read):
-    """Free tokens as they are: all inputs share them. Or a function."""
-    tokens = module.tokens()
+def _given(module: nn.Module, read: Read, classes: int, image: Tensor | None
+           ) -> Inserted:
+    """Free tokens, which all inputs share, or a function."""
+    shift, tokens = None, module.tokens()
+    if module.late_image is not None:
+        shift = module.shift(image)[:, None, None]
     if tokens is not None:
-        return tokens
-    return lambda hidden, last: module.generate(
-        hidden, *read(module, hidden, last))
+        return tokens if shift is None else tokens + shift
+
+    def generate(hidden: Tensor, last: Tensor) -> Tensor:
+        x = module.generate(hidden, *read(module, hidden, last))
+        return x if shift is None else x.unflatten(0, (-1, classes)) + shift
+
+    return generate

@@ -6,6 +6,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import ClassTokens, FrozenCLIP
@@ -50,6 +51,8 @@ class TowerPrompts(BasePrompt):
       they know the image; pooling generators read the sentence up to its
       end, or the patches. In text their ``placement`` is ``'after_sos'``, or
       ``'before_sos'``, as the paper has it: then the start token sees them.
+      With ``condition='image'`` a linear map of the image's direction is
+      added, and each image has text features of its own, ``(B, C, D)``.
     * Names of parameters begin with ``prompt_tokens``, ``offset_`` or
       ``late_``: keys of ``paramwise_cfg.custom_keys``, for learning rates of
       their own.
@@ -100,7 +103,9 @@ class TowerPrompts(BasePrompt):
             # No room at all is refused below, for modules of all kinds.
             max_length=lambda given: max(
                 1, tower.context_length - given['num_tokens']),
-            untrained_rows='mask', anchor='last')
+            untrained_rows='mask', anchor='last',
+            image_dims=clip.spec.embed_dim)
+        self.per_image = self.text.per_image
         for module in self.text.late:
             if (tower.causal and module.generator == 'npg'
                     and module.anchor == 'first'):
@@ -147,7 +152,9 @@ class TowerPrompts(BasePrompt):
             self.text.see(stop.max())
         place = torch.arange(tokens.ids.shape[1], device=tokens.ids.device)
         moved = (place >= first) & (place < stop[:, None])
-        return self.text.prompts(place, moved, _read_text)
+        image = (F.normalize(given.image, dim=-1) if self.per_image
+                 else None)
+        return self.text.prompts(place, moved, _read_text, image)
 
     def for_image(self) -> Prompts:
         """Of images with a class token and patches."""
