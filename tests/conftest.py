@@ -20,15 +20,14 @@ from dept_mm.structures import Vocabulary
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
+VISION = dict(image_size=32, patch_size=16, width=32, layers=2, head_width=16)
 # Kind of image tower -> the smallest CLIP with one.
 ARCHITECTURES = dict(
     vit=dict(embed_dim=16, quick_gelu=True, text_cfg=TEXT,
-             vision_cfg=dict(image_size=32, patch_size=16, width=32,
-                             layers=2, head_width=16)),
+             vision_cfg=VISION),
     # Two blocks behind a late prompt: the first at which order matters.
     deep=dict(embed_dim=16, text_cfg=dict(TEXT, layers=4),
-              vision_cfg=dict(image_size=32, patch_size=16, width=32,
-                              layers=2, head_width=16)),
+              vision_cfg=VISION),
     resnet=dict(embed_dim=16, text_cfg=TEXT,
                 vision_cfg=dict(image_size=32, layers=[1, 1, 1, 1], width=8,
                                 patch_size=None)),
@@ -39,13 +38,11 @@ ARCHITECTURES = dict(
     not_causal=dict(embed_dim=16,
                     text_cfg=dict(TEXT, no_causal_mask=True,
                                   pool_type='last', context_length=24),
-                    vision_cfg=dict(image_size=32, patch_size=16, width=32,
-                                    layers=2, head_width=16)),
+                    vision_cfg=VISION),
     coca=dict(embed_dim=16, custom_text=True,
               text_cfg=dict(TEXT, context_length=76, embed_cls=True,
                             output_tokens=True),
-              vision_cfg=dict(image_size=32, patch_size=16, width=32,
-                              layers=2, head_width=16, attentional_pool=True,
+              vision_cfg=dict(VISION, attentional_pool=True,
                               attn_pooler_heads=2, output_tokens=True),
               multimodal_cfg=dict(TEXT, context_length=76,
                                   attn_pooler_heads=2)),

@@ -43,6 +43,26 @@ def made(module, hidden, anchor, own):
         pool[module.generator](x, module.num_tokens)[0].T.relu())
 
 
+def words_of(backbone, name, template):
+    """Input ``(77, W)`` of the first block, and the slot of the end."""
+    clip, modules = backbone.clip, backbone.prompt.text
+    text, encode = clip.model.text, clip.tokenizer.encode
+    ids = clip.tokenizer([template.format(name)])
+    end = int(ids.argmax())
+    first = 1 + len(encode(template.partition('{}')[0]))
+    own = dict(all=slice(77), no_special=slice(1, end),
+               name=slice(first, first + len(encode(name))))
+    scope = torch.zeros(1, 77, 1, dtype=torch.bool)
+    scope[:, own[modules.scope]] = True
+    x = text.token_embedding(ids)
+    x = torch.where(scope, moved(modules.input, x), x)[0]
+    if modules.num_tokens:
+        tokens = modules.input.soft.prompt_tokens
+        x = torch.cat([x[:1], tokens, x[1:77 - len(tokens)]])
+        end += len(tokens)
+    return x + text.positional_embedding, end
+
+
 def plain_text(backbone, names, template='{}.', shift=0, longest=None,
                image=None):
     """Each class alone, all 77 positions, late tokens beyond them.
@@ -56,24 +76,10 @@ def plain_text(backbone, names, template='{}.', shift=0, longest=None,
         image (Tensor, optional): ``(D, )``, for late prompts that look at
             it.
     """
-    clip, modules = backbone.clip, backbone.prompt.text
-    text, found = clip.model.text, []
-    head, words = template.partition('{}')[0], clip.tokenizer.encode
-    for name in (name.replace('_', ' ') for name in names):
-        ids = clip.tokenizer([template.format(name)])
-        sos, end = 0, int(ids.argmax())
-        first = 1 + len(words(head))
-        own = dict(all=slice(77), no_special=slice(1, end),
-                   name=slice(first, first + len(words(name))))
-        x = text.token_embedding(ids)
-        scope = torch.zeros(1, 77, 1, dtype=torch.bool)
-        scope[:, own[modules.scope]] = True
-        x = torch.where(scope, moved(modules.input, x), x)[0]
-        if modules.num_tokens:
-            tokens = modules.input.soft.prompt_tokens
-            x = torch.cat([x[:1], tokens, x[1:77 - len(tokens)]])
-            end += len(tokens)
-        x = x + text.positional_embedding
+    modules, text, found = backbone.prompt.text, backbone.clip.model.text, []
+    for name in names:
+        x, end = words_of(backbone, name.replace('_', ' '), template)
+        sos = 0
         for i, block in enumerate(text.transformer.resblocks):
             for late in modules.late:
                 if late.layer == i:

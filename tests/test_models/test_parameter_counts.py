@@ -34,6 +34,8 @@ HOSTS = dict(
     adept=(dict(TOWERS, text=[dict(type='ADePTPrompt')]), 7_685),
     late=(dict(TOWERS, text=[LATE]), 84_000),
     late_pooled=(dict(TOWERS, text=[dict(LATE, generator='mppg')]), 33_312),
+    late_of_image=(dict(TOWERS, text=[dict(LATE, condition='image')]),
+                   346_144),
     late_image=(dict(TOWERS, image=[LATE]), 125_984))
 
 

@@ -100,8 +100,7 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
         DeptError: If a sentence is too long; it names the class.
     """
     room = tower.context_length - num_context
-    head = template.partition('{}')[0]
-    start = len(words.start)
+    head, start = template.partition('{}')[0], len(words.start)
     rows, name_end = [], []
     for name in names:
         plain = name.replace('_', ' ')

@@ -100,6 +100,7 @@ class LatePrompt(BaseModule):
     @staticmethod
     def _image(condition: str, dims: int | None, width: int
                ) -> nn.Linear | None:
+        """The map of the image, if there is one."""
         if condition not in ('self', 'image'):
             raise DeptError(f'LatePrompt: condition {condition!r} is neither '
                             "'self' nor 'image'.")

@@ -89,7 +89,7 @@ class TowerModules(BaseModule):
     def settings(self) -> dict:
         """What shapes do not tell of the modules."""
         modules = [m for m in (self.input, *self.late) if m is not None]
-        # Where it is empty, checkpoints of 0.1 need not know of it.
+        # Left out where empty, as in checkpoints older than the option.
         front = dict(front=sorted(self.front)) if self.front else {}
         return dict(scope=self.scope, **front, modules=[
             dict(type=type(m).__name__, **m.settings) for m in modules])
@@ -116,7 +116,7 @@ class TowerModules(BaseModule):
                 ``last (N, )`` to the mask ``(N, L)`` and the anchor ``(N,
                 )`` it generates from.
             image (Tensor, optional): ``(B, D)``, where it is
-                :attr:`per_image`.
+                :attr:`per_image`; ``moved`` is then ``(C, T)``.
         """
         context = offset = None
         shared, module = True, self.input
