@@ -15,7 +15,7 @@ from plain_clip import build  # noqa: E402
 
 from dept_mm.errors import DeptError  # noqa: E402
 from dept_mm.models import PromptedCLIP  # noqa: E402
-from dept_mm.structures import Vocabulary  # noqa: E402
+from dept_mm.structures import Prompts, Vocabulary  # noqa: E402
 
 DECOMPOSED = dict(type='DecomposedPrompt', rank=3)
 ADEPT = dict(type='ADePTPrompt', rank=3)
@@ -134,8 +134,9 @@ def test_starts(clip, vocabulary):
     block = own.model.visual.transformer.resblocks[0]
     seen = []
     hook = block.register_forward_hook(lambda *args: seen.append(args[2]))
-    rows = start('image', **free)
+    own.image_tower.plain(torch.zeros(1, 3, 32, 32), Prompts())
     hook.remove()
+    rows = start('image', **free)
     close = torch.cdist(rows, seen[0][0, 1:]).argmin(1)
     assert len(set(close.tolist())) == 3
     torch.testing.assert_close(rows, seen[0][0, 1:][close])
