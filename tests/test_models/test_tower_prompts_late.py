@@ -46,7 +46,8 @@ def test_hidden_late_tokens_are_none(double, vocabulary, images):
     hook.remove()
     torch.testing.assert_close(found, plain.text, **EXACT)
     hook = hide(double.model.visual, slice(5, 8))
-    found = double.encode_image(images.double(), backbone.prompt.for_image())
+    found = double.image_tower.plain(images.double(),
+                                     backbone.prompt.for_image())
     hook.remove()
     torch.testing.assert_close(found, plain.image, **EXACT)
 
