@@ -212,7 +212,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             lm=dict(name=self.lm.name, sha256=self.lm.digest),
             prompts=[dict(type=type(p).__name__, **p.settings)
                      for p in (*prompts, *self.late_prompts)],
-            head=type(self.head).__name__,
+            head=dict(type=type(self.head).__name__, **self.head.settings),
             classes=list(self.head.task.classes))
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:

@@ -171,6 +171,10 @@ def test_foreign_checkpoints_are_refused(folder, tmp_path):
     with pytest.raises(DeptError, match='has head'):
         build(prompt=LATE, head='MaskedLMHead').load_state_dict(dict(found))
     other = build(prompt=LATE)
+    other.head.pool = 'mean'
+    with pytest.raises(DeptError, match="has head .*'pool': 'first'"):
+        other.load_state_dict(dict(found))
+    other = build(prompt=LATE)
     other.lm.tower.words.weight.data += 1
     with pytest.raises(DeptError, match='lm.name'):
         other.load_state_dict(dict(found))

@@ -54,6 +54,11 @@ class TextHead(BaseModule):
         self.max_length = max_length
         self.template = template or self.default_template()
 
+    @property
+    def settings(self) -> dict:
+        """What its tensors mean, where shapes do not tell; JSON types."""
+        return {}
+
     def default_template(self) -> str:
         """The task's template for this kind of model.
 

@@ -51,6 +51,11 @@ class LinearTextHead(TextHead):
         self.linear = nn.Linear(lm.tower.width,
                                 len(self.task.classes) or 1)
 
+    @property
+    def settings(self) -> dict:
+        """See ``TextHead``."""
+        return dict(pool=self.pool)
+
     def default_template(self) -> str:
         """The task's texts, with a separator where the model has one."""
         return ' {sep} '.join(f'{{{name}}}' for name in self.task.columns)
