@@ -12,6 +12,9 @@ model = dict(
             type='TowerPrompts',
             image=[dict(type='LatePrompt', layer=6, num_tokens=4)])),
     head=dict(type='CLIPHead'))
+# Late tokens are hidden states, far larger than the words of a context.
+optim_wrapper = dict(
+    paramwise_cfg=dict(custom_keys=dict(late_=dict(lr_mult=10.))))
 train_dataloader = dict(
     dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
 val_dataloader = test_dataloader = dict(
