@@ -56,10 +56,10 @@ def check(clip, vocabulary, learner, options, device):
     assert 'run' in vars(engine)
     for _ in range(3):  # CUDA graphs are recorded in the second call
         found = step(backbone.train(), image)
-        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
     with torch.no_grad():
         torch.testing.assert_close(backbone.eval().text_features(image),
-                                   tested, rtol=1e-4, atol=1e-5)
+                                   tested, rtol=1e-4, atol=1e-4)
     assert torch._dynamo.utils.counters['stats']['unique_graphs'] > 0
     hook.after_run(runner)
     assert 'run' not in vars(engine)
