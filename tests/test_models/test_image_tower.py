@@ -1,4 +1,6 @@
 """The image tower against open_clip's own blocks over all tokens."""
+import copy
+
 import pytest
 import torch
 from open_clip.transformer import Transformer, VisionTransformer
@@ -10,25 +12,20 @@ from dept_mm.structures import Prompts
 EXACT = dict(rtol=1e-12, atol=1e-12)
 
 
-def vit(monkeypatch, clip, **changes):
-    """The tower, after changes to the ViT of this CLIP for one test."""
-    for name, value in changes.items():
-        monkeypatch.setattr(clip.model.visual, name, value)
-    return ImageTower(clip.model, clip.spec, clip.name)
-
-
 @pytest.fixture(params=['class token', 'mean', 'other blocks', 'GELU'])
-def tower(request, double, monkeypatch):
-    kind = request.param
+def tower(request, double):
+    """Of a copy: others share the CLIP."""
+    model, kind = copy.deepcopy(double.model), request.param
+    visual = model.visual
     if kind == 'mean':
-        return vit(monkeypatch, double, pool_type='avg')
+        visual.pool_type = 'avg'
     if kind == 'other blocks':
-        return vit(monkeypatch, double, transformer=Transformer(
-            32, 2, 2, block_type='custom').double().eval())
+        visual.transformer = Transformer(
+            32, 2, 2, block_type='custom').double().eval()
     if kind == 'GELU':
-        for block in double.model.visual.transformer.resblocks:
-            monkeypatch.setattr(block.mlp, 'gelu', nn.GELU())
-    return vit(monkeypatch, double)
+        for block in visual.transformer.resblocks:
+            block.mlp.gelu = nn.GELU()
+    return ImageTower(model, double.spec, double.name)
 
 
 def test_features_and_gradients(tower, images):
