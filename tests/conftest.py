@@ -119,7 +119,9 @@ def double(clip):
 @pytest.fixture
 def deep(clip_configs):
     """A CLIP with four text blocks, in fp64."""
-    return build_clip(clip_configs['deep']).double()
+    built = build_clip(clip_configs['deep'])
+    yield built.double()
+    built.float()  # other tests share it
 
 
 @pytest.fixture(params=LEARNERS)

@@ -42,10 +42,7 @@ class PlainBackbone:
             images (Tensor): ``(B, 3, H, W)``.
             text (Tensor, optional): ``(C, D)`` or ``(B, C, D)``.
         """
-        prompts = self.prompt.for_image()
-        image = (self.clip.model.encode_image(images, normalize=False)
-                 if prompts.empty else
-                 self.clip.image_tower.plain(images, prompts))
+        image = self.clip.image_tower.plain(images, self.prompt.for_image())
         if text is None:
             text = self.text(image)
         teacher = None
