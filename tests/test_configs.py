@@ -7,9 +7,9 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from dept_mm.apis.explain import stand_in, without_weights
 from dept_mm.models.clip import build_clip
 from dept_mm.registry import HOOKS, MODELS, PARAM_SCHEDULERS
+from dept_mm.reports.explain import stand_in, without_weights
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(str(path.relative_to(CONFIGS))

@@ -16,7 +16,7 @@ from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from dept_mm.models.clip.frozen_clip import weights_digest
-from dept_mm.models.similarity import similarity
+from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import Vocabulary
 

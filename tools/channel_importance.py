@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from dept_mm.apis._cli import (
+from dept_mm.cli.arguments import (
     add_config_options,
     build_runner,
     cache_features,
@@ -20,7 +20,8 @@ from dept_mm.apis._cli import (
     set_loader_defaults,
     user_errors,
 )
-from dept_mm.apis.importance import (
+from dept_mm.errors import DeptError
+from dept_mm.reports.importance import (
     ChannelImportanceHook,
     Importance,
     draw,
@@ -28,7 +29,6 @@ from dept_mm.apis.importance import (
     report,
     save,
 )
-from dept_mm.errors import DeptError
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,10 +15,10 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from dept_mm.apis import check
-from dept_mm.apis._cli import user_errors
+from dept_mm.cli.arguments import user_errors
 from dept_mm.datasets.few_shot import SPLITS
 from dept_mm.errors import DeptError
+from dept_mm.reports import check
 
 DATASETS = Path(__file__).parents[1] / 'configs/_base_/datasets'
 SHOWN = 5

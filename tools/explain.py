@@ -9,8 +9,8 @@ import argparse
 import json
 import logging
 
-from dept_mm.apis._cli import add_config_options, load_config, user_errors
-from dept_mm.apis.explain import explain, report, stand_in, without_weights
+from dept_mm.cli.arguments import add_config_options, load_config, user_errors
+from dept_mm.reports.explain import explain, report, stand_in, without_weights
 
 
 def parse_args() -> argparse.Namespace:

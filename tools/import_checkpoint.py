@@ -4,7 +4,7 @@ import argparse
 
 import dept_mm  # noqa: F401  registers everything
 from dept_mm.apis import import_checkpoint
-from dept_mm.apis._cli import add_config_options, load_config, user_errors
+from dept_mm.cli.arguments import add_config_options, load_config, user_errors
 
 
 def main() -> None:

@@ -9,8 +9,10 @@ dept-X follows X, with their difference.
 """
 import argparse
 
-from dept_mm.apis._cli import user_errors
-from dept_mm.apis.summary import (
+from dept_mm.cli.arguments import user_errors
+from dept_mm.errors import DeptError
+from dept_mm.evaluation import find_results
+from dept_mm.reports.summary import (
     build_table,
     dataset_order,
     group,
@@ -18,8 +20,6 @@ from dept_mm.apis.summary import (
     plot_curves,
     render,
 )
-from dept_mm.errors import DeptError
-from dept_mm.evaluation import find_results
 
 
 def parse_args() -> argparse.Namespace:

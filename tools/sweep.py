@@ -26,7 +26,7 @@ from _sweep.schedule import Schedule
 from _sweep.stacked import Stacked
 from compare import table_row
 
-from dept_mm.apis._cli import OptionsAction, user_errors
+from dept_mm.cli.arguments import OptionsAction, user_errors
 from dept_mm.evaluation import read_result
 
 LINES = 10  # of the log of a failed run

@@ -8,7 +8,7 @@ from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
 from dept_mm.apis import init_launcher
-from dept_mm.apis._cli import (
+from dept_mm.cli.arguments import (
     build_runner,
     cache_features,
     common_parser,

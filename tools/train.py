@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from dept_mm.apis import init_launcher
-from dept_mm.apis._cli import (
+from dept_mm.cli.arguments import (
     build_runner,
     cache_features,
     common_parser,

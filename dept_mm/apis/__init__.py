@@ -1,12 +1,13 @@
 """Functions for scripts: what the command line tools are made of."""
-from dept_mm.apis.config import (
+from dept_mm.apis.stacked import train_stacked
+from dept_mm.cli.launch import init_launcher
+from dept_mm.config import (
     apply_options,
+    config_fingerprint,
+    config_settings,
     replace_definition,
     set_seed_options,
 )
-from dept_mm.apis.fingerprint import config_fingerprint, config_settings
-from dept_mm.apis.launch import init_launcher
-from dept_mm.apis.stacked import train_stacked
 from dept_mm.exchange import (
     import_checkpoint,
     load_adapter,

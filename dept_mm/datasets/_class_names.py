@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from dept_mm._files import read_lines
 from dept_mm.errors import DeptError
+from dept_mm.utils.files import read_lines
 
 
 def order_classes(found: Iterable[str], metainfo: Mapping,

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from dept_mm._files import read_lines
 from dept_mm.errors import DeptError
 from dept_mm.registry import DATASETS
+from dept_mm.utils.files import read_lines
 
 from .few_shot import SPLITS, FewShotDataset
 from .folder import is_image

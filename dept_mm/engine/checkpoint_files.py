@@ -10,8 +10,8 @@ from pickle import UnpicklingError
 import torch
 from mmengine.fileio import LocalBackend, register_backend
 
-from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
+from dept_mm.utils.files import write_atomically
 
 # What mmengine's resume reads; a best_*.pth has no optimizer.
 NEEDED = ('meta', 'state_dict', 'message_hub', 'optimizer')

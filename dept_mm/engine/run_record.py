@@ -20,7 +20,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
-from dept_mm.apis.fingerprint import config_fingerprint, config_settings
+from dept_mm.config.fingerprint import config_fingerprint, config_settings
 from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
 from dept_mm.version import __version__
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
+from dept_mm.utils.files import write_atomically
 
 FILE = 'result.json'
 FORMAT = 1

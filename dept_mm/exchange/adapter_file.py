@@ -34,10 +34,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
-from dept_mm.models.header import KEY, pack, unpack
+from dept_mm.models.utils.header import KEY, pack, unpack
 from dept_mm.structures import Vocabulary
+from dept_mm.utils.files import write_atomically
 from dept_mm.version import __version__
 
 FORMAT = 1

@@ -15,7 +15,7 @@ from dept_mm.exchange.public_names import LEARNER, public_name
 from dept_mm.exchange.recipe import plain_config
 from dept_mm.exchange.stub_pickle import read_pickled
 from dept_mm.models import PromptedCLIP
-from dept_mm.models.header import KEY
+from dept_mm.models.utils.header import KEY
 
 # Frozen copies of CLIP in the public code -> their place in open_clip.
 TOWERS = {LEARNER + 'ZS_image_encoder.': 'visual.',

@@ -17,12 +17,12 @@ from dept_mm.language.frozen import FrozenLanguageModel
 from dept_mm.language.heads import Encoded
 from dept_mm.language.loading import build_language_model
 from dept_mm.language.tokens import Tokens
-from dept_mm.models.header import HeaderMixin
-from dept_mm.models.prompt_modules import (
+from dept_mm.models.prompts import (
     ADePTPrompt,
     LatePrompt,
     sample_rows,
 )
+from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
 
 

@@ -1,27 +1,25 @@
 """Modules that register into MMPretrain's ``MODELS``."""
-from dept_mm.models.adapters import CLIPAdapter, TipAdapter
 from dept_mm.models.backbones import PromptedCLIP
-from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
 from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
 from dept_mm.models.losses import (
     SelfConsistencyLoss,
     TextConsistencyLoss,
     ZeroShotDivergenceLoss,
 )
-from dept_mm.models.prompt_modules import (
-    ADePTPrompt,
-    DecomposedPrompt,
-    LatePrompt,
-    SoftPrompt,
-)
+from dept_mm.models.necks import CLIPAdapter, TipAdapter
 from dept_mm.models.prompts import (
+    ADePTPrompt,
     CoCoOpPrompt,
     CoOpPrompt,
+    DecomposedPrompt,
     IVLPPrompt,
+    LatePrompt,
     MaPLePrompt,
+    SoftPrompt,
     TCPPrompt,
     TowerPrompts,
 )
+from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
 __all__ = [
     'ADePTPrompt', 'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead',

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
-from dept_mm.apis._cli import cache_features, user_errors
+from dept_mm.cli.arguments import cache_features, user_errors
 from dept_mm.datasets import EpochIndex, EpochSampler
 from dept_mm.engine.hooks import UnreadableImagesHook
 from dept_mm.errors import DeptError

@@ -1,5 +1,4 @@
 """Hosts, and hosts+DePT, give what the public code gives on fixed weights."""
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmpretrain.structures import DataSample
-
-from dept_mm.exchange.public_names import public_name
-from dept_mm.models import DePTHead, PromptedCLIP
-from dept_mm.models.heads import CLIPHead
-from dept_mm.structures import Vocabulary
-
-sys.path.insert(0, str(Path(__file__).parent))
-from reference_clip import (  # noqa: E402
+from reference_clip import (
     BASE,
     NEW,
     REFERENCE,
@@ -22,6 +14,11 @@ from reference_clip import (  # noqa: E402
     reference_clip,
     trainable_value,
 )
+
+from dept_mm.exchange.public_names import public_name
+from dept_mm.models import DePTHead, PromptedCLIP
+from dept_mm.models.heads import CLIPHead
+from dept_mm.structures import Vocabulary
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 COOP, COCOOP, MAPLE, IVLP = (

@@ -13,13 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from open_clip import SimpleTokenizer
-from torch import nn
-
-from dept_mm.apis import import_checkpoint, load_adapter
-from dept_mm.errors import DeptError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from reference_clip import (  # noqa: E402
+from reference_clip import (
     ARCHITECTURE,
     BASE,
     NEW,
@@ -27,7 +21,11 @@ from reference_clip import (  # noqa: E402
     reference_clip,
     trainable_value,
 )
-from test_hosts import PROMPTS, close  # noqa: E402
+from test_hosts import PROMPTS, close
+from torch import nn
+
+from dept_mm.apis import import_checkpoint, load_adapter
+from dept_mm.errors import DeptError
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'import_checkpoint.py'
 LEARNER = 'prompt_learner.'

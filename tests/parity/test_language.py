@@ -1,7 +1,5 @@
 """Decomposed, Adaptive-Decomposed and Late prompts on language models give
 what the papers' public code gives on fixed weights."""
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +7,10 @@ import torch
 from torch.nn import functional as F
 
 pytest.importorskip('transformers')
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from language_models import draw, make, tokenizer  # noqa: E402
-from reference_clip import REFERENCE  # noqa: E402
+from language_models import draw, make, tokenizer
+from reference_clip import REFERENCE
 
-from dept_mm.language import (  # noqa: E402
+from dept_mm.language import (
     FrozenLanguageModel,
     PromptedLanguageModel,
     Tokens,

@@ -10,11 +10,11 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis.summary import build_table, group
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import DATASETS
+from dept_mm.reports.summary import build_table, group
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from dept_mm.apis import (
     config_settings,
     set_seed_options,
 )
-from dept_mm.apis._cli import cache_features
+from dept_mm.cli.arguments import cache_features
 from dept_mm.datasets import CSVDataset, DrawnShapes, SeededDataset
 from dept_mm.engine.run_record import dataset_name, images_hash
 from dept_mm.evaluation import accuracy, read_result

@@ -6,7 +6,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from safetensors.torch import load_file
 
-from dept_mm.apis._cli import cache_features
+from dept_mm.cli.arguments import cache_features
 from dept_mm.datasets import LoadRGBImage, StoredFeatures
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result

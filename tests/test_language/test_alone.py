@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from dept_mm.apis.explain import explain
 from dept_mm.errors import DeptError
 from dept_mm.language import build_language_model
+from dept_mm.reports.explain import explain
 
 PACKAGE = Path(__file__).parents[2] / 'dept_mm'
 

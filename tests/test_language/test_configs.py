@@ -1,5 +1,4 @@
 """Every config of a language model builds, with a small one in its place."""
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,10 +7,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
 pytest.importorskip('transformers')
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from language_models import BLOCKS, save  # noqa: E402
+from language_models import BLOCKS, save
 
-from dept_mm.registry import HOOKS, METRICS, MODELS  # noqa: E402
+from dept_mm.registry import HOOKS, METRICS, MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 LEAVES = sorted((CONFIGS / 'language').glob('*.py'))

@@ -1,13 +1,11 @@
 """Work and memory of the methods, counted on tensors without storage."""
 import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip('transformers')
-sys.path.insert(0, str(Path(__file__).parents[2] / 'tools'))
-import benchmark_language  # noqa: E402
-from _benchmark.language import (  # noqa: E402
+import benchmark_language
+from _benchmark.language import (
     FULL,
     METHODS,
     SIZES,
@@ -15,7 +13,7 @@ from _benchmark.language import (  # noqa: E402
     build,
     cost,
 )
-from benchmark_language import ROWS, Row  # noqa: E402
+from benchmark_language import ROWS, Row
 
 # Of T5-base, for 8 inputs of 64 tokens after 100 learned ones.
 BLOCKS, WIDTH, INNER, HEADS, INPUTS, TOKENS = 12, 768, 3072, 12, 8, 164

@@ -1,6 +1,4 @@
 """How models are asked, against the library's own scores."""
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -8,11 +6,10 @@ from mmpretrain.structures import DataSample
 from torch.nn import functional as F
 
 pytest.importorskip('transformers')
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from language_models import VOCABULARY, make, tokenizer  # noqa: E402
+from language_models import VOCABULARY, make, tokenizer
 
-from dept_mm.errors import DeptError  # noqa: E402
-from dept_mm.language import (  # noqa: E402
+from dept_mm.errors import DeptError
+from dept_mm.language import (
     FrozenLanguageModel,
     PromptedLanguageModel,
 )

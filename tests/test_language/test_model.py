@@ -1,16 +1,13 @@
 """What a model keeps, counts and refuses."""
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip('transformers')
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from language_models import build, own, perturb, tokens  # noqa: E402
+from language_models import build, own, perturb, tokens
 
-from dept_mm.errors import DeptError  # noqa: E402
-from dept_mm.language import Tokens  # noqa: E402
+from dept_mm.errors import DeptError
+from dept_mm.language import Tokens
 
 SOFT = dict(type='SoftPrompt', num_tokens=3)
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2)

@@ -12,12 +12,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 pytest.importorskip('transformers')
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from language_models import save  # noqa: E402
+from language_models import save
 
-from dept_mm.errors import DeptError  # noqa: E402
-from dept_mm.evaluation import accuracy, read_result  # noqa: E402
-from dept_mm.registry import MODELS  # noqa: E402
+from dept_mm.errors import DeptError
+from dept_mm.evaluation import accuracy, read_result
+from dept_mm.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2, generator='npg',

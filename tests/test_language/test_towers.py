@@ -1,13 +1,10 @@
 """The loop over blocks against the stock forward, and prompts in it."""
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip('transformers')
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from language_models import (  # noqa: E402
+from language_models import (
     LENGTHS,
     build,
     own,
@@ -15,8 +12,8 @@ from language_models import (  # noqa: E402
     tokens,
 )
 
-from dept_mm.errors import DeptError  # noqa: E402
-from dept_mm.language import Tokens  # noqa: E402
+from dept_mm.errors import DeptError
+from dept_mm.language import Tokens
 
 FAMILIES = ('t5', 'roberta', 'bert', 'gpt2')
 SOFT = dict(type='SoftPrompt', num_tokens=3)

@@ -12,8 +12,8 @@ import torch
 
 from _sweep import job
 from _sweep.job import Slot
-from dept_mm._machine import num_cores
 from dept_mm.errors import DeptError
+from dept_mm.utils.machine import num_cores
 
 
 def local_slots(args: argparse.Namespace) -> tuple[list[Slot], int]:

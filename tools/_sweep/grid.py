@@ -11,7 +11,7 @@ from train import merge_args, parse_args
 
 from _sweep.job import Run
 from dept_mm.apis import config_fingerprint
-from dept_mm.apis._cli import load_config
+from dept_mm.cli.arguments import load_config
 from dept_mm.errors import DeptError
 
 SHOTS = 'train_dataloader.dataset.num_shots'

@@ -10,12 +10,12 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from dept_mm._machine import num_cores
 from dept_mm.datasets import SeededDataset
 from dept_mm.datasets.stored_features import packer
 from dept_mm.datasets.unreadable import marks
 from dept_mm.engine.feature_store.view import View
 from dept_mm.errors import DeptError
+from dept_mm.utils.machine import num_cores
 
 LOG_SECONDS = 10
 

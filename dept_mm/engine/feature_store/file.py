@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from dept_mm._files import write_atomically
 from dept_mm.errors import DeptError
+from dept_mm.utils.files import write_atomically
 
 try:
     import fcntl

@@ -9,9 +9,9 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from dept_mm._files import check_writable, remove_parts
 from dept_mm.engine.checkpoint_files import POINTER, AtomicBackend
 from dept_mm.registry import HOOKS
+from dept_mm.utils.files import check_writable, remove_parts
 
 
 @HOOKS.register_module()

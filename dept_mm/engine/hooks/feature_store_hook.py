@@ -22,7 +22,7 @@ from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.engine.loops import MultiDataset, each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.models.backbones import PromptedCLIP
-from dept_mm.models.data_preprocessor import CLIPDataPreprocessor
+from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 from dept_mm.registry import HOOKS
 
 

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Dataset
 from dept_mm.datasets import EpochIndex, StoredFeatures
 from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.errors import DeptError
-from dept_mm.models.adapters import TipAdapter
-from dept_mm.models.similarity import similarity
+from dept_mm.models.necks import TipAdapter
+from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import DATASETS, HOOKS
 from dept_mm.structures import CLIPFeatures, Vocabulary
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
-from dept_mm.models.backbones.class_split import in_chunks, over_processes
-from dept_mm.models.backbones.frozen_text import FrozenText
-from dept_mm.models.backbones.teacher import Teacher
+from dept_mm.models.class_texts.frozen import FrozenText
+from dept_mm.models.class_texts.split import in_chunks, over_processes
+from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
-from dept_mm.models.header import HeaderMixin
 from dept_mm.models.prompts import TextInput
+from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
 

@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
-from dept_mm.models.similarity import similarity
+from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures
 

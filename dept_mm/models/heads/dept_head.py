@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
-from dept_mm.models.class_rows import ClassRowsMixin
 from dept_mm.models.clip import clip_spec, learned_dtype
 from dept_mm.models.heads.channel_transform import ChannelTransform
 from dept_mm.models.heads.clip_head import CLIPHead
-from dept_mm.models.similarity import similarity
+from dept_mm.models.utils.class_rows import ClassRowsMixin
+from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
 

@@ -8,9 +8,9 @@ from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from dept_mm.models.class_rows import ClassRowsMixin
 from dept_mm.models.clip import clip_spec
 from dept_mm.models.heads.clip_head import targets
+from dept_mm.models.utils.class_rows import ClassRowsMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
 

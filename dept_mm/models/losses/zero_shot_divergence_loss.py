@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.losses.base import taught
-from dept_mm.models.similarity import similarity
+from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures
 

@@ -1,13 +1,20 @@
-"""Prompt learners, one file each."""
+"""Prompt learners, and the modules of tensors that some are made of."""
+from dept_mm.models.prompts.adept import ADePTPrompt
 from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.models.prompts.cocoop import CoCoOpPrompt
 from dept_mm.models.prompts.coop import CoOpPrompt
+from dept_mm.models.prompts.decomposed import DecomposedPrompt
+from dept_mm.models.prompts.initial import sample_rows
 from dept_mm.models.prompts.ivlp import IVLPPrompt
+from dept_mm.models.prompts.late import LatePrompt, adaptive_pool
 from dept_mm.models.prompts.maple import MaPLePrompt
+from dept_mm.models.prompts.soft import SoftPrompt
 from dept_mm.models.prompts.tcp import TCPPrompt
 from dept_mm.models.prompts.tower_prompts import TowerPrompts
 
 __all__ = [
-    'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt', 'IVLPPrompt', 'MaPLePrompt',
-    'TCPPrompt', 'TextInput', 'TowerPrompts'
+    'ADePTPrompt', 'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt',
+    'DecomposedPrompt', 'IVLPPrompt', 'LatePrompt', 'MaPLePrompt',
+    'SoftPrompt', 'TCPPrompt', 'TextInput', 'TowerPrompts', 'adaptive_pool',
+    'sample_rows'
 ]

@@ -5,8 +5,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts._init import check_range, start_context
 from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.tokens import check_range, start_context
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
 

@@ -6,8 +6,8 @@ from torch import nn
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.clip.text_tower import POSITIONS
-from dept_mm.models.prompts._init import check_count, embeddings, noise
 from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.tokens import check_count, embeddings, noise
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
 

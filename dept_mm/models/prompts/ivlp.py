@@ -3,14 +3,14 @@ from __future__ import annotations
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts._init import (
+from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.tokens import (
     check_count,
     check_depth,
     deep_prompts,
     deep_tokens,
     embeddings,
 )
-from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
 

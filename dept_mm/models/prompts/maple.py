@@ -6,14 +6,14 @@ import copy
 from torch import nn
 
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts._init import (
+from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.tokens import (
     check_depth,
     check_range,
     deep_prompts,
     deep_tokens,
     embeddings,
 )
-from dept_mm.models.prompts.base import BasePrompt, TextInput
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
 

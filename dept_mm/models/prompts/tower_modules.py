@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
-from dept_mm.models.prompts._init import check_range
+from dept_mm.models.prompts.tokens import check_range
 from dept_mm.registry import MODELS
 from dept_mm.structures.prompts import Inserted, Prompts
 
@@ -140,7 +140,7 @@ def _fill(config: Mapping, defaults: Mapping) -> tuple[dict, bool]:
         module = MODELS.get(module)
     if not hasattr(module, 'tokens'):
         raise DeptError(f'TowerPrompts: {config["type"]!r} is no prompt '
-                        'module; see dept_mm.models.prompt_modules.')
+                        'module; see dept_mm.models.prompts.')
     late = hasattr(module, 'generate')
     options = dict(config)
     takes = inspect.signature(module).parameters

@@ -10,14 +10,14 @@ from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import ClassTokens, FrozenCLIP
-from dept_mm.models.prompt_modules import sample_rows
-from dept_mm.models.prompts._init import check_count, embeddings
-from dept_mm.models.prompts._samples import (
+from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.initial import sample_rows
+from dept_mm.models.prompts.samples import (
     image_hidden,
     text_hidden,
     vocabulary_rows,
 )
-from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.tokens import check_count, embeddings
 from dept_mm.models.prompts.tower_modules import TowerModules
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary

@@ -1,0 +1,1 @@
+"""What the command line tools share: their options and their processes."""

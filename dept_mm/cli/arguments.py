@@ -1,0 +1,201 @@
+"""What the command lines of ``tools/train.py`` and ``tools/test.py`` share."""
+import argparse
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from torch.distributed import DistError
+
+from dept_mm.config.options import (
+    apply_options,
+    replace_definition,
+    set_seed_options,
+)
+from dept_mm.errors import DeptError
+from dept_mm.utils.files import check_writable
+
+
+class OptionsAction(DictAction):
+    """MMEngine's ``KEY=VALUE``, with its faults as a ``DeptError``."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            super().__call__(parser, namespace, values, option_string)
+        # It asserts, or cannot split.
+        except (ValueError, AssertionError, RecursionError) as error:
+            raise DeptError(f'{option_string} {" ".join(values)[:200]}: '
+                            f'{str(error)[:200]}. Write KEY=VALUE, and lists '
+                            'as KEY="[A,B]".') from error
+
+
+def common_parser(description: str) -> argparse.ArgumentParser:
+    """Make a parser of the options both tools have."""
+    parser = argparse.ArgumentParser(description=description)
+    add_config_options(parser)
+    parser.add_argument(
+        '--work-dir',
+        help="folder of logs and results (default: the config's own, else "
+        './work_dirs/CONFIG_NAME)')
+    parser.add_argument(
+        '--seed', type=int, help='seed of the run and of the few-shot draw')
+    parser.add_argument(
+        '--amp', action='store_true', help='use automatic mixed precision')
+    parser.add_argument(
+        '--no-pin-memory',
+        action='store_true',
+        help='do not pin the memory of the data loaders')
+    parser.add_argument(
+        '--feature-dir',
+        default='work_dirs/features',
+        help='folder of --cache-features (default: %(default)s)')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes')
+    # torch.distributed.launch passes the rank as an option.
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0,
+        help=argparse.SUPPRESS)
+    return parser
+
+
+def add_config_options(parser: argparse.ArgumentParser,
+                       name: str = 'config') -> None:
+    """Add what says which config, and how it is changed."""
+    required = dict(required=True) if name.startswith('-') else {}
+    parser.add_argument(name, help='config file', **required)
+    parser.add_argument(
+        '--dataset',
+        metavar='NAME',
+        help="another data set than the config's: a file of "
+        'configs/_base_/datasets, e.g. flowers102, or the path of one')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionsAction,
+        metavar='KEY=VALUE',
+        help='change the config; `clip.*` and `dataset.*` reach every place '
+        'that refers to them. Lists: key="[a,b]" or key=a,b')
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Load the config and apply the options of :func:`common_parser`.
+
+    Raises:
+        DeptError: If the config file does not exist.
+    """
+    if not Path(args.config).is_file():
+        raise DeptError(f'config file not found: {args.config}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if args.dataset is not None:
+        replace_definition(cfg, 'dataset',
+                           _load_dataset(args.dataset, args.config))
+    if args.seed is not None:
+        set_seed_options(cfg, args.seed)
+    apply_options(cfg, args.cfg_options)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        # What the config's name says of the data set is no longer so.
+        parts = [Path(p).stem for p in (args.config, args.dataset) if p]
+        cfg.work_dir = os.path.join('./work_dirs', '-on-'.join(parts))
+    return cfg
+
+
+def _load_dataset(name: str, config: str) -> dict:
+    """The ``dataset`` of a file, looked for beside the leaf config's base
+    files unless it is a path.
+
+    Raises:
+        DeptError: If there is no such file.
+    """
+    folder = Path(config).resolve().parents[1] / '_base_' / 'datasets'
+    path = Path(name) if name.endswith('.py') else folder / f'{name}.py'
+    if not path.is_file():
+        known = sorted(p.stem for p in folder.glob('*.py'))
+        raise DeptError(f'--dataset {name}: no file {path}. Known data sets: '
+                        f'{", ".join(known) or "none"}.')
+    return Config.fromfile(path).dataset
+
+
+def set_loader_defaults(cfg: Config,
+                        names: Iterable[str],
+                        pin_memory: bool = True,
+                        persistent_workers: bool = True) -> None:
+    """Fill in what data loaders of MMPretrain's configs leave out.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        names (Iterable[str]): Keys of data loaders; absent ones are skipped.
+        pin_memory (bool): False switches it off whatever the config says.
+            Defaults to True.
+        persistent_workers (bool): Likewise. Defaults to True.
+    """
+    for name in names:
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader.setdefault('pin_memory', torch.cuda.is_available())
+        loader.setdefault('persistent_workers', True)
+        loader.pin_memory = loader.pin_memory and pin_memory
+        # torch refuses persistent workers where there are no workers.
+        loader.persistent_workers = (
+            loader.persistent_workers and persistent_workers
+            and loader.get('num_workers', 0) > 0)
+
+
+def cache_features(cfg: Config, root: str, views: int | None = None) -> None:
+    """Let a run read image features from a store; see FeatureStoreHook."""
+    hook = dict(type='FeatureStoreHook', root=root, views=views)
+    others = [h for h in cfg.get('custom_hooks') or []
+              if h.get('type') != hook['type']]
+    cfg.custom_hooks = [*others, hook]
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Say what the user can mend in one line, without a traceback."""
+    try:
+        yield
+    except DeptError as error:
+        # torch puts the traceback of a loader's worker into the message.
+        text = re.split(r'\ndept_mm\.errors\.\w+: ', str(error))[-1]
+        sys.exit(f'error: {text.strip()}')
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        sys.exit(f'error: {error}. Make room there, or give another folder '
+                 'with --work-dir; a run that has saved a checkpoint goes on '
+                 'with --resume.')
+    except RuntimeError as error:
+        # gloo has no error type of its own.
+        if not isinstance(error, DistError) and 'gloo' not in str(error):
+            raise
+        sys.exit('error: another process of this run is gone or no longer '
+                 'answers, so this one ends, too. What that one said last '
+                 'tells why; it may have been killed for want of memory. A '
+                 'run that has saved a checkpoint goes on with --resume. '
+                 f'({error})')
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build MMEngine's runner, or the one ``runner_type`` names.
+
+    Raises:
+        DeptError: If the work dir cannot be written to.
+    """
+    check_writable(cfg.work_dir, 'Give another folder: --work-dir DIR.')
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)

@@ -1,5 +1,0 @@
-"""Adapters: necks that change what the image tower gives."""
-from dept_mm.models.adapters.clip_adapter import CLIPAdapter
-from dept_mm.models.adapters.tip_adapter import TipAdapter
-
-__all__ = ['CLIPAdapter', 'TipAdapter']

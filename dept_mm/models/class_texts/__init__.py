@@ -1,0 +1,6 @@
+"""Text features of a class list."""
+from dept_mm.models.class_texts.frozen import FrozenText
+from dept_mm.models.class_texts.split import in_chunks, over_processes
+from dept_mm.models.class_texts.teacher import Teacher
+
+__all__ = ['FrozenText', 'Teacher', 'in_chunks', 'over_processes']

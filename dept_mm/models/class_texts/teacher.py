@@ -1,0 +1,37 @@
+"""The CLIP without prompts, as a teacher."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dept_mm.models.class_texts.frozen import FrozenText
+from dept_mm.models.clip import FrozenCLIP
+from dept_mm.structures import TeacherFeatures, Vocabulary
+
+
+class Teacher:
+    """What the frozen CLIP says of the base classes and of a batch.
+
+    A plain class: it has nothing to learn and nothing to save.
+
+    Args:
+        templates (str | Sequence[str], optional): Sentences for the class
+            texts; see ``FrozenText``. Defaults to the vocabulary's.
+        image (bool): Whether to encode the images as well, by one more pass
+            of the image tower. Defaults to False.
+    """
+
+    def __init__(self, templates: str | Sequence[str] | None = None,
+                 image: bool = False) -> None:
+        self.text = FrozenText(templates)
+        self.image = image
+
+    @torch.no_grad()
+    def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                 images: Tensor) -> TeacherFeatures:
+        """Texts of the base classes, computed once, and of ``images``."""
+        text = self.text(clip, vocabulary, vocabulary.base_labels)
+        image = clip.encode_image(images) if self.image else None
+        return TeacherFeatures(text, image)

@@ -1,0 +1,92 @@
+"""Adaptive decomposed prompt tuning: an offset that knows the token."""
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from dept_mm.errors import DeptError
+from dept_mm.models.prompts.budget import find_rank
+from dept_mm.models.prompts.kept import KeepsOffsets
+from dept_mm.models.prompts.soft import SoftPrompt
+from dept_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class ADePTPrompt(KeepsOffsets):
+    r"""A short soft prompt, and an offset that a small network makes of each
+    token's embedding.
+
+    "ADePT: Adaptive Decomposed Prompt Tuning for Parameter-Efficient
+    Fine-tuning" (Tang et al., ICLR 2025): :math:`X' = [P; E + f(E)]`,
+    :math:`f(e) = \mathrm{ReLU}(e W_1 + b_1) W_2 + b_2`, which is zero at the
+    start. It looks at one token alone, so on words it can be merged into the
+    table of embeddings.
+
+    Args:
+        embed_dims (int): ``W``.
+        num_tokens (int): ``m``, the short prompt.
+        rank (int | str): Width of the network, 0 for none, or ``'match:l'``:
+            the largest with no more parameters than a soft prompt of ``l``
+            tokens.
+        dropout (float): Before the ReLU; the authors' code has 0.1.
+            Defaults to 0.
+        w1_init (str): Range of :math:`W_1` at the start: ``'code'``, the
+            authors' ``1 / sqrt(rank)``, or ``'linear'``, the usual ``1 /
+            sqrt(W)``. Defaults to ``'code'``.
+        init (Tensor | float, optional): See ``SoftPrompt``.
+
+    Raises:
+        DeptError: If an option is out of range.
+    """
+
+    def __init__(self, embed_dims: int, num_tokens: int, rank: int | str,
+                 dropout: float = 0., w1_init: str = 'code',
+                 init: Tensor | float | None = None) -> None:
+        super().__init__()
+        if w1_init not in ('code', 'linear'):
+            raise DeptError(f'ADePTPrompt: w1_init {w1_init!r} is neither '
+                            "'code' nor 'linear'.")
+        self.soft = SoftPrompt(embed_dims, num_tokens, init)
+        self.num_tokens = num_tokens
+        self.dropout = dropout
+        self.rank = rank = find_rank('ADePTPrompt', rank, embed_dims,
+                                     (num_tokens + 1) * embed_dims,
+                                     2 * embed_dims + 1)
+        self.offset_down = self.offset_up = None
+        if rank:
+            self.offset_down = nn.Linear(embed_dims, rank)
+            self.offset_up = nn.Linear(rank, embed_dims)
+            bound = (rank if w1_init == 'code' else embed_dims)**-.5
+            nn.init.uniform_(self.offset_down.weight, -bound, bound)
+            for zero in (self.offset_down.bias, *self.offset_up.parameters()):
+                nn.init.zeros_(zero)
+
+    @property
+    def settings(self) -> dict:
+        """See ``SoftPrompt``."""
+        return {}
+
+    def tokens(self) -> Tensor:
+        """The short prompt ``(m, W)``."""
+        return self.soft.tokens()
+
+    def offset(self, embeds: Tensor, place: Tensor | None = None,
+               scope: Tensor | None = None) -> Tensor | None:
+        """The offset of each token, wherever it stands; see
+        ``SoftPrompt.offset``."""
+        if not self.rank:
+            return None
+        x = self._network(embeds, self.dropout * self.training)
+        return x if scope is None else x * scope[..., None]
+
+    def merge(self, table: Tensor) -> Tensor:
+        """A table of embeddings ``(V, W)`` with the offsets in it; the module
+        and the table stay as they are."""
+        if not self.rank:
+            return table
+        return self.keep(lambda words: words + self._network(words, 0.),
+                         table)
+
+    def _network(self, embeds: Tensor, dropout: float) -> Tensor:
+        x = self.offset_down(embeds.to(self.offset_down.weight.dtype))
+        return self.offset_up(F.dropout(x, dropout).relu())

@@ -1,0 +1,1 @@
+"""Reports on configs, data and finished runs; only the tools import them."""

@@ -1,0 +1,162 @@
+"""Facts about a config."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from torch import nn
+from torch.utils.data import DataLoader
+
+from dept_mm.errors import DeptError
+from dept_mm.models import PromptedCLIP
+from dept_mm.models.clip.loading import RANDOM
+from dept_mm.registry import MODELS
+from dept_mm.reports.explain._cost import evaluation, training_step
+from dept_mm.reports.explain._data import build_loader, readable_data
+from dept_mm.reports.explain._files import file_sizes
+from dept_mm.reports.explain._layout import token_layout
+from dept_mm.reports.explain._parameters import parameter_table
+from dept_mm.reports.explain._schedule import Rehearsal
+from dept_mm.structures import Vocabulary
+
+STOCK_IMAGE_SIZE = 224  # of a backbone that does not say
+
+
+def explain(cfg: Config, processes: int = 1) -> dict:
+    """Build what a config describes and report on it; nothing is trained.
+
+    Args:
+        cfg (Config): A config, usually after ``without_weights``.
+        processes (int): How many would share the training.
+            Defaults to 1.
+
+    Returns:
+        dict: ``model``, ``layout``, ``parameters``, ``training`` (None
+        without), ``evaluation`` (None without) and ``notes``; JSON types
+        only.
+
+    Raises:
+        DeptError: If the data set cannot be read, with the remedy, or the
+            model is no image classifier.
+    """
+    if 'backbone' not in cfg.model:
+        raise DeptError(f'{cfg.model.type} is no image classifier: there is '
+                        'nothing to explain of it.')
+    scope = cfg.get('default_scope', 'mmpretrain')
+    with DefaultScope.overwrite_default_scope(scope):
+        notes = _runnable_here(cfg)
+        with readable_data():
+            model = MODELS.build(cfg.model)
+        trained = cfg.get('train_cfg') and build_loader(cfg,
+                                                        'train_dataloader')
+        tested = build_loader(cfg, 'test_dataloader', 'val_dataloader')
+        batch = trained.batch_size if trained else 1
+        if trained:
+            _switch(model, trained)
+        facts = dict(model=_summary(model),
+                     layout=token_layout(model, batch),
+                     parameters=parameter_table(model))
+        facts['training'] = facts['evaluation'] = None
+        if trained and facts['parameters']['learned']:
+            facts['training'] = _training(model, trained, cfg, processes,
+                                          facts['parameters'])
+        if tested:
+            facts['evaluation'] = _evaluation(model, tested)
+        return dict(facts, notes=notes)
+
+
+def _runnable_here(cfg: Config) -> list[str]:
+    """Replace what needs a GPU where there is none; what a reader of the
+    figures should know."""
+    notes = []
+    clip = cfg.model.get('backbone', {}).get('clip') or {}
+    if clip.get('pretrained') == RANDOM:
+        notes.append('the weights of CLIP are random, on which nothing here '
+                     'depends.')
+    if torch.cuda.is_available():
+        return notes
+    if cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
+        cfg.optim_wrapper = {
+            k: v for k, v in cfg.optim_wrapper.items()
+            if k not in ('loss_scale', 'dtype')
+        } | dict(type='BF16OptimWrapper')
+        notes.append('AmpOptimWrapper needs a GPU; here it is bfloat16.')
+    if 'fp16' in clip.get('precision', ''):
+        notes.append(f'precision {clip["precision"]} needs a GPU; here it is '
+                     'fp32.')
+    return notes
+
+
+def _summary(model: nn.Module) -> dict:
+    backbone = model.backbone
+    found = dict(backbone=type(backbone).__name__, clip=None, prompt=None,
+                 neck=model.neck and type(model.neck).__name__,
+                 head=type(model.head).__name__)
+    if isinstance(backbone, PromptedCLIP):
+        found['clip'] = backbone.clip.name
+        found['prompt'] = backbone.prompt and type(backbone.prompt).__name__
+    return found
+
+
+def _switch(model: nn.Module, loader: DataLoader) -> None:
+    """Score the classes of this data set, as ``VocabularyHook`` does."""
+    meta = getattr(loader.dataset, 'metainfo', {})
+    if _scores(model) and meta.get('classes'):
+        model.backbone.set_vocabulary(Vocabulary.from_metainfo(meta))
+
+
+def _scores(model: nn.Module) -> bool:
+    return getattr(model.backbone, 'vocabulary', None) is not None
+
+
+def _image_size(model: nn.Module) -> int:
+    clip = getattr(model.backbone, 'clip', None)
+    return clip.spec.image_size if clip else STOCK_IMAGE_SIZE
+
+
+def _training(model: nn.Module, loader: DataLoader, cfg: Config,
+              processes: int, parameters: dict) -> dict:
+    run = Rehearsal(model, loader, cfg, processes)
+    context = getattr(run.optim_wrapper, 'optim_context',
+                      lambda _: nullcontext())
+    learned = parameters['learned_bytes']
+    memory = dict(learned=learned, gradients=learned,
+                  optimiser=run.state_bytes(),
+                  frozen=parameters['frozen_bytes'])
+    groups = run.groups()
+    cost = _or_reason(lambda: training_step(
+        model, loader.batch_size, _image_size(model), context))
+    if isinstance(cost, dict):
+        memory.update({f'kept by {part}': row['kept']
+                       for part, row in cost.items() if row['kept']})
+    return dict(
+        images=len(loader.dataset), batch_size=loader.batch_size,
+        processes=processes, steps_per_epoch=run.steps, steps=run.max_iters,
+        epochs=-(-run.max_iters // run.steps),
+        accumulate=getattr(run.optim_wrapper, '_accumulative_counts', 1),
+        classes=(len(model.backbone.vocabulary.base) if _scores(model)
+                 else None),
+        groups=groups, flop=cost, memory=memory,
+        files=file_sizes(model, run, cfg))
+
+
+def _evaluation(model: nn.Module, loader: DataLoader) -> dict:
+    _switch(model, loader)
+    images = len(loader.dataset)
+    return dict(
+        images=images, batch_size=loader.batch_size,
+        classes=len(model.backbone.vocabulary) if _scores(model) else None,
+        flop=_or_reason(lambda: evaluation(
+            model, loader.batch_size, _image_size(model), images)))
+
+
+def _or_reason(count: Callable[[], dict]) -> dict | str:
+    """What was counted, or why it could not be: e.g. class-specific
+    contexts score no new classes, and values decide what a tower does."""
+    try:
+        return count()
+    except (DeptError, RuntimeError) as error:
+        return f'not counted: {error}'

@@ -1,0 +1,239 @@
+"""The facts about a config as plain text of at most 100 columns."""
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+
+from dept_mm.reports.explain._parameters import collapse
+
+WIDTH = 100
+COLUMNS = 3
+ROWS = 20
+PER = {None: 'one for all', 'class': 'one per class',
+       'image': 'one per image', 'image and class': 'one per image and class'}
+
+
+def report(facts: dict) -> str:
+    """Lay out what ``explain`` found.
+
+    Args:
+        facts (dict): Its return value.
+    """
+    sections = [_head(facts), _layout(facts['layout']),
+                _parameters(facts['parameters']),
+                _training(facts['training']), _rates(facts['training']),
+                _cost(facts['training']), _evaluation(facts['evaluation'])]
+    return '\n\n'.join('\n'.join(lines) for lines in map(list, sections)
+                       if lines)
+
+
+def _head(facts: dict) -> Iterator[str]:
+    yield from _wrap('', ', '.join(
+        f'{key} {value}' for key, value in facts['model'].items() if value))
+    for note in facts['notes']:
+        yield from _wrap('note: ', note)
+
+
+def _layout(layout: dict) -> Iterator[str]:
+    text, image = layout.get('text'), layout.get('image')
+    if text:
+        yield (f'TEXT TOWER  {_size(text)}; {text["classes"]} classes in '
+               'training')
+        # Equal beginnings are computed once, where the tower is causal.
+        yield (f'  {text["once"]} tokens computed once for all classes, '
+               f'{text["each"]} of their own')
+        if text['templates'] > 1:
+            yield (f'  the first of {text["templates"]} templates; their '
+                   'features are averaged')
+        yield from _layers(text)
+    if image:
+        if text:
+            yield ''
+        yield f'IMAGE TOWER  {image["kind"]}, {_size(image)}'
+        yield from _layers(image)
+
+
+def _size(tower: dict) -> str:
+    if tower['blocks'] is None:
+        return 'it takes no prompts'
+    return f'{tower["blocks"]} blocks of width {tower["width"]}'
+
+
+def _layers(tower: dict) -> Iterator[str]:
+    for layer in tower['layers']:
+        first, last = layer['first'], layer['last']
+        where = f'block {first}' if first == last else f'{first} to {last}'
+        tokens = ' '.join(f'[{_token(t)}]' for t in layer['tokens'])
+        tokens += f' = {_span(layer["length"])} tokens'
+        yield from _wrap(f'  {where:10s} ', tokens)
+        # Parts of one context, before and behind the name, are told once.
+        told = dict.fromkeys(map(_origin, layer['tokens']))
+        for origin in told:
+            if origin:
+                yield from _wrap(' ' * 15, origin)
+    if tower['offset']:
+        yield from _wrap('  ', _origin(tower['offset'])
+                         + f', added to {_span(tower["offset"]["count"])} '
+                         'own tokens before block 0')
+
+
+def _token(token: dict) -> str:
+    count = '' if token['count'] == [1, 1] else f' x {_span(token["count"])}'
+    state = '' if token['state'] == 'frozen' else f': {token["state"]}'
+    return (f'{token["name"]}{count}{state}'
+            f'{", new" if token["new"] else ""}')
+
+
+def _origin(token: dict) -> str:
+    if not token['sources']:
+        return ''
+    how = 'from' if token['state'] == 'computed' else 'is'
+    return (f'{token["name"]} {how} '
+            f'{", ".join(collapse(token["sources"]))}, {PER[token["per"]]}')
+
+
+def _parameters(table: dict) -> Iterator[str]:
+    yield (f'LEARNED  {table["learned_count"]:,} parameters; frozen '
+           f'{table["frozen_count"]:,}')
+    for owner, rows in groupby(table['learned'], lambda r: r['owner']):
+        rows = {row['name']: row for row in rows}
+        total = sum(row['count'] for row in rows.values())
+        yield f'  {owner:58s} {total:>13,}'
+        shapes = {name: tuple(row['shape']) for name, row in rows.items()}
+        for name, group in _first(collapse(rows, shapes.get)):
+            if not group:
+                yield f'    {name}'
+                continue
+            shape = ' x '.join(map(str, shapes[group[0]]))
+            if len(group) > 1:
+                shape = f'{len(group)} of {shape}'
+            count = sum(rows[n]['count'] for n in group)
+            dtype = rows[group[0]]['dtype']
+            yield f'    {name:35s} {shape:>20s} {count:>13,}  {dtype}'
+
+
+def _first(groups: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """Not all of a whole backbone's."""
+    yield from islice(groups.items(), ROWS)
+    if len(groups) > ROWS:
+        yield f'and {len(groups) - ROWS} more', []
+
+
+def _training(training: dict | None) -> Iterator[str]:
+    if training is None:
+        return
+    batch = training['batch_size']
+    yield (f'TRAINING  {training["steps"]:,} steps: {training["epochs"]} '
+           f'epochs of {training["steps_per_epoch"]:,}')
+    yield (f'  {training["images"]:,} images; {batch} to a step, on each '
+           f'process; processes: {training["processes"]}')
+    if training['accumulate'] > 1:
+        yield f'  gradients of {training["accumulate"]} steps are added up'
+    if training['classes'] is not None:
+        yield f'  {training["classes"]} classes are encoded in each step'
+
+
+def _rates(training: dict | None) -> Iterator[str]:
+    if training is None:
+        return
+    groups = training['groups']
+    yield 'LEARNING RATE  first and last step of each epoch'
+    for i, group in enumerate(groups, start=1):
+        names = ', '.join(
+            name for name, _ in _first(collapse(group['parameters'])))
+        yield from _wrap(f'  group {i}: ', names)
+        yield (f'    weight decay {group["weight_decay"]}, momentum '
+               f'{group["momentum"]}')
+    for start in range(0, len(groups), COLUMNS):
+        yield from _rate_table(groups[start:start + COLUMNS], start)
+
+
+def _rate_table(groups: list[dict], start: int) -> Iterator[str]:
+    """Groups from ``start`` on, side by side; of many epochs, some."""
+    yield '  epoch ' + ''.join(f'{f"group {start + i}":>24s}'
+                               for i in range(1, len(groups) + 1))
+    epochs = len(groups[0]['lr'])
+    every = -(-epochs // ROWS)
+    for epoch in range(epochs):
+        if epoch % every == 0 or epoch == epochs - 1:
+            pairs = (group['lr'][epoch] for group in groups)
+            cells = (f'{first:.3e}' if first == last
+                     else f'{first:.3e} to {last:.3e}'
+                     for first, last in pairs)
+            yield f'  {epoch + 1:5d} ' + ''.join(f'{c:>24s}' for c in cells)
+
+
+def _cost(training: dict | None) -> Iterator[str]:
+    if training is None:
+        return
+    flop = training['flop']
+    if isinstance(flop, str):
+        yield 'A TRAINING STEP'
+        yield from _wrap('  ', flop)
+    else:
+        total = sum(row['forward'] + row['backward'] for row in flop.values())
+        yield (f'A TRAINING STEP  {_flop(total)}; all of training '
+               f'{_flop(total * training["steps"])} in each process')
+        yield f'  {"":14s}{"forward":>14s}{"backward":>14s}'
+        for part, row in flop.items():
+            if row['forward'] or row['backward']:
+                yield (f'  {part:14s}{_flop(row["forward"]):>14s}'
+                       f'{_flop(row["backward"]):>14s}')
+    memory = training['memory']
+    yield ''
+    yield (f'MEMORY  about {_bytes(sum(memory.values()))} in each process, '
+           'without what passes through')
+    for part, size in memory.items():
+        yield f'  {part:24s}{_bytes(size):>12s}'
+    if training['files']:
+        yield ''
+        yield 'FILES  of ' + ', '.join(
+            f'{what} {size / 1000:,.0f} KB'
+            for what, size in training['files'].items())
+
+
+def _evaluation(evaluation: dict | None) -> Iterator[str]:
+    if evaluation is None:
+        return
+    flop = evaluation['flop']
+    classes = evaluation['classes']
+    total = '' if isinstance(flop, str) else f'  {_flop(sum(flop.values()))}'
+    yield f'AN EVALUATION{total}'
+    among = '' if classes is None else f' among {classes} classes'
+    yield (f'  {evaluation["images"]:,} images{among}, '
+           f'{evaluation["batch_size"]} to a batch')
+    if isinstance(flop, str):
+        yield from _wrap('  ', flop)
+        return
+    for part, count in flop.items():
+        if count:
+            yield f'  {part:14s}{_flop(count):>14s}'
+
+
+def _wrap(start: str, text: str) -> Iterable[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=start,
+                         subsequent_indent=' ' * len(start),
+                         break_long_words=False)
+
+
+def _span(pair: list[int]) -> str:
+    least, most = pair
+    return str(least) if least == most else f'{least}-{most}'
+
+
+def _flop(count: float) -> str:
+    return _scaled(count, 1000, ('', 'K', 'M', 'G', 'T', 'P', 'E'), 'FLOP')
+
+
+def _bytes(count: float) -> str:
+    return _scaled(count, 1024, ('', 'Ki', 'Mi', 'Gi', 'Ti'), 'B')
+
+
+def _scaled(count: float, base: int, prefixes: tuple[str, ...], unit: str
+            ) -> str:
+    power = 0
+    while count >= base and power < len(prefixes) - 1:
+        count, power = count / base, power + 1
+    digits = 0 if not power else 1 if count >= 100 else 2
+    return f'{count:,.{digits}f} {prefixes[power]}{unit}'

@@ -1,0 +1,109 @@
+"""Channel importance as numbers, files and a plot."""
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+from dept_mm.errors import DeptError
+from dept_mm.reports.drawing import new_figure
+from dept_mm.utils.files import write_atomically
+
+NAME = 'channel_importance'
+NEAR = .1  # of 1
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Of one model.
+
+    Attributes:
+        name (str): The model's.
+        base (list): Importance of each channel to base classes.
+        new (list): To new classes.
+    """
+    name: str
+    base: Sequence[float]
+    new: Sequence[float]
+
+    @property
+    def ratios(self) -> list[float | None]:
+        """Base over new by channel: all 1 if no channel is biased. None
+        where a channel says nothing for any new class."""
+        return [b / n if n else None
+                for b, n in zip(self.base, self.new, strict=True)]
+
+    def summary(self) -> dict[str, float]:
+        """How far the ratios are from 1: mean, standard deviation, mean
+        distance, share of channels within 0.1 and share above."""
+        ratios = [r for r in self.ratios if r is not None]
+        off = [abs(r - 1) for r in ratios]
+        return dict(
+            mean=mean(ratios), std=stdev(ratios), distance=mean(off),
+            near=sum(d <= NEAR for d in off) / len(off),
+            above=sum(r > 1 for r in ratios) / len(off))
+
+
+def report(found: Sequence[Importance]) -> str:
+    """The summaries as a table."""
+    head = ('mean', 'std', 'distance from 1', 'within 10 % of 1', 'above 1')
+    lines = ['Channel importance, base over new', '',
+             '| model | ' + ' | '.join(head) + ' |', '|---' * 6 + '|']
+    for one in found:
+        *numbers, near, above = one.summary().values()
+        cells = [*(f'{n:.3f}' for n in numbers),
+                 *(f'{100 * n:.1f} %' for n in (near, above))]
+        lines.append('| ' + ' | '.join([one.name, *cells]) + ' |')
+    return '\n'.join(lines)
+
+
+def save(found: Sequence[Importance], folder: str | Path) -> list[Path]:
+    """Write all numbers as JSON, which ``load`` reads, and as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator='\n')
+    writer.writerow(['model', 'channel', 'base', 'new', 'ratio'])
+    for one in found:
+        writer.writerows(
+            (one.name, r, *row) for r, row in enumerate(
+                zip(one.base, one.new, one.ratios, strict=True)))
+    models = [dict(asdict(one), summary=one.summary()) for one in found]
+    paths = [Path(folder, f'{NAME}.{suffix}') for suffix in ('json', 'csv')]
+    for path, content in zip(
+            paths, (json.dumps(models, indent=1), text.getvalue()),
+            strict=True):
+        write_atomically(path, content.encode())
+    return paths
+
+
+def load(path: str | Path) -> list[Importance]:
+    """Read what ``save`` wrote.
+
+    Raises:
+        DeptError: If it is something else.
+    """
+    try:
+        return [Importance(m['name'], m['base'], m['new'])
+                for m in json.loads(Path(path).read_text())]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DeptError(f'{path} is no {NAME}.json ({error!r}).') from error
+
+
+def draw(found: Sequence[Importance], path: str | Path) -> None:
+    """Draw the density of the ratios, one line a model.
+
+    Raises:
+        DeptError: If matplotlib is missing.
+    """
+    figure = new_figure(figsize=(7, 4.5))
+    ax = figure.subplots()
+    ratios = [[r for r in one.ratios if r is not None] for one in found]
+    ax.hist(ratios, bins=40, density=True, histtype='step',
+            label=[one.name for one in found])
+    ax.axvline(1, color='gray', linestyle=':')
+    ax.set(xlabel='channel importance, base / new', ylabel='density')
+    figure.legend(fontsize=7, loc='outside lower center')
+    figure.savefig(path)

@@ -1,0 +1,45 @@
+"""A sweep over fake runs, in a process of its own for test_sweep.py.
+
+    python sweep_worker.py ROOT RUNS SLOTS
+"""
+import signal
+import sys
+import time
+from pathlib import Path
+
+import cloudpickle
+import submitit
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS.parents[1] / 'tools'))
+from _sweep import job  # noqa: E402
+from _sweep.job import Job, Run, Slot  # noqa: E402
+from _sweep.schedule import Schedule  # noqa: E402
+
+
+def make_runs(root: Path, count: int, *options: str) -> list[Run]:
+    """Runs whose result is ten times their seed."""
+    return [Run('fake', seed, root / f'fake-{seed}', f'{seed}' * 64,
+                ('--seed', f'{seed}', *options))
+            for seed in range(1, count + 1)]
+
+
+def schedule(runs: list[Run], slots: int, retry: bool = False) -> Schedule:
+    """With fake GPUs of fixed names."""
+    root = runs[0].work_dir.parent
+    cloudpickle.register_pickle_by_value(job)
+    executor = submitit.AutoExecutor(
+        root / f'.submitit/{time.time_ns()}', cluster='local')
+    executor.update_parameters(timeout_min=10)
+    chosen = [Slot((root / f'gpu{i}.lock', ), f'{i}') for i in range(slots)]
+    root.mkdir(exist_ok=True)
+    return Schedule(
+        runs, lambda run: executor.submit(Job(
+            run, str(TESTS / 'fake_train.py'), chosen, 1, job.failures(run))),
+        slots, retry, poll=.05)
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    schedule(make_runs(Path(sys.argv[1]), int(sys.argv[2])),
+             int(sys.argv[3])).run()
