@@ -62,7 +62,7 @@ HEADS = dict(CLIPHead=[], DePTHead=[
     ('DePTHead', 'TipAdapter', dict(trainable=True), ['keys']),
     ('DePTHead', 'TipAdapter', {}, []),
     ('DePTHead', None, {}, [])])
-def test_adapters_with_both_heads(small_run, head, neck, options, learned):
+def test_necks_with_both_heads(small_run, head, neck, options, learned):
     """What may learn does; what is saved comes back; new classes keep the
     similarities of the features."""
     cfg = small_run(f"{'dept' if head == 'DePTHead' else 'coop'}"

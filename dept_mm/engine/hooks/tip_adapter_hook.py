@@ -74,10 +74,10 @@ class TipAdapterHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Fill the cache; search at once if the keys stay."""
-        adapter = _adapter(runner)
+        neck = _neck(runner)
         if self.search:
             self._validation = self._build_validation(runner)
-        if adapter.filled:
+        if neck.filled:
             runner.logger.info('Tip-Adapter: the cache of the checkpoint is '
                                'used.')
             return
@@ -90,17 +90,17 @@ class TipAdapterHook(Hook):
                 f'{self.views}.')
         image, ids = self._collect(
             runner, dataset, lambda feats: feats.image,
-            adapter.keys.shape[-1], self.views)
-        adapter.fill(image, ids)
+            neck.keys.shape[-1], self.views)
+        neck.fill(image, ids)
         if not any(p.requires_grad for p in runner.model.parameters()):
-            self._search(runner, adapter)
+            self._search(runner, neck)
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
         """Search after the last iteration."""
         if self.is_last_train_iter(runner):
-            self._search(runner, _adapter(runner))
+            self._search(runner, _neck(runner))
 
     def _build_validation(self, runner: Runner) -> Dataset:
         """The validation split of the training data set."""
@@ -116,13 +116,13 @@ class TipAdapterHook(Hook):
         except DeptError as error:
             raise DeptError(f'{error} {hint}') from error
 
-    def _search(self, runner: Runner, adapter: TipAdapter) -> None:
+    def _search(self, runner: Runner, neck: TipAdapter) -> None:
         if self._validation is None:
             return
-        size, width = len(adapter.class_ids), adapter.keys.shape[-1]
+        size, width = len(neck.class_ids), neck.keys.shape[-1]
 
         def read(feats: CLIPFeatures) -> Tensor:
-            columns, rows = adapter.match(feats)
+            columns, rows = neck.match(feats)
             logits = feats.image.new_zeros(len(feats.image), size).float()
             logits[:, rows] = similarity(
                 feats.image, feats.text[..., columns, :], feats.logit_scale)
@@ -131,12 +131,12 @@ class TipAdapterHook(Hook):
         found, ids = self._collect(runner, self._validation, read,
                                    size + width)
         logits, image = found.split([size, width], 1)
-        target = logits.new_tensor([adapter.class_ids.index(i) for i in ids])
-        right = grid_search(adapter, logits, image, target, self.max_alpha,
+        target = logits.new_tensor([neck.class_ids.index(i) for i in ids])
+        right = grid_search(neck, logits, image, target, self.max_alpha,
                             self.max_beta)
         runner.logger.info(
-            f'Tip-Adapter: alpha {adapter.alpha:.3f} and beta '
-            f'{adapter.beta:.3f} are best on {len(ids)} validation images of '
+            f'Tip-Adapter: alpha {neck.alpha:.3f} and beta '
+            f'{neck.beta:.3f} are best on {len(ids)} validation images of '
             f'base classes, with {100 * right / len(ids):.2f} % right.')
 
     @torch.no_grad()
@@ -180,12 +180,12 @@ class TipAdapterHook(Hook):
 
 
 @torch.no_grad()
-def grid_search(adapter: TipAdapter, logits: Tensor, image: Tensor,
+def grid_search(neck: TipAdapter, logits: Tensor, image: Tensor,
                 target: Tensor, max_alpha: float, max_beta: float) -> int:
     """Set the alpha and beta with which most images are right.
 
     Args:
-        adapter (TipAdapter): With a filled cache of ``K`` classes.
+        neck (TipAdapter): With a filled cache of ``K`` classes.
         logits (Tensor): ``(N, K)`` similarities with its classes.
         image (Tensor): ``(N, D)``.
         target (Tensor): ``(N, )`` rows of the right classes.
@@ -196,16 +196,16 @@ def grid_search(adapter: TipAdapter, logits: Tensor, image: Tensor,
     """
     alphas = _grid(max_alpha, ALPHA_STEPS).to(logits)
     betas = _grid(max_beta, BETA_STEPS).to(logits)
-    affinity = adapter.affinity(image)
+    affinity = neck.affinity(image)
     right = []
     for beta in betas:  # all at once would take 200 times the memory
-        bonus = alphas[:, None, None] * adapter.votes(affinity, beta)
+        bonus = alphas[:, None, None] * neck.votes(affinity, beta)
         best = (logits + bonus).argmax(2)
         right.append((best == target).sum(1))
     right = torch.stack(right)
     first = int(right.flatten().argmax())  # of equals
-    adapter.beta.copy_(betas[first // ALPHA_STEPS])
-    adapter.alpha.copy_(alphas[first % ALPHA_STEPS])
+    neck.beta.copy_(betas[first // ALPHA_STEPS])
+    neck.alpha.copy_(alphas[first % ALPHA_STEPS])
     return int(right.max())
 
 
@@ -214,7 +214,7 @@ def _grid(end: float, steps: int) -> Tensor:
     return 0.1 + torch.arange(steps) * ((end - 0.1) / steps)
 
 
-def _adapter(runner: Runner) -> TipAdapter:
+def _neck(runner: Runner) -> TipAdapter:
     neck = getattr(unwrapped_model(runner), 'neck', None)
     if not isinstance(neck, TipAdapter):
         raise DeptError('TipAdapterHook: the model has no '

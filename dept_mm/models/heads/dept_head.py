@@ -19,7 +19,7 @@ from dept_mm.structures import CLIPFeatures, Vocabulary
 
 @MODELS.register_module()
 class DePTHead(ClassRowsMixin, CLIPHead):
-    r"""Decoupled prompt tuning on top of any prompt learner or adapter.
+    r"""Decoupled prompt tuning on top of any prompt learner or neck.
 
     "DePT: Decoupled Prompt Tuning" (Zhang et al., CVPR 2024). A second head,
     trained beside CLIP's similarity head, takes up what only the base

@@ -20,7 +20,7 @@ class ChannelImportanceHook(Hook):
     the classes, each among the class texts of its half.
 
     Features are those that the similarity head gets: with prompts and
-    adapters, before any channel-wise transform of DePT.
+    necks, before any channel-wise transform of DePT.
 
     Args:
         window (int, optional): Channels in a window. Defaults to an eighth

@@ -14,7 +14,7 @@ from dept_mm.apis import apply_options
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import MODELS, PARAM_SCHEDULERS
 
-CONFIGS = Path(__file__).parents[2] / 'configs'
+CONFIGS = Path(__file__).parents[3] / 'configs'
 SCHEDULES = CONFIGS / '_base_/schedules'
 LR, HEAD = 0.0035, 6.5
 # Recipes of hosts, each as its public code or paper has it: epochs, batch,
