@@ -11,7 +11,6 @@ from dept_mm import (  # noqa: E402
     engine,
     evaluation,
     exchange,
-    language,
     models,
 )
 from dept_mm._model_index import register_model_index  # noqa: E402
@@ -20,6 +19,5 @@ from dept_mm.version import __version__  # noqa: E402
 register_model_index()
 
 __all__ = [
-    '__version__', 'datasets', 'engine', 'evaluation', 'exchange', 'language',
-    'models'
+    '__version__', 'datasets', 'engine', 'evaluation', 'exchange', 'models'
 ]

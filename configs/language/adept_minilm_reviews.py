@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/language/models/minilm.py',
     '../_base_/language/tasks/reviews.py',
     '../_base_/language/protocols/demo.py',
-    '../_base_/language/schedules/demo_3e.py', '../_base_/default_runtime.py'
+    '../_base_/language/schedules/demo_3e.py', '../_base_/language/runtime.py'
 ]
 model = dict(
     type='PromptedLanguageModel', lm=_base_.lm, max_length=64,

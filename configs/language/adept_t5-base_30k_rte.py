@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/language/tasks/rte.py',
     '../_base_/language/protocols/small.py',
     '../_base_/language/schedules/adept_30k.py',
-    '../_base_/language/runtime.py'
+    '../_base_/language/runtime_by_steps.py'
 ]
 # 76,051 parameters, below those of 100 tokens.
 model = dict(

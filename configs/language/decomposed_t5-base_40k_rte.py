@@ -3,7 +3,7 @@ _base_ = [
     '../_base_/language/tasks/rte.py',
     '../_base_/language/protocols/small.py',
     '../_base_/language/schedules/decomposed_40k.py',
-    '../_base_/language/runtime.py'
+    '../_base_/language/runtime_by_steps.py'
 ]
 # 76,800 parameters, as 100 tokens; the text is that of the public code (sic).
 model = dict(

@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/language/models/gpt2-large.py',
     '../_base_/language/tasks/sst2.py',
     '../_base_/language/protocols/large.py',
-    '../_base_/language/schedules/late_10e.py', '../_base_/default_runtime.py'
+    '../_base_/language/schedules/late_10e.py', '../_base_/language/runtime.py'
 ]
 # 989,568 parameters.
 model = dict(

@@ -2,7 +2,8 @@ _base_ = [
     '../_base_/language/models/roberta-large.py',
     '../_base_/language/tasks/sst2.py',
     '../_base_/language/protocols/few_shot_500.py',
-    '../_base_/language/schedules/late_1k.py', '../_base_/language/runtime.py'
+    '../_base_/language/schedules/late_1k.py',
+    '../_base_/language/runtime_by_steps.py'
 ]
 # 791,680 parameters.
 model = dict(

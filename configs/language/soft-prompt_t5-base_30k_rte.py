@@ -2,7 +2,8 @@ _base_ = [
     '../_base_/language/models/t5-base.py',
     '../_base_/language/tasks/rte.py',
     '../_base_/language/protocols/small.py',
-    '../_base_/language/schedules/soft_30k.py', '../_base_/language/runtime.py'
+    '../_base_/language/schedules/soft_30k.py',
+    '../_base_/language/runtime_by_steps.py'
 ]
 model = dict(
     type='PromptedLanguageModel', lm=_base_.lm,

@@ -1,7 +1,9 @@
 """Prompts in frozen language models (extra ``language``).
 
-A part of its own: nothing else of the package imports it, and transformers
-is imported when a model is built, not before.
+A part of its own, which nothing else of the package imports. A config that
+names its classes says ``custom_imports = dict(imports=['dept_mm',
+'dept_mm.language'])``, as ``configs/_base_/language/runtime.py`` does.
+Transformers is imported when a model is built, not before.
 """
 from dept_mm.language.dataset import TextDataset
 from dept_mm.language.frozen import FrozenLanguageModel
