@@ -20,6 +20,8 @@ from dept_mm.language.tokens import Tokens
 from dept_mm.models.prompts import (
     ADePTPrompt,
     LatePrompt,
+    PromptModule,
+    check_kind,
     sample_rows,
 )
 from dept_mm.models.utils.header import HeaderMixin
@@ -159,6 +161,8 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         return super()._apply(fn, recurse)
 
     def _build_prompt(self, config: Mapping) -> nn.Module:
+        check_kind('PromptedLanguageModel(prompts=[...])', config,
+                   PromptModule)
         config = dict(config, embed_dims=self.lm.tower.width)
         init = config.get('init')
         if isinstance(init, Mapping):

@@ -14,7 +14,7 @@ from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.split import in_chunks, over_processes
 from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
-from dept_mm.models.prompts import TextInput
+from dept_mm.models.prompts import BasePrompt, TextInput, check_kind
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
@@ -81,6 +81,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
+            check_kind('PromptedCLIP(prompt=...)', prompt, BasePrompt)
             self.prompt = MODELS.build(
                 dict(prompt, clip=self.clip, vocabulary=vocabulary))
         if vocabulary is not None:
