@@ -7,6 +7,7 @@ from .folder import FolderDataset
 from .path_pattern import PathPatternDataset
 from .split_file import SplitFileDataset
 from .stored_features import StoredFeatures
+from .teacher_view import PackViews, TeacherView
 from .transforms import (
     CLIPRandomResizedCrop,
     CLIPResizeCenterCrop,
@@ -16,7 +17,7 @@ from .transforms import (
 __all__ = [
     'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop', 'CSVDataset',
     'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FewShotDataset',
-    'FolderDataset', 'Item', 'LoadRGBImage', 'PathPatternDataset',
+    'FolderDataset', 'Item', 'LoadRGBImage', 'PackViews', 'PathPatternDataset',
     'SeededDataset', 'SplitFileDataset', 'Splits', 'StoredFeatures',
-    'draw_shots'
+    'TeacherView', 'draw_shots'
 ]

@@ -9,13 +9,14 @@ from torch import Tensor
 
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import DATASETS
+from dept_mm.structures import ImageFeatures
 
 from .unreadable import substitute
 
 
 @DATASETS.register_module()
 class StoredFeatures:
-    """Samples of a data set whose inputs are features ``(D, )``.
+    """Samples of a data set whose inputs are ``ImageFeatures``.
 
     Labels, paths and metainfo are the data set's; its images are neither
     loaded nor augmented. A row of nan stands for an image that could not be
@@ -72,8 +73,9 @@ class StoredFeatures:
         view = getattr(idx, 'epoch', 0) % len(self.views)
         if not self.readable[view][int(idx)]:
             raise UnreadableImage(self.infos[idx]['img_path'])
-        return self.pack(dict(self.infos[idx], **{
+        packed = self.pack(dict(self.infos[idx], **{
             self.pack.input_key: self.views[view][int(idx)]}))
+        return dict(packed, inputs=ImageFeatures(packed['inputs']))
 
 
 def sample_infos(dataset: Any) -> Iterator[dict]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -44,3 +45,15 @@ class CLIPFeatures(NamedTuple):
     teacher: TeacherFeatures | None
     bonus: Tensor | None
     image: Tensor
+
+    @property
+    def per_image(self) -> bool:
+        """Whether each image has class texts of its own."""
+        return self.text is not None and self.text.ndim == 3
+
+    def text_of(self, rows: Tensor) -> Tensor:
+        """Texts ``(B, D)`` of one class for each image, given its row of
+        ``text``, ``(B, )``."""
+        if not self.per_image:
+            return self.text[rows]
+        return self.text[torch.arange(len(rows), device=rows.device), rows]

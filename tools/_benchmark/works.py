@@ -16,6 +16,7 @@ import torch
 from _benchmark.case import HOSTS, Case
 from _benchmark.measure import Part, Way
 from dept_mm import apis
+from dept_mm.structures import ImageFeatures
 
 
 class Sizes(NamedTuple):
@@ -66,7 +67,8 @@ def train_step(case: Case, sizes: Sizes) -> Ways:
         text = case.draw_text()
         plain = [Part(lambda: case.step(case.plain, case.images, text)),
                  *train_text(case, sizes).plain]
-    stored = [Part(lambda: case.step(case.ours, case.features))]
+    stored = [Part(lambda: case.step(case.ours,
+                                     ImageFeatures(case.features)))]
     return Ways(plain, [Part(lambda: case.step(case.ours, case.images))],
                 stored if case.image_is_frozen else None)
 

@@ -15,6 +15,7 @@ from dept_mm.datasets.stored_features import packer
 from dept_mm.datasets.unreadable import marks
 from dept_mm.engine.feature_store.view import View
 from dept_mm.errors import DeptError
+from dept_mm.structures import Views
 from dept_mm.utils.machine import num_cores
 
 LOG_SECONDS = 10
@@ -53,6 +54,8 @@ def compute_features(view: View, model: Any,
         for i, sample in enumerate(batch['data_samples'], done):
             _check_label(sample, pack(own.get_data_info(i)))
         images = model.data_preprocessor(batch)['inputs']
+        if isinstance(images, Views):  # the teacher's view is not stored
+            images = images.image
         parts.append(model.backbone.clip.encode_image(images).cpu())
         replaced = [mark is not None for mark in marks(batch)]
         parts[-1][torch.tensor(replaced)] = torch.nan

@@ -125,7 +125,8 @@ class TipAdapterHook(Hook):
             columns, rows = neck.match(feats)
             logits = feats.image.new_zeros(len(feats.image), size).float()
             logits[:, rows] = similarity(
-                feats.image, feats.text[..., columns, :], feats.logit_scale)
+                feats.image, feats.text[..., columns, :], feats.logit_scale,
+                feats.per_image)
             return torch.cat([logits, feats.image.float()], 1)
 
         found, ids = self._collect(runner, self._validation, read,

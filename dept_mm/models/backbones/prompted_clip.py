@@ -17,7 +17,13 @@ from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
 from dept_mm.models.prompts import BasePrompt, TextInput, check_kind
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
-from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
+from dept_mm.structures import (
+    CLIPFeatures,
+    ImageFeatures,
+    Prompts,
+    Views,
+    Vocabulary,
+)
 
 
 @MODELS.register_module()
@@ -102,13 +108,17 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                         for template in self._sentences(vocabulary)}
         self._subsets, self._kept = {}, {}
 
-    def forward(self, images: Tensor) -> CLIPFeatures:
+    def forward(self, images: Tensor | ImageFeatures | Views
+                ) -> CLIPFeatures:
         """Encode images and the classes they are scored among.
 
         Args:
-            images (Tensor): ``(B, 3, H, W)``, normalised, or stored
-                features of the image tower ``(B, D)``.
+            images (Tensor | ImageFeatures | Views): ``(B, 3, H, W)``,
+                normalised; or stored features of the image tower; or images
+                and the view of them that the teacher sees.
         """
+        images, view = (images if isinstance(images, Views)
+                        else (images, images))
         image = self._image(images)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
@@ -116,7 +126,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             labels = torch.tensor(self._labels(), device=image.device)
             text = self.text_features(image)
             if self.teacher is not None and self.training:
-                teacher = self.teacher(self.clip, self.vocabulary, images)
+                teacher = self.teacher(self.clip, self.vocabulary, view)
         return CLIPFeatures(text, labels, ids, self.clip.logit_scale,
                             teacher, None, image)
 
@@ -155,15 +165,15 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             return self.vocabulary.base_labels
         return list(range(len(self.vocabulary)))
 
-    def _image(self, images: Tensor) -> Tensor:
+    def _image(self, images: Tensor | ImageFeatures) -> Tensor:
         """Image features ``(B, D)``; stored ones are kept."""
         visual = self.prompt.for_image() if self.prompt else Prompts()
-        if images.ndim != 2:
+        if not isinstance(images, ImageFeatures):
             return self.clip.encode_image(images, visual)
         if not visual.empty:
             raise DeptError(f'{type(self.prompt).__name__} prompts the image '
                             'tower: give it images, no stored features.')
-        return images
+        return images.feature
 
     def text_features(self, image: Tensor) -> Tensor:
         """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches

@@ -41,7 +41,8 @@ class CLIPHead(ClsHead):
     def forward(self, feats: CLIPFeatures) -> Tensor:
         """Logits ``(B, C)``, one column per row of ``feats.text``; a cache
         of training images adds its bonus."""
-        logits = similarity(feats.image, feats.text, feats.logit_scale)
+        logits = similarity(feats.image, feats.text, feats.logit_scale,
+                            feats.per_image)
         return logits if feats.bonus is None else logits + feats.bonus
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],

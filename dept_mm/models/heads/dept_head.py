@@ -150,14 +150,8 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         if self.linear is None:
             return similarity(self.image_transform(feats.image),
                               self.text_transform(feats.text),
-                              feats.logit_scale), target
-        text = feats.text
-        if text.ndim == 3:  # each image has texts of its own
-            index = torch.arange(len(target), device=target.device)
-            text = text[index, target]
-        else:
-            text = text[target]
-        x = torch.cat([self.text_transform(text),
+                              feats.logit_scale, feats.per_image), target
+        x = torch.cat([self.text_transform(feats.text_of(target)),
                        self.image_transform(feats.image)])
         return self._linear(x), torch.cat([label, label])
 
@@ -168,7 +162,7 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         if self.linear is not None:
             return self._linear(image)[:, rows]
         text = self.text_transform(feats.text[..., columns, :])
-        return similarity(image, text, feats.logit_scale)
+        return similarity(image, text, feats.logit_scale, feats.per_image)
 
     def _linear(self, x: Tensor) -> Tensor:
         return self.linear(x.to(self.linear.weight.dtype)).float()

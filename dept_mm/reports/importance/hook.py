@@ -63,7 +63,7 @@ class ChannelImportanceHook(Hook):
             mine = match.any(dim=1)
             text = feats.text[..., among, :]
             ratios = channel_ratios(
-                feats.image[mine], text if text.ndim == 2 else text[mine],
+                feats.image[mine], text[mine] if feats.per_image else text,
                 match[mine].int().argmax(dim=1), self._window(feats))
             self._sums[half] += ratios.sum(dim=0).cpu()
             self._counts[half] += len(ratios)

@@ -12,6 +12,7 @@ from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.registry import MODELS
+from dept_mm.structures import ImageFeatures
 
 EPOCHS = 3
 
@@ -170,7 +171,7 @@ def test_a_learner_of_visual_prompts_refuses_features(clip, vocabulary):
         type='PromptedCLIP', clip=clip, vocabulary=vocabulary,
         prompt=dict(type='IVLPPrompt', num_text_tokens=0)))
     with pytest.raises(DeptError, match='give it images'):
-        model(torch.randn(2, 16))
+        model(ImageFeatures(torch.randn(2, 16)))
 
 
 def test_negative_views(make):

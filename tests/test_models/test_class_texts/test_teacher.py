@@ -2,7 +2,9 @@
 import pytest
 import torch
 
+from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
+from dept_mm.structures import ImageFeatures, Views
 
 TEMPLATES = ['a photo of a {}.', 'the {}.']
 
@@ -26,3 +28,28 @@ def test_teacher_is_the_plain_clip(backbone, vocabulary, images):
     assert not feats.teacher.text.requires_grad
     assert backbone(images).teacher.text is feats.teacher.text
     assert backbone.eval()(images).teacher is None
+
+
+def test_it_may_see_another_view(backbone, images):
+    """The model sees the first one, the teacher the second."""
+    other = images.flip(3) + 1
+    found = backbone(Views(images, other))
+    plain = backbone(images)
+    assert torch.equal(found.teacher.image,
+                       backbone.clip.encode_image(other))
+    assert torch.equal(found.image, plain.image)
+    assert torch.equal(found.text, plain.text)
+    assert not torch.equal(found.teacher.image, plain.teacher.image)
+    assert torch.equal(backbone.eval()(Views(images, other)).image,
+                       backbone(images).image)
+
+
+def test_features_are_no_images(clip, vocabulary, images):
+    coop = dict(type='CoOpPrompt')
+    text, both = (PromptedCLIP(clip, vocabulary, coop, teacher=dict(
+        image=image)).train() for image in (False, True))
+    feature = text.clip.encode_image(images)
+    found = text(ImageFeatures(feature))
+    assert found.image is feature and found.teacher.image is None
+    with pytest.raises(DeptError, match='teacher=dict.image=True.*no stored'):
+        both(ImageFeatures(feature))
