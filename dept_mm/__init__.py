@@ -7,6 +7,7 @@ from dept_mm._host import check_host
 check_host()
 
 from dept_mm import (  # noqa: E402
+    apis,
     datasets,
     engine,
     evaluation,
@@ -14,10 +15,12 @@ from dept_mm import (  # noqa: E402
     models,
 )
 from dept_mm._model_index import register_model_index  # noqa: E402
+from dept_mm.apis import build, load, predict, train  # noqa: E402
 from dept_mm.version import __version__  # noqa: E402
 
 register_model_index()
 
 __all__ = [
-    '__version__', 'datasets', 'engine', 'evaluation', 'exchange', 'models'
+    '__version__', 'apis', 'build', 'datasets', 'engine', 'evaluation',
+    'exchange', 'load', 'models', 'predict', 'train'
 ]

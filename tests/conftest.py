@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmpretrain.structures import DataSample
 
 import dept_mm  # noqa: F401  registers everything
-from dept_mm.apis import apply_options
+from dept_mm.config import apply_options
 from dept_mm.models.clip import build_clip
 from dept_mm.models.prompts import BasePrompt
 from dept_mm.registry import MODELS

@@ -12,7 +12,7 @@ from mmpretrain import get_model
 from PIL import Image
 from torch import nn
 
-from dept_mm.apis import apply_options
+from dept_mm.config import apply_options
 from dept_mm.models import CLIPHead
 
 

@@ -3,8 +3,8 @@
 import argparse
 
 import dept_mm  # noqa: F401  registers everything
-from dept_mm.apis import import_checkpoint
 from dept_mm.cli.arguments import add_config_options, load_config, user_errors
+from dept_mm.exchange import import_checkpoint
 
 
 def main() -> None:

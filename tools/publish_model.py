@@ -2,8 +2,8 @@
 import argparse
 
 import dept_mm  # noqa: F401  registers everything
-from dept_mm.apis import publish_checkpoint
 from dept_mm.cli.arguments import user_errors
+from dept_mm.exchange import publish_checkpoint
 
 
 def main() -> None:

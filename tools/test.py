@@ -7,15 +7,15 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
-from dept_mm.apis import init_launcher
 from dept_mm.cli.arguments import (
-    build_runner,
     cache_features,
     common_parser,
     load_config,
     set_loader_defaults,
     user_errors,
 )
+from dept_mm.cli.launch import init_launcher
+from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter
 

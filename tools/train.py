@@ -6,15 +6,15 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis import init_launcher
 from dept_mm.cli.arguments import (
-    build_runner,
     cache_features,
     common_parser,
     load_config,
     set_loader_defaults,
     user_errors,
 )
+from dept_mm.cli.launch import init_launcher
+from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 from torch.distributed import DistError
 
 from dept_mm.config.options import (
@@ -20,7 +18,6 @@ from dept_mm.config.options import (
     set_seed_options,
 )
 from dept_mm.errors import DeptError
-from dept_mm.utils.files import check_writable
 
 
 class OptionsAction(DictAction):
@@ -187,15 +184,3 @@ def user_errors() -> Iterator[None]:
                  'tells why; it may have been killed for want of memory. A '
                  'run that has saved a checkpoint goes on with --resume. '
                  f'({error})')
-
-
-def build_runner(cfg: Config) -> Runner:
-    """Build MMEngine's runner, or the one ``runner_type`` names.
-
-    Raises:
-        DeptError: If the work dir cannot be written to.
-    """
-    check_writable(cfg.work_dir, 'Give another folder: --work-dir DIR.')
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from dept_mm.errors import DeptError
+from dept_mm.registry import DATASETS
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,6 @@ class Vocabulary:
                                 f'{sorted(unknown)}. A data set needs a '
                                 "'type'.")
             return cls(**source)
-        from dept_mm.registry import DATASETS
         dataset = DATASETS.build(
             dict(source, pipeline=[], lazy_init=True))
         if not dataset.metainfo.get('classes'):

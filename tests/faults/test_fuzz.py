@@ -7,8 +7,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from dept_mm.apis import apply_options
 from dept_mm.cli.arguments import common_parser
+from dept_mm.config import apply_options
 from dept_mm.errors import DeptError
 from dept_mm.exchange.recipe import plain_config
 from dept_mm.registry import DATASETS

@@ -4,12 +4,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from dept_mm.apis import (
-    apply_options,
-    replace_definition,
-    set_seed_options,
-)
 from dept_mm.cli.arguments import common_parser, load_config
+from dept_mm.config import apply_options, replace_definition, set_seed_options
 from dept_mm.errors import DeptError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

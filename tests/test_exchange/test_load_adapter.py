@@ -10,9 +10,8 @@ from mmpretrain import ImageClassificationInferencer
 from mmpretrain.registry import MODELS
 from safetensors.torch import save
 
-from dept_mm.apis import load_adapter
 from dept_mm.errors import DeptError
-from dept_mm.exchange import read_adapter, write_adapter
+from dept_mm.exchange import load_adapter, read_adapter, write_adapter
 from dept_mm.exchange.adapter_file import checksum
 from dept_mm.exchange.rebuild import rebuilt_config
 from dept_mm.models import CLIPHead

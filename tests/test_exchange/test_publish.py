@@ -10,9 +10,8 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain import get_model
 
-from dept_mm.apis import load_adapter, publish_checkpoint
 from dept_mm.errors import DeptError
-from dept_mm.exchange import read_adapter
+from dept_mm.exchange import load_adapter, publish_checkpoint, read_adapter
 from dept_mm.exchange.recipe import plain_config
 
 ROOT = Path(__file__).resolve().parents[2]

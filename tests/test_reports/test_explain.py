@@ -10,8 +10,9 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis import apply_options, publish_checkpoint
+from dept_mm.config import apply_options
 from dept_mm.errors import DeptError
+from dept_mm.exchange import publish_checkpoint
 from dept_mm.reports.explain import explain, report, stand_in, without_weights
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from _sweep import grid
 
-from dept_mm.apis import config_fingerprint
 from dept_mm.cli.arguments import load_config
+from dept_mm.config import config_fingerprint
 from dept_mm.errors import DeptError
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from train import merge_args, parse_args
 
 from _sweep.job import Run
-from dept_mm.apis import config_fingerprint
 from dept_mm.cli.arguments import load_config
+from dept_mm.config import config_fingerprint
 from dept_mm.errors import DeptError
 
 SHOTS = 'train_dataloader.dataset.num_shots'

@@ -7,12 +7,12 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis import (
+from dept_mm.cli.arguments import cache_features
+from dept_mm.config import (
     config_fingerprint,
     config_settings,
     set_seed_options,
 )
-from dept_mm.cli.arguments import cache_features
 from dept_mm.datasets import CSVDataset, DrawnShapes, SeededDataset
 from dept_mm.engine.run_record import dataset_name, images_hash
 from dept_mm.evaluation import accuracy, read_result

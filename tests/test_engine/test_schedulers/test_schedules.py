@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 from torch.optim import SGD
 
-from dept_mm.apis import apply_options
+from dept_mm.config import apply_options
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import MODELS, PARAM_SCHEDULERS
 
