@@ -5,7 +5,7 @@ from dept_mm.config import (
     apply_options,
     config_fingerprint,
     config_settings,
-    replace_definition,
+    read_config,
     set_seed_options,
 )
 from dept_mm.exchange import (
@@ -17,6 +17,6 @@ from dept_mm.exchange import (
 __all__ = [
     'apply_options', 'config_fingerprint', 'config_settings',
     'import_checkpoint', 'init_launcher', 'load_adapter',
-    'publish_checkpoint', 'replace_definition', 'set_seed_options',
+    'publish_checkpoint', 'read_config', 'set_seed_options',
     'train_stacked'
 ]
