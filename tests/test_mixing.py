@@ -95,7 +95,8 @@ def test_necks_with_both_heads(small_run, head, neck, options, learned):
 
 def test_linear_probe(small_run):
     """Base is measured; it cannot know a new class."""
-    cfg = small_run('linear_probe/quickstart.py')
+    cfg = small_run('linear_probe/linear-probe_vit-base-p16_16shot_'
+                    'caltech101-b2n.py', dict(clip='demo', dataset='shapes'))
     runner, changed = train(cfg)
     assert changed == {'head.fc.weight', 'head.fc.bias'}
     assert runner.model.head.fc.weight.shape == (16, 16)

@@ -104,7 +104,7 @@ def main() -> int:
     dataset, splits = check.read_dataset(cfg)
     print(f'{args.dataset}: {dataset.source}')
     wrong = show_counts(check.counts(dataset, splits),
-                        check.expected_counts(args.dataset))
+                        check.expected_counts(cfg.get('name', '')))
     wrong |= show('images listed more than once', check.overlaps(splits))
     if not args.no_files:
         paths = [dataset.item_path(item) for split in SPLITS

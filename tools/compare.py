@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from statistics import mean, stdev
 
+from dept_mm.cli.arguments import add_choice_options
+from dept_mm.config import CHOICES
 from dept_mm.evaluation import accuracy, harmonic_mean, read_result
 from dept_mm.evaluation.results import FILE
 
@@ -26,11 +28,13 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--work-dir', type=Path,
                         default=Path('work_dirs/compare'))
-    parser.add_argument('--dataset', help='as of tools/train.py')
+    add_choice_options(parser)
     args, options = parser.parse_known_args()
-    if args.dataset:
-        args.work_dir /= Path(args.dataset).stem
-        options += ['--dataset', args.dataset]
+    for kind in CHOICES:
+        name = getattr(args, kind)
+        if name:
+            args.work_dir /= Path(name).stem
+            options += [f'--{kind}', name]
     return args, options
 
 

@@ -1,7 +1,8 @@
-"""Train over a grid: configs x data sets x shots x seeds x options.
+"""Train over a grid: configs, data sets, protocols, shots, seeds, options.
 
     python tools/sweep.py --configs CONFIG [CONFIG ...]
-        [--datasets NAME ...] [--shots N ...] [--seeds 1 2 3]
+        [--datasets NAME ...] [--protocols NAME ...] [--shots N ...]
+        [--seeds 1 2 3]
         [--set key=v1,v2 ...] [--executor local|slurm|stacked|debug]
         [options of tools/train.py]
 
@@ -40,6 +41,8 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     add('--configs', nargs='+', required=True)
     add('--datasets', nargs='+', default=[], metavar='NAME',
         help="as --dataset of tools/train.py (default: the config's)")
+    add('--protocols', nargs='+', default=[], metavar='NAME',
+        help="as --protocol of tools/train.py (default: the config's)")
     add('--shots', nargs='+', type=int, default=[], metavar='N',
         help="training images per class (default: the config's)")
     add('--seeds', nargs='+', type=int, default=[1, 2, 3], metavar='N')
@@ -141,8 +144,8 @@ def tuned_row(run: Run) -> dict[str, dict]:
 def main() -> None:
     args, options = parse_args()
     args.root = args.root.absolute()
-    points = expand(args.configs, args.datasets, args.shots, args.seeds,
-                    args.set)
+    points = expand(args.configs, args.datasets, args.protocols, args.shots,
+                    args.seeds, args.set)
     runs = make_runs(points, args.root, options, args.processes)
     # Also where a shell without job control has told children to ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):

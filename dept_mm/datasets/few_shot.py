@@ -63,6 +63,8 @@ class FewShotDataset(BaseDataset):
         lazy_init (bool): Do not make the list of samples yet.
         namespace (str, optional): Identities become 'namespace/name': other
             classes than those of the same name elsewhere. Defaults to None.
+        name (str, optional): What results call the data set; kept in
+            ``metainfo``. Defaults to None.
         **kwargs: As in MMPretrain's ``BaseDataset``. As everywhere in
             OpenMMLab, ``metainfo`` wins: its ``classes`` (and ``class_ids``,
             where names are not unique), ``base_classes`` and ``template``
@@ -83,6 +85,7 @@ class FewShotDataset(BaseDataset):
                  data_root: str = '',
                  lazy_init: bool = False,
                  namespace: str | None = None,
+                 name: str | None = None,
                  **kwargs) -> None:
         # Lazy, because the metainfo has to be there before the samples.
         super().__init__(
@@ -94,6 +97,8 @@ class FewShotDataset(BaseDataset):
         self.task = task
         self.num_shots = num_shots
         self.seed = seed
+        if name is not None:
+            self._metainfo.setdefault('name', name)
         self._check_options()
         self._splits: Splits | None = None
         self.vocabulary = self._set_metainfo(base_classes, template,

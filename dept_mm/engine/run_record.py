@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,9 +24,6 @@ from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
 from dept_mm.version import __version__
 
 LIBRARIES = (torch, mmengine, mmpretrain, open_clip)
-# What may differ in a data set that is still the same one.
-FREE = frozenset(('data_root', 'seed', 'template', 'base_classes',
-                  'namespace'))
 
 
 def describe_run(runner: Runner, holder: Any) -> dict:
@@ -50,6 +46,7 @@ def describe_run(runner: Runner, holder: Any) -> dict:
         recipe=config_fingerprint(_without_seeds(cfg.to_dict())),
         settings=config_settings(cfg),
         dataset=dataset_name(cfg, 'train_dataloader'),
+        protocol=cfg.get('protocol'),
         seed=runner.seed,
         shots=trained_on.get('num_shots'),
         resumed=bool(runner._resume),
@@ -69,22 +66,15 @@ def libraries() -> list[ModuleType]:
 
 
 def dataset_name(cfg: Config, loader: str) -> str | None:
-    """Name of a loader's data set: the file of ``_base_/datasets``, beside
-    the config, that defines it; else the folder of its data, or its type.
+    """Name a loader's data set: by its ``name``, else by the folder of its
+    data, or its type.
 
     Args:
         cfg (Config): The config.
         loader (str): Key of the data loader.
     """
     used = _dataset_config(cfg, loader)
-    found: dict[str, int] = {}
-    for name, definition in _definitions(cfg.filename).items():
-        known = {k: v for k, v in definition.items() if k not in FREE}
-        if all(used.get(k) == v for k, v in known.items()):
-            found[name] = len(known)
-    if found:  # the one that says most
-        return max(found, key=found.get)
-    source = used.get('data_root') or used.get('type')
+    source = used.get('name') or used.get('data_root') or used.get('type')
     return source and Path(str(source)).name
 
 
@@ -94,15 +84,6 @@ def _dataset_config(cfg: Config, loader: str) -> Mapping:
     while isinstance(used, Mapping) and 'dataset' in used:
         used = used['dataset']
     return used if isinstance(used, Mapping) else {}
-
-
-@lru_cache
-def _definitions(leaf: str | None) -> dict[str, Mapping]:
-    parents = Path(leaf).resolve().parents if leaf else ()
-    if len(parents) < 2:
-        return {}
-    return {path.stem: Config.fromfile(path)['dataset']
-            for path in sorted((parents[1] / '_base_/datasets').glob('*.py'))}
 
 
 def images_hash(dataset: Any) -> str:

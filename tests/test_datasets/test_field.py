@@ -192,12 +192,14 @@ def test_base_to_new_run(name, root, small_run, tmp_path):
 
 @pytest.mark.parametrize('method', ['dept/dept-coop', 'coop/coop'])
 @pytest.mark.parametrize('protocol, others, total', [
-    ('imagenet-xd', list(field.TREES), [8] * 10),
-    ('imagenet-dg', list(field.IMAGENETS)[1:], [18, 18, 9, 9])])
+    ('cross_dataset', list(field.TREES), [8] * 10),
+    ('domain_generalization', list(field.IMAGENETS)[1:], [18, 18, 9, 9])])
 def test_one_to_many_run(method, protocol, others, total, root, small_run,
                          tmp_path):
-    cfg = small_run(f'{method}_vit-base-p16_16shot_{protocol}.py',
-                    **{'dataset.data_root': str(root)})
+    cfg = small_run(
+        f'{method}_vit-base-p16_16shot_caltech101-b2n.py',
+        dict(dataset='imagenet', protocol=f'{protocol}_16shot'),
+        **{'dataset.data_root': str(root)})
     runner = Runner.from_cfg(cfg)
     runner.train()
     for row in read_result(tmp_path)['results'].values():
@@ -213,28 +215,34 @@ def test_one_to_many_run(method, protocol, others, total, root, small_run,
     assert own == set(field.WORDNET)
     for prefix, (loader, _) in runner.val_loop.parts.items():
         ids = loader.dataset.vocabulary.ids
-        if prefix == '' or protocol == 'imagenet-dg':
+        if prefix == '' or protocol == 'domain_generalization':
             assert set(ids) <= own
         else:
             assert all(key.startswith(prefix) for key in ids)
 
 
-@pytest.mark.parametrize('protocol', ['fewshot', 'gb2n'])
+@pytest.mark.parametrize('protocol', [
+    'few_shot', 'generalized_base_to_new'])
 @pytest.mark.parametrize('method', ['dept/dept-coop', 'coop/coop'])
-def test_single_run_leaves(method, protocol, root, small_run, tmp_path):
-    cfg = small_run(f'{method}_vit-base-p16_16shot_caltech101-{protocol}.py',
+def test_other_protocols_of_one_data_set(method, protocol, root, small_run,
+                                          tmp_path):
+    cfg = small_run(f'{method}_vit-base-p16_16shot_caltech101-b2n.py',
+                    dict(protocol=f'{protocol}_16shot'),
                     **{'dataset.data_root': str(root)})
     runner = Runner.from_cfg(cfg)
     runner.train()
     row, = read_result(tmp_path)['results']['tuned'].values()
     total = {half: counts['total'] for half, counts in row.items()}
-    if protocol == 'gb2n':
+    generalized = protocol != 'few_shot'
+    (key, _), = group(find_results([tmp_path])).items()
+    assert key[0] == ('gb2n' if generalized else 'fewshot')
+    if generalized:
         assert runner.val_evaluator.metrics[0].generalized
         assert total == dict(base=4, new=4)
     else:
         assert total == dict(base=8)
         assert len(runner.train_dataloader.dataset) == 4  # one of each
-    rows = dict(gb2n=2, fewshot=4)[protocol]
+    rows = 2 if generalized else 4
     if method.startswith('dept'):
         assert runner.model.head.linear.out_features == rows
 

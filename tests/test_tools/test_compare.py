@@ -36,13 +36,17 @@ def test_table_of_finished_runs(tmp_path):
 
 
 def test_a_half_that_was_not_measured(tmp_path):
-    folder = tmp_path / 'linear_probe-quickstart-seed1'
-    folder.mkdir()
+    config = ('configs/linear_probe/linear-probe_vit-base-p16_16shot_'
+              'caltech101-b2n.py')
+    folder = (tmp_path / 'shapes' / 'few_shot_16shot' /
+              f'linear_probe-{Path(config).stem}-seed1')
+    folder.mkdir(parents=True)
     write_result(folder, dict(results=dict(tuned=dict(shapes=dict(
         base=dict(correct=7, total=8))))))
     out = subprocess.run(
         [sys.executable, ROOT / 'tools/compare.py',
-         'configs/linear_probe/quickstart.py', '--seeds', '1', '--work-dir',
-         tmp_path], check=True, capture_output=True, text=True).stdout
+         config, '--seeds', '1', '--dataset', 'shapes', '--protocol',
+         'few_shot_16shot', '--work-dir', tmp_path],
+        check=True, capture_output=True, text=True).stdout
     assert out.strip().splitlines()[2:] == [
-        '| configs/linear_probe/quickstart.py | 87.50 | - | - |']
+        f'| {config} | 87.50 | - | - |']

@@ -81,6 +81,8 @@ def group(results: Mapping[Path, Mapping], by: str | None = None
     for path, result in sorted(results.items(), key=lambda item: (
             'tuned' not in item[1]['results'], item[0])):
         name, protocol = split_name(result['config'] or path.parent.name)
+        # The name is that of the leaf, whatever --protocol was chosen.
+        protocol = result.get('protocol') or protocol
         shots = None if by == 'shots' else result['shots']
         table = tables.setdefault((protocol, shots), {})
         rows = result['results']

@@ -122,18 +122,18 @@ def test_a_test_does_not_replace_the_training(small_run, tmp_path):
 
 
 @pytest.mark.parametrize('config, name', [
-    ('dept/dept-coop_vit-base-p16_16shot_caltech101-b2n.py', 'caltech101'),
-    ('coop/coop_vit-base-p16_16shot_imagenet-xd.py', 'imagenet'),
-    ('tip_adapter/tip-adapter_vit-base-p16_16shot_flowers102-b2n.py',
-     'flowers102')])
+    ('coop/coop_vit-base-p16_16shot_caltech101-b2n.py', 'caltech101'),
+    ('coop/coop_vit-base-p16_50e-16shot_imagenet-xd.py', 'imagenet'),
+    ('coop/coop_vit-base-p16_16shot_caltech101-b2n.py', 'flowers102')])
 def test_names_of_data_sets(config, name, small_run):
-    cfg = small_run(config, **{'dataset.data_root': '/elsewhere/mine'})
+    cfg = small_run(config, dict(dataset=name),
+                    **{'dataset.data_root': '/elsewhere/mine'})
     assert dataset_name(cfg, 'train_dataloader') == name
     inner = cfg.train_dataloader.dataset
     cfg.train_dataloader.dataset = dict(type='SeededDataset', dataset=inner)
     assert dataset_name(cfg, 'train_dataloader') == name
-    # Not one of ours: the folder of its data.
-    inner.data_prefix = inner.ann_file = 'other'
+    # Without a name: the folder of its data.
+    del inner.name
     assert dataset_name(cfg, 'train_dataloader') == 'mine'
     assert dataset_name(Config(dict()), 'train_dataloader') is None
 
