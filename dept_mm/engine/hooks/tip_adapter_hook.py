@@ -77,7 +77,7 @@ class TipAdapterHook(Hook):
         adapter = _adapter(runner)
         if self.search:
             self._validation = self._build_validation(runner)
-        if adapter.filled:
+        if adapter.is_filled:
             runner.logger.info('Tip-Adapter: the cache of the checkpoint is '
                                'used.')
             return
@@ -196,10 +196,10 @@ def grid_search(adapter: TipAdapter, logits: Tensor, image: Tensor,
     """
     alphas = _grid(max_alpha, ALPHA_STEPS).to(logits)
     betas = _grid(max_beta, BETA_STEPS).to(logits)
-    affinity = adapter.affinity(image)
+    affinity = adapter.compute_affinity(image)
     right = []
     for beta in betas:  # all at once would take 200 times the memory
-        bonus = alphas[:, None, None] * adapter.votes(affinity, beta)
+        bonus = alphas[:, None, None] * adapter.compute_votes(affinity, beta)
         best = (logits + bonus).argmax(2)
         right.append((best == target).sum(1))
     right = torch.stack(right)

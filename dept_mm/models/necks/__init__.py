@@ -1,4 +1,4 @@
-"""Adapters: necks that change what the image tower gives."""
+"""Adapters: necks that change the features of the image tower."""
 from dept_mm.models.necks.clip_adapter import CLIPAdapter
 from dept_mm.models.necks.tip_adapter import TipAdapter
 
