@@ -1,11 +1,12 @@
-"""Data sets with few-shot draws, and image transforms."""
+"""Image data sets with few-shot draws, and transforms that load images."""
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
 from .epoch_sampler import EpochIndex, EpochSampler, SeededDataset
-from .few_shot import FewShotDataset, Item, Splits, draw_shots
+from .few_shot import FewShotDataset
 from .folder import FolderDataset
 from .path_pattern import PathPatternDataset
 from .split_file import SplitFileDataset
+from .splits import Item, Splits, draw_shots
 from .stored_features import StoredFeatures
 from .teacher_view import PackViews, TeacherView
 from .transforms import (

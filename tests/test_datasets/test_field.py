@@ -109,8 +109,8 @@ def test_imagenet_is_listed_only_where_it_must_be(root, monkeypatch):
     """1.3 million names take a while: not for the class list."""
     import dept_mm.datasets.folder as module
     listed = []
-    original = module._items
-    monkeypatch.setattr(module, '_items', lambda *args: (
+    original = module._list_items
+    monkeypatch.setattr(module, '_list_items', lambda *args: (
         listed.append(args[1]), original(*args))[1])
     Vocabulary.resolve(config('imagenet', root))
     assert listed == []
@@ -258,7 +258,7 @@ def test_mistakes_with_folders(root, options, culprit):
 
 
 @pytest.mark.parametrize('content, culprit', [
-    ('n01440764 tench\n', 'class folders that'),
+    ('n01440764 tench\n', 'class folders are not in'),
     ('n01440764\n', 'line 1'), ('n1 a\n\nn1 b\n', 'line 3')])
 def test_mistakes_in_class_files(root, tmp_path, content, culprit):
     path = tmp_path / 'names.txt'
@@ -269,7 +269,7 @@ def test_mistakes_in_class_files(root, tmp_path, content, culprit):
 
 @pytest.mark.parametrize('options, culprit', [
     (dict(pattern='.+'), 'has no group'),
-    (dict(pattern=r'(?P<label>\d+)/.+'), 'nothing there matches|not match'),
+    (dict(pattern=r'(?P<label>\d+)/.+'), 'no path or line matches|not match'),
     (dict(lists=dict(train='nope.txt')), 'List of train images not found')])
 def test_mistakes_with_patterns(root, options, culprit):
     with pytest.raises(DeptError, match=culprit):

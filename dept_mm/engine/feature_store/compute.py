@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from dept_mm.datasets import SeededDataset
 from dept_mm.datasets.stored_features import packer
-from dept_mm.datasets.unreadable import marks
+from dept_mm.datasets.unreadable import read_marks
 from dept_mm.engine.feature_store.view import View
 from dept_mm.errors import DeptError
 from dept_mm.structures import Views
@@ -57,7 +57,7 @@ def compute_features(view: View, model: Any,
         if isinstance(images, Views):  # the teacher's view is not stored
             images = images.image
         parts.append(model.backbone.clip.encode_image(images).cpu())
-        replaced = [mark is not None for mark in marks(batch)]
+        replaced = [mark is not None for mark in read_marks(batch)]
         parts[-1][torch.tensor(replaced)] = torch.nan
         done += len(images)
         now = time.time()

@@ -6,7 +6,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from dept_mm.datasets.epoch_sampler import seed_by
+from dept_mm.datasets.epoch_sampler import seed_random_states
 from dept_mm.registry import HOOKS
 
 
@@ -40,5 +40,5 @@ class EpochSeedHook(Hook):
 
     @staticmethod
     def _seed(runner: Runner, part: int) -> None:
-        seed = seed_by(runner.seed, runner.iter, get_rank(), part)
+        seed = seed_random_states(runner.seed, runner.iter, get_rank(), part)
         torch.cuda.manual_seed_all(seed)

@@ -77,7 +77,7 @@ class TipAdapterHook(Hook):
         neck = _neck(runner)
         if self.search:
             self._validation = self._build_validation(runner)
-        if neck.filled:
+        if neck.is_filled:
             runner.logger.info('Tip-Adapter: the cache of the checkpoint is '
                                'used.')
             return
@@ -197,10 +197,10 @@ def grid_search(neck: TipAdapter, logits: Tensor, image: Tensor,
     """
     alphas = _grid(max_alpha, ALPHA_STEPS).to(logits)
     betas = _grid(max_beta, BETA_STEPS).to(logits)
-    affinity = neck.affinity(image)
+    affinity = neck.compute_affinity(image)
     right = []
     for beta in betas:  # all at once would take 200 times the memory
-        bonus = alphas[:, None, None] * neck.votes(affinity, beta)
+        bonus = alphas[:, None, None] * neck.compute_votes(affinity, beta)
         best = (logits + bonus).argmax(2)
         right.append((best == target).sum(1))
     right = torch.stack(right)

@@ -7,7 +7,7 @@ from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from dept_mm.datasets.unreadable import marks
+from dept_mm.datasets.unreadable import read_marks
 from dept_mm.errors import DeptError
 from dept_mm.registry import HOOKS
 
@@ -41,7 +41,7 @@ class UnreadableImagesHook(Hook):
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
         """Count what this process has met."""
-        found = list(filter(None, marks(data_batch)))
+        found = list(filter(None, read_marks(data_batch)))
         self._seen.update(found)
         if found:
             self._check(self._seen)

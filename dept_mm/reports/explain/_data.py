@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from dept_mm.datasets.few_shot import FewShotDataset, Item, Splits
+from dept_mm.datasets import FewShotDataset, Item, Splits
 from dept_mm.errors import DeptError
 from dept_mm.models.clip.loading import RANDOM
 

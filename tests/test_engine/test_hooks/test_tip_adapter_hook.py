@@ -230,7 +230,7 @@ def test_beside_learned_prompts(free_run):
     runner.train()
     assert not torch.equal(runner.model.backbone.prompt.context, context)
     assert isinstance(runner.model.head, CLIPHead)
-    assert runner.model.neck.filled and runner.model.neck.alpha != 1
+    assert runner.model.neck.is_filled and runner.model.neck.alpha != 1
 
 
 def test_stored_features_have_too_few_views(free_run, tmp_path):
@@ -243,4 +243,4 @@ def test_stored_features_have_too_few_views(free_run, tmp_path):
     cfg.custom_hooks[-1]['views'] = 2
     runner = Runner.from_cfg(cfg)
     runner.train()
-    assert runner.model.neck.filled
+    assert runner.model.neck.is_filled

@@ -191,7 +191,7 @@ def test_images_that_have_no_place(clip, vocabulary, cached, ids, culprit):
     adapter = TipAdapter(clip, vocabulary, 2)
     with pytest.raises(DeptError, match=culprit):
         adapter.fill(cached, ids)
-    assert not adapter.filled
+    assert not adapter.is_filled
 
 
 @pytest.mark.parametrize('option', ['num_shots', 'alpha', 'beta'])
