@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter, write_adapter
-from dept_mm.exchange.adapter_file import checksum
+from dept_mm.exchange.adapter_file import compute_checksum
 from dept_mm.structures import Vocabulary
 
 
@@ -43,7 +43,7 @@ def test_the_checksum_is_over_header_names_types_and_values():
     expected = hashlib.sha256(
         b'text' + b'["a", "torch.float16", [1, 2]]'
         + struct.pack('<2e', 1, 2)).hexdigest()
-    assert checksum('text', {'a': value}) == expected
+    assert compute_checksum('text', {'a': value}) == expected
 
 
 def rewritten(path, change=lambda header: None, tensors=None, text=None):
@@ -54,7 +54,7 @@ def rewritten(path, change=lambda header: None, tensors=None, text=None):
     text = json.dumps(header) if text is None else text
     tensors = file.tensors | (tensors or {})
     path.write_bytes(save(tensors, dict(
-        dept_mm=text, sha256=checksum(text, tensors))))
+        dept_mm=text, sha256=compute_checksum(text, tensors))))
     return path
 
 

@@ -13,8 +13,8 @@ from safetensors.torch import save
 from dept_mm.apis import load_adapter
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter, write_adapter
-from dept_mm.exchange.adapter_file import checksum
-from dept_mm.exchange.rebuild import rebuilt_config
+from dept_mm.exchange.adapter_file import compute_checksum
+from dept_mm.exchange.rebuild import build_model_config
 from dept_mm.models import CLIPHead
 from dept_mm.structures import Vocabulary
 
@@ -117,7 +117,7 @@ def hostile(path, change, tensors=None):
              if v is not None}
     text = json.dumps(header)
     path.write_bytes(save(found, dict(dept_mm=text,
-                                      sha256=checksum(text, found))))
+                                      sha256=compute_checksum(text, found))))
     return path
 
 
@@ -198,7 +198,7 @@ def test_whatever_a_recipe_says(adapter, clip, fuzz):
             continue  # refused when it is read
         header = dict(file.header, recipe=recipe)
         try:
-            found = rebuilt_config(replace(file, header=header), clip)
+            found = build_model_config(replace(file, header=header), clip)
         except DeptError:
             continue
         kinds = set(re.findall(r"'type': ([^,}]*)", str(found)))
