@@ -9,7 +9,7 @@ from mmengine.registry import DefaultScope
 
 from dept_mm.models.clip import build_clip
 from dept_mm.registry import HOOKS, MODELS, PARAM_SCHEDULERS
-from dept_mm.reports.explain import stand_in, without_weights
+from dept_mm.reports.explain import replace_datasets, use_random_weights
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(str(path.relative_to(CONFIGS))
@@ -28,9 +28,9 @@ def build():
 
     def make(leaf):
         cfg = Config.fromfile(CONFIGS / leaf)
-        stand_in(cfg, ('cat', 'dog'), 20)
+        replace_datasets(cfg, ('cat', 'dog'), 20)
         if 'demo' not in cfg.clip.name:
-            without_weights(cfg)
+            use_random_weights(cfg)
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             model = MODELS.build(cfg.model)
         assert 'demo' in cfg.clip.name or model.backbone.clip is shared

@@ -14,7 +14,7 @@ from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import DATASETS
-from dept_mm.reports.summary import build_table, group
+from dept_mm.reports.summary import build_table, group_results
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -167,7 +167,7 @@ def test_equal_names_of_other_data_sets(root, namespace):
 
 def table_of(folder):
     """What `tools/summarize.py` makes of a run."""
-    (key, methods), = group(find_results([folder])).items()
+    (key, methods), = group_results(find_results([folder])).items()
     return build_table(*key, methods)
 
 
