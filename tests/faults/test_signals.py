@@ -78,7 +78,8 @@ def test_message_says_how_to_go_on(toy, monkeypatch):
     with pytest.raises(SystemExit):
         runner.train()
     assert 'Stopped by SIGTERM after step 3' in said[-1]
-    assert '--resume: from' in said[-1] and 'epoch_1.pth' in said[-1]
+    assert 'Continue with --resume' in said[-1]
+    assert 'epoch_1.pth' in said[-1]
 
 
 @pytest.mark.slow

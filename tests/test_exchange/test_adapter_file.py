@@ -69,10 +69,10 @@ class Harmful:
     (b'PK\3\4' + bytes(100), 'is a pickle'),
     (struct.pack('<Q', 1 << 62) + b'{}', 'header would have'),
     (struct.pack('<Q', 1 << 23) + b'{}', 'damaged'),
-    (struct.pack('<Q', 2) + b'{}', 'no adapter of this package'),
+    (struct.pack('<Q', 2) + b'{}', 'not an adapter of this package'),
     (struct.pack('<Q', 4000) + b'[' * 4000, 'damaged'),
     (struct.pack('<Q', 30) + b'{"a":{"a":{"a":{"a":{"a":1}}}}}', 'damaged'),
-    (save({'weight': torch.ones(2)}), "no adapter.*'weight'"),
+    (save({'weight': torch.ones(2)}), "not an adapter.*'weight'"),
     (save({'a': torch.ones(2)}, dict(dept_mm='{}', sha256='0')), 'checksum'),
 ])
 def test_refuses_what_is_no_adapter(data, culprit, tmp_path, monkeypatch):

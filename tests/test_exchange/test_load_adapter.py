@@ -145,7 +145,7 @@ MODEL = 'recipe', 'model'
     (put(*MODEL, 'backbone', 'prompt', 'num_tokens', value=10**12),
      'the number 1e'),
     (put(*MODEL, 'backbone', 'prompt', 'num_tokens', value='many'),
-     'make no model'),
+     'no model can be built'),
     (put(*MODEL, 'backbone', value='text'), 'has no model'),
     (put(*MODEL, 'head', value=dict(type='CLIPHead')), 'head.linear.weight'),
     (put('modules', 'backbone', value={}), "backbone.header' .*damaged"),

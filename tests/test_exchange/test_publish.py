@@ -92,7 +92,7 @@ def test_the_tools(trained, tmp_path):
 
 
 def test_refuses_what_is_no_run(tmp_path):
-    with pytest.raises(DeptError, match='no folder'):
+    with pytest.raises(DeptError, match='folder .* does not exist'):
         publish_checkpoint('x.pth', tmp_path / 'no' / 'x')
     with pytest.raises(DeptError, match='x.pth cannot be read'):
         publish_checkpoint('x.pth', tmp_path / 'x')

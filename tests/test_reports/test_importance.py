@@ -98,10 +98,10 @@ def test_a_test_run(small_run, config):
 
 
 @pytest.mark.parametrize('window, options, message', [
-    (17, {}, 'A window of 17 channels: features have 16'),
+    (17, {}, 'A window of 17 channels does not fit: features have 16'),
     (None, {'dataset.base_classes': 'all'}, 'has no new classes'),
-    (None, {'test_dataloader.dataset.indices': 1}, 'No test image is of a '
-     'new class')])
+    (None, {'test_dataloader.dataset.indices': 1}, 'No test image belongs '
+     'to a new class')])
 def test_what_cannot_be_compared(small_run, window, options, message):
     runner = Runner.from_cfg(small_run(**options))
     runner.register_hook(ChannelImportanceHook(window))
@@ -152,5 +152,5 @@ def test_the_tool(small_run, tmp_path):
     assert picture.read_bytes()[:4] == b'\x89PNG'
     # It is no test of a model that tables should show.
     assert not list(tmp_path.glob('b/**/result.json'))
-    assert 'is no channel_importance.json' in call(
+    assert 'is not a channel_importance.json' in call(
         'none', '--beside', tmp_path / 'config.py').stderr

@@ -147,5 +147,5 @@ def test_by_at_the_command_line(curves, tmp_path):
     for key in ('format', 'settings'):
         found.pop(key)
     write_result(curves / 'coop1', found)
-    assert 'does not tell its options' in summarize(
+    assert 'does not hold the options' in summarize(
         curves, '--by', 'train_cfg.max_epochs').stderr
