@@ -1,6 +1,7 @@
-"""Prompt tuning of frozen CLIPs for MMPretrain; importing it registers all.
+"""Prompt tuning of a frozen CLIP for MMPretrain.
 
-DePT here is *Decoupled* Prompt Tuning (CVPR 2024).
+Importing the package registers all of its modules. DePT here is *Decoupled*
+Prompt Tuning (CVPR 2024).
 """
 from dept_mm._host import check_host
 

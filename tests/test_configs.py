@@ -16,7 +16,7 @@ from mmengine.registry import DefaultScope
 from dept_mm.config import apply_options, read_config
 from dept_mm.models import DePTHead
 from dept_mm.registry import HOOKS, MODELS, PARAM_SCHEDULERS
-from dept_mm.reports.explain import stand_in
+from dept_mm.reports.explain import replace_datasets
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
@@ -121,7 +121,7 @@ def test_host_builds(leaf, small_clip):
     """Its model, hooks, optimiser and schedule; DePT's head fits, too."""
     cfg = Config.fromfile(CONFIGS / leaf)
     apply_options(cfg, dict(clip=small_clip))
-    stand_in(cfg, ('cat', 'dog'), 20)
+    replace_datasets(cfg, ('cat', 'dog'), 20)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(cfg.model)
         for hook in cfg.custom_hooks:

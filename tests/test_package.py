@@ -101,7 +101,7 @@ def test_this_installation_passes():
     ({'onedl-mmcv': 'a', 'onedl-mmengine': 'a'}, None, None),
 ])
 def test_overlap(installed, clash, command):
-    fault = _host.overlap_fault(installed)
+    fault = _host.find_overlap(installed)
     if clash is None:
         assert fault is None
     else:
@@ -123,7 +123,7 @@ def test_overlap(installed, clash, command):
     ('mmcv.transforms', None, None),
 ])
 def test_version_fault(name, version, command):
-    fault = _host.version_fault(name, version, 'openmmlab')
+    fault = _host.find_old_version(name, version, 'openmmlab')
     if command is None:
         assert fault is None
     else:

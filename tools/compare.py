@@ -3,8 +3,9 @@
     python tools/compare.py CONFIG [CONFIG ...] --seeds 1 2 3
         [--work-dir DIR] [options of tools/train.py]
 
-A run that is already in the work dir is not repeated. Options that this
-script does not know, e.g. --cfg-options, go to every run.
+Each config is trained with each seed. A run whose result is already in the
+work dir is not repeated. Options that this script does not know, such as
+--cfg-options, are passed to every run.
 """
 from __future__ import annotations
 
@@ -38,8 +39,9 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     return args, options
 
 
-def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:
-    """Train unless it was done; return the counts by row and half."""
+def train_and_read(config: str, seed: int, folder: Path, options: list[str]
+                   ) -> dict:
+    """Train, unless a result exists, and return its counts by row and half."""
     # Two folders may hold configs of one name, e.g. quickstart.
     name = '-'.join(Path(config).with_suffix('').parts[-2:])
     work_dir = folder / f'{name}-seed{seed}'
@@ -55,9 +57,12 @@ def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:
             for name, row in read_result(work_dir)['results'].items()}
 
 
-def table_row(name: str, runs: list[dict]) -> str:
-    """Mean and standard deviation over seeds; H is that of the means, as
-    published tables print it. A dash where a half was not measured."""
+def format_row(name: str, runs: list[dict]) -> str:
+    """Format mean and standard deviation over seeds as a row of the table.
+
+    H is that of the means, as in published tables. A dash stands for a half
+    that was not measured.
+    """
     cells, means = [], []
     for half in ('base', 'new'):
         values = [accuracy(r[half]) for r in runs if half in r]
@@ -73,15 +78,16 @@ def table_row(name: str, runs: list[dict]) -> str:
 
 def main() -> None:
     args, options = parse_args()
-    results = {c: [run(c, s, args.work_dir, options) for s in args.seeds]
+    results = {c: [train_and_read(c, s, args.work_dir, options)
+                   for s in args.seeds]
                for c in args.configs}
     print(f'\n| seeds {args.seeds} | base | new | H |\n|---|---|---|---|')
     zero_shot = [r['zero-shot'] for r in next(iter(results.values()))
                  if 'zero-shot' in r]
     if zero_shot:
-        print(table_row('zero-shot', zero_shot))
+        print(format_row('zero-shot', zero_shot))
     for config, runs in results.items():
-        print(table_row(config, [r['tuned'] for r in runs]))
+        print(format_row(config, [r['tuned'] for r in runs]))
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description='Write what a public checkpoint (model.pth.tar-N of '
         'CoOp, CoCoOp, KgCoOp, MaPLe, PromptSRC, with or without DePT) has '
-        'learned as a .safetensors file')
+        'learned as an adapter (a .safetensors file)')
     parser.add_argument('source', help='the public checkpoint')
     parser.add_argument('out', help='adapter to write (.safetensors)')
     add_config_options(parser, name='--config')

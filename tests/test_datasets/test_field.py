@@ -14,7 +14,7 @@ from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import DATASETS
-from dept_mm.reports.summary import build_table, group
+from dept_mm.reports.summary import build_table, group_results
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -167,7 +167,7 @@ def test_equal_names_of_other_data_sets(root, namespace):
 
 def table_of(folder):
     """What `tools/summarize.py` makes of a run."""
-    (key, methods), = group(find_results([folder])).items()
+    (key, methods), = group_results(find_results([folder])).items()
     return build_table(*key, methods)
 
 
@@ -234,7 +234,7 @@ def test_other_protocols_of_one_data_set(method, protocol, root, small_run,
     row, = read_result(tmp_path)['results']['tuned'].values()
     total = {half: counts['total'] for half, counts in row.items()}
     generalized = protocol != 'few_shot'
-    (key, _), = group(find_results([tmp_path])).items()
+    (key, _), = group_results(find_results([tmp_path])).items()
     assert key[0] == ('gb2n' if generalized else 'fewshot')
     if generalized:
         assert runner.val_evaluator.metrics[0].generalized

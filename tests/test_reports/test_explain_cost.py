@@ -17,7 +17,7 @@ from dept_mm.models.clip import ClassTokens, build_clip
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.text_tower import TextTower
 from dept_mm.registry import MODELS
-from dept_mm.reports.explain import explain, report
+from dept_mm.reports.explain import explain, format_report
 from dept_mm.reports.explain._meter import ATTENTION, IMAGE, TEXT, Meter
 from dept_mm.structures import Prompts
 
@@ -167,7 +167,7 @@ def test_every_learner_with_both_heads(mixed, images):
     base = model.backbone.vocabulary.base_labels
     real_step(model, images, base[:4])  # what is kept, once
     assert total(facts) == real_step(model, images, base[:4])
-    assert max(map(len, report(facts).splitlines())) <= 100
+    assert max(map(len, format_report(facts).splitlines())) <= 100
     assert json.loads(json.dumps(facts)) == facts
 
 
@@ -198,7 +198,7 @@ def test_a_stock_classifier(small_run):
     model = MODELS.build(cfg.model).train()
     assert total(facts) == real_step(model, torch.zeros(4, 3, 224, 224),
                                      range(4))
-    assert 'backbone ResNet' in report(facts)
+    assert 'backbone ResNet' in format_report(facts)
 
 
 def test_a_teacher_is_asked_in_each_step(small_run):

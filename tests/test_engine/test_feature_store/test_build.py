@@ -12,7 +12,7 @@ import torch
 from torch import distributed as dist
 from torch.utils.data import DataLoader
 
-from dept_mm.engine.feature_store import View, ensure, file
+from dept_mm.engine.feature_store import View, file, read_or_compute
 from dept_mm.errors import DeptError
 
 KEY = dict(images='abc', numbers=[1, 2.5])
@@ -43,10 +43,10 @@ def test_only_what_is_missing_is_made(views):
         made.append(view.epoch)
         return value_of(view)
 
-    found = ensure(views[:2] + views[:1], compute)
+    found = read_or_compute(views[:2] + views[:1], compute)
     assert made == [0, 1]
     assert [x[0, 0].item() for x in found] == [0, 1, 0]
-    ensure(views, compute)
+    read_or_compute(views, compute)
     assert made == [0, 1, 2]
     assert_right(views)
     names = sorted(os.listdir(views[0].root))
@@ -54,13 +54,14 @@ def test_only_what_is_missing_is_made(views):
 
 
 def test_damaged_and_foreign_files_are_made_anew(views):
-    ensure(views, value_of)
+    read_or_compute(views, value_of)
     data = bytearray(views[0].path.read_bytes())
     data[-1] ^= 1
     views[0].path.write_bytes(data)
     os.replace(views[2].path, views[1].path)  # of another epoch
     made = []
-    ensure(views, lambda view: made.append(view.epoch) or value_of(view))
+    read_or_compute(
+        views, lambda view: made.append(view.epoch) or value_of(view))
     assert made == [0, 1, 2]
     assert_right(views)
 
@@ -72,16 +73,16 @@ def test_an_error_leaves_nothing_behind(views):
         return value_of(view)
 
     with pytest.raises(DeptError, match='cannot be read'):
-        ensure(views, compute)
+        read_or_compute(views, compute)
     assert os.listdir(views[0].root) == [views[0].path.name]
-    ensure(views, value_of)
+    read_or_compute(views, value_of)
     assert_right(views)
 
 
 def test_a_folder_that_cannot_be_written(views):
     views[0].root.write_text('a file')
     with pytest.raises(DeptError, match='--feature-dir'):
-        ensure(views, value_of)
+        read_or_compute(views, value_of)
 
 
 def run(*targets):
@@ -103,12 +104,12 @@ def test_a_killed_builder(views, monkeypatch, where):
     def die():
         if where == 'write':  # half of the file is on disk
             monkeypatch.setattr(os, 'fsync', kill_me)
-            ensure(views, value_of)
-        ensure(views, kill_me)
+            read_or_compute(views, value_of)
+        read_or_compute(views, kill_me)
 
     assert run(die) == [-signal.SIGKILL]
     assert not any(view.path.exists() for view in views)
-    ensure(views, value_of)
+    read_or_compute(views, value_of)
     assert_right(views)
 
 
@@ -127,7 +128,7 @@ def test_two_runs_at_once(views, tmp_path, monkeypatch, locks):
         return value_of(view)
 
     def build_all():
-        assert len(ensure(views, compute)) == 3
+        assert len(read_or_compute(views, compute)) == 3
         assert_right(views)
 
     assert run(build_all, build_all) == [0, 0]
@@ -154,7 +155,7 @@ def two_ranks(function, tmp_path):
 def test_ranks_share_the_views(views, tmp_path):
     def work(rank):
         mine = []
-        found = ensure(views, lambda view: mine.append(view.epoch)
+        found = read_or_compute(views, lambda view: mine.append(view.epoch)
                        or value_of(view))
         assert mine == [[0, 2], [1]][rank]
         assert [x[0, 0].item() for x in found] == [0, 1, 2]
@@ -175,7 +176,7 @@ def test_a_rank_that_fails_leaves_no_other_waiting(views, tmp_path, bad):
         error, words = ((KeyError, 'a broken image') if rank == bad
                         else (DeptError, f'process {bad}: KeyError'))
         with pytest.raises(error, match=words):
-            ensure(views, compute)
+            read_or_compute(views, compute)
 
     assert two_ranks(work, tmp_path) == [0, 0]
 
@@ -184,7 +185,7 @@ def test_ranks_with_different_images(views, tmp_path):
     def work(rank):
         mine = [replace(view, key=dict(KEY, rank=rank)) for view in views]
         with pytest.raises(DeptError, match='different images'):
-            ensure(mine, value_of)
+            read_or_compute(mine, value_of)
 
     assert two_ranks(work, tmp_path) == [0, 0]
     assert not views[0].root.exists()

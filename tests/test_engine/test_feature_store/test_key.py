@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from dept_mm.engine import feature_store
-from dept_mm.engine.feature_store import file, store_key
+from dept_mm.engine.feature_store import build_key, file
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import build_clip
 from dept_mm.registry import DATASETS, MODELS
@@ -32,7 +32,7 @@ def parts(tmp_path, clip):
                            pipeline=pipeline), **options)
         preprocessor = MODELS.build(dict(
             type='CLIPDataPreprocessor', clip=clip, **(preprocess or {})))
-        return store_key(model, preprocessor, config, DATASETS.build(config))
+        return build_key(model, preprocessor, config, DATASETS.build(config))
 
     key.root, key.clip, key.pipeline, key.model = root, clip, pipeline, frozen
     return key
@@ -60,7 +60,7 @@ def test_changed_images_change_the_key(parts):
     seen.append(parts())
     path.rename(path.with_name('1.png'))
     seen.append(parts())
-    assert len({file.canonical(key) for key in seen}) == len(seen)
+    assert len({file.to_canonical_json(key) for key in seen}) == len(seen)
 
 
 def test_changed_processing_changes_the_key(parts):
@@ -69,26 +69,27 @@ def test_changed_processing_changes_the_key(parts):
     keys = [parts(), parts(pipeline=wider),
             parts(preprocess=dict(pad_size_divisor=64)),
             parts(preprocess=dict(to_onehot=True))]
-    names = [file.canonical(key) for key in keys]
+    names = [file.to_canonical_json(key) for key in keys]
     assert len(set(names[:3])) == 3
     assert names[3] == names[0]  # labels are no part of an image
 
 
 def test_another_clip_changes_the_key(parts, clip_configs):
     bf16 = build_clip(dict(parts.clip, precision='bf16'))
-    names = {file.canonical(parts(model=model)) for model in (
+    names = {file.to_canonical_json(parts(model=model)) for model in (
         parts.model, bf16, build_clip(clip_configs['resnet']))}
     weights = build_clip(clip_configs['coca'])
-    before = file.canonical(parts(model=weights))
+    before = file.to_canonical_json(parts(model=weights))
     with torch.no_grad():
         next(weights.model.visual.parameters()).add_(1)
     weights._digest = None
-    assert len(names | {before, file.canonical(parts(model=weights))}) == 5
+    after = file.to_canonical_json(parts(model=weights))
+    assert len(names | {before, after}) == 5
 
 
 def test_images_in_memory_count_by_their_pixels(clip):
     def digest(**options):
-        return feature_store.key.images_digest(DATASETS.build(dict(
+        return feature_store.key.digest_images(DATASETS.build(dict(
             type='DrawnShapes', indices=3, pipeline=[dict(type='PackInputs')],
             **options)))
 
@@ -101,4 +102,4 @@ def test_missing_images_are_named(parts):
                   pipeline=[dict(type='PackInputs')])
     (parts.root / 'list.txt').write_text('gone.jpg 0\n')
     with pytest.raises(DeptError, match='gone.jpg'):
-        feature_store.key.images_digest(DATASETS.build(config))
+        feature_store.key.digest_images(DATASETS.build(config))

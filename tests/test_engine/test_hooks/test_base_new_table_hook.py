@@ -14,7 +14,7 @@ from dept_mm.config import (
     set_seed_options,
 )
 from dept_mm.datasets import CSVDataset, DrawnShapes, SeededDataset
-from dept_mm.engine.run_record import dataset_name, images_hash
+from dept_mm.engine.run_record import dataset_name, hash_images
 from dept_mm.evaluation import accuracy, read_result
 
 
@@ -146,8 +146,8 @@ def test_the_hash_is_of_labels_and_paths_below_the_folder(tmp_path):
         (root / 'list.csv').write_text('path,label\n' + ''.join(
             f'{c}/{stem}.png,{c}\n' for c in 'ab'))
         data = CSVDataset(data_root=str(root), ann_file='list.csv')
-        hashes.append(images_hash(data))
-        assert images_hash(SeededDataset(data)) == hashes[-1]
+        hashes.append(hash_images(data))
+        assert hash_images(SeededDataset(data)) == hashes[-1]
     assert hashes[0] == hashes[1] != hashes[2]
     expected = sha256(b''.join(f'{label} {path}\n'.encode() for label, path
                                in samples(data)))

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from dept_mm.engine.hooks import GaussianPromptAveragingHook
 from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
     KEY,
-    gaussian_weights,
+    compute_epoch_weights,
 )
 from dept_mm.errors import DeptError
 
@@ -59,7 +59,7 @@ def state(path):
 
 def test_weights_of_promptsrc():
     """mean 15, std 1, 20 epochs: epochs 13 to 17 carry the average."""
-    weights = gaussian_weights(15, 1, 20)
+    weights = compute_epoch_weights(15, 1, 20)
     assert weights.sum().item() == pytest.approx(1)
     assert weights[12:17].tolist() == pytest.approx(
         [.054, .242, .399, .242, .054], abs=5e-4)
@@ -104,7 +104,7 @@ def test_half_precision_is_summed_in_fp32():
 
     Runner.model = model
     hook = GaussianPromptAveragingHook(50, 1000)
-    hook._weights = gaussian_weights(50, 1000, 100)
+    hook._weights = compute_epoch_weights(50, 1000, 100)
     for Runner.epoch in range(100):
         hook.after_train_epoch(Runner)
         assert hook._sums['weight'].dtype == torch.float32

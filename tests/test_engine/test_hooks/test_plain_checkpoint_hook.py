@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from dept_mm.engine.hooks.plain_checkpoint_hook import (
     PlainCheckpointHook,
-    to_plain,
+    make_plain,
 )
 
 
@@ -136,7 +136,7 @@ class Colour(str, enum.Enum):
     (Counter([1, 1, 3]), Counter([1, 1, 3])),  # MultiStepLR has one
 ])
 def test_to_plain(value, expected):
-    plain = to_plain(value)
+    plain = make_plain(value)
     assert plain == expected
     assert type(plain) is type(expected)
 

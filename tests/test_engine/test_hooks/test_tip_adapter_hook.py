@@ -9,7 +9,7 @@ from mmpretrain import get_model
 from torch.nn import functional as F
 
 from dept_mm.engine import TrainingFreeLoop
-from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook, grid_search
+from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook, search_grid
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result
 from dept_mm.models import CLIPHead
@@ -91,7 +91,7 @@ def test_a_run_without_training(free_run, tmp_path, workers):
     logits = backbone.clip.logit_scale * F.cosine_similarity(
         image[:, None], text[None], dim=2)
     searched = neck.alpha.item(), neck.beta.item()
-    grid_search(neck, logits, image, torch.tensor(labels), 3., 7.)
+    search_grid(neck, logits, image, torch.tensor(labels), 3., 7.)
     assert searched == (neck.alpha.item(), neck.beta.item()) != (1., 1.)
     state = torch.load(tmp_path / 'epoch_1.pth', weights_only=True)
     assert state['state_dict']['neck.alpha'].item() == searched[0]

@@ -6,7 +6,7 @@ import torch
 from mmengine.runner.checkpoint import load_state_dict
 from torch.nn import functional as F
 
-from dept_mm.engine.hooks.tip_adapter_hook import grid_search
+from dept_mm.engine.hooks.tip_adapter_hook import search_grid
 from dept_mm.errors import DeptError
 from dept_mm.models import CLIPAdapter, CLIPHead, DePTHead, TipAdapter
 from dept_mm.models.clip import loading
@@ -240,6 +240,6 @@ def test_search_is_brute_force(tip, cached, scale):
             right = int((z.argmax(1) == target).sum())
             if right > best:
                 best, pair = right, (alpha, beta)
-    found = grid_search(tip, logits, image, target, 3., 7.)
+    found = search_grid(tip, logits, image, target, 3., 7.)
     assert found == best
     assert (tip.alpha.item(), tip.beta.item()) == pytest.approx(pair)

@@ -1,4 +1,4 @@
-"""Steps that all processes of a run take, or none."""
+"""Steps that all processes of a distributed run take together."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from mmengine.dist import all_gather_object
 from dept_mm.errors import DeptError
 
 
-def together(step: Callable[[], Any]) -> list:
-    """Take a step in every process and wait for all of them.
+def run_in_all_processes(step: Callable[[], Any]) -> list:
+    """Run a step in every process and wait for all of them.
 
-    Where one fails, all do: none is left waiting for it.
+    If one process fails, all of them raise, so that none waits forever.
 
     Args:
-        step (Callable): What it returns is sent around.
+        step (Callable): The step. Its return value is sent to every process.
 
     Returns:
-        list: What the step returned in each process, by rank.
+        list: The return values of all processes, by rank.
 
     Raises:
-        DeptError: If the step failed in another process; an error of this
-            process is raised as it is.
+        DeptError: If the step failed in another process. An error of this
+            process is raised unchanged.
     """
     result = error = None
     try:
