@@ -1,6 +1,7 @@
 """The features that a prompted CLIP passes to a head."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -36,6 +37,8 @@ class CLIPFeatures(NamedTuple):
             which loss terms compare. Present in training only.
         bonus (Tensor, optional): Numbers ``(B, C)`` that ``TipAdapter`` adds
             to the similarity logits.
+        extra (Mapping[str, Tensor], optional): What a learner adds for a
+            loss or head that knows it; see ``BasePrompt.change_features``.
         image (Tensor): Image features ``(B, D)``.
     """
     text: Tensor | None
@@ -44,6 +47,7 @@ class CLIPFeatures(NamedTuple):
     logit_scale: Tensor
     teacher: TeacherFeatures | None
     bonus: Tensor | None
+    extra: Mapping[str, Tensor] | None
     image: Tensor
 
     @property
