@@ -66,7 +66,7 @@ def read_class_file(path: str) -> dict[str, str]:
 
 
 def select_base_classes(ids: tuple[str, ...],
-            base_classes: str | Sequence[str]) -> tuple[str, ...]:
+                        base_classes: str | Sequence[str]) -> tuple[str, ...]:
     """Select the identities of the base classes.
 
     Args:

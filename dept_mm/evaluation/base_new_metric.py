@@ -101,7 +101,7 @@ class BaseNewMetric(BaseMetric):
             mine = np.isin(label, among)
             if mine.any():
                 self.halves[half] = one = _count_half(label[mine], best[mine],
-                                                vocabulary.ids)
+                                                      vocabulary.ids)
                 found[half] = 100 * one['correct'] / one['total']
                 for key in ('macro_f1', 'correct', 'total'):
                     found[f'{half}_{key}'] = float(one[key])
@@ -117,7 +117,7 @@ class BaseNewMetric(BaseMetric):
 
     @staticmethod
     def _check_sample(label: int, score: torch.Tensor,
-               vocabulary: Vocabulary) -> None:
+                      vocabulary: Vocabulary) -> None:
         if not 0 <= label < len(vocabulary):
             raise DeptError(f'Label {label} is out of range: the data set '
                             f'has {len(vocabulary)} classes.')

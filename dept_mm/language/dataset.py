@@ -81,7 +81,7 @@ class TextDataset(BaseDataset):
         """List the samples in the order of the file."""
         rows = [self._make_sample(row, f'{self.ann_file}, line {line}')
                 for line, row in _read_rows(Path(self.ann_file),
-                                       self.task.header)]
+                                            self.task.header)]
         rows = [row for row in rows if row['gt'] is not None]
         if self.part is not None:
             order = list(range(len(rows)))

@@ -154,7 +154,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
                            tokens.mask], 1))
 
     def _generate_rows(self, prompt: LatePrompt, read: Tensor, hidden: Tensor
-              ) -> Tensor:
+                       ) -> Tensor:
         """Generate the tokens of a late prompt from hidden states
         ``(B, T, W)``."""
         shift = hidden.shape[1] - read.shape[1]
@@ -184,7 +184,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         return MODELS.build(config)
 
     def _make_initial_rows(self, config: Mapping, text: str | None = None,
-               vocab: int | None = None) -> Tensor:
+                           vocab: int | None = None) -> Tensor:
         """Make the embeddings that a prompt starts from, ``(m, W)``."""
         table = self.lm.tower.words.weight
         if text is not None:

@@ -54,7 +54,7 @@ class CausalLMHead(TextHead):
         self.words = require_words(self)
 
     def build_candidates(self, texts: Mapping[str, str]
-                   ) -> tuple[list[list[int]], int]:
+                         ) -> tuple[list[list[int]], int]:
         """Build one sentence per label word.
 
         Returns:
@@ -79,7 +79,7 @@ class CausalLMHead(TextHead):
         return rows, shared
 
     def compute_nll(self, encode: Encode, tokens: Tokens, shared: Tensor
-                 ) -> Tensor:
+                    ) -> Tensor:
         """Compute the mean negative log-likelihood of the sentences' ends.
 
         Args:
@@ -117,8 +117,8 @@ class CausalLMHead(TextHead):
         tokens = self.lm.pad_rows([row for rows, _ in found for row in rows])
         shared = torch.tensor([n for _, n in found], device=self.lm.device)
         count = len(self.words)
-        return -self.compute_nll(encode, tokens,
-                              shared.repeat_interleave(count)).view(-1, count)
+        nll = self.compute_nll(encode, tokens, shared.repeat_interleave(count))
+        return -nll.view(-1, count)
 
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:

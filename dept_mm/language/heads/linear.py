@@ -67,7 +67,7 @@ class LinearTextHead(TextHead):
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
         """Compute logits ``(B, C)``, or values ``(B, 1)`` in regression."""
         tokens = self.tokenize(texts, sep=self.lm.tokenizer.sep_token or '',
-                             mask='')
+                               mask='')
         pooled = self.pool_states(encode(tokens))
         return self.linear(pooled.to(self.linear.weight.dtype))
 

@@ -60,7 +60,7 @@ class MaskedLMHead(TextHead):
         """Compute the scores ``(B, V)`` of all words at the mask."""
         special = self.lm.tokenizer
         tokens = self.tokenize(texts, mask=special.mask_token,
-                             sep=special.sep_token or '')
+                               sep=special.sep_token or '')
         place = (tokens.ids == special.mask_token_id).int().argmax(1)
         out = encode(tokens)
         rows = torch.arange(len(place), device=place.device)

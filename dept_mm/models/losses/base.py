@@ -8,14 +8,14 @@ from dept_mm.structures import CLIPFeatures, TeacherFeatures
 
 
 def require_teacher(loss: nn.Module, feats: CLIPFeatures) -> TeacherFeatures:
-    """Return the features of the frozen CLIP, to which a loss compares.
+    """Return the features of the frozen CLIP (the teacher), or refuse.
 
     Args:
         loss (nn.Module): The loss, for the error message.
-        feats (CLIPFeatures): Features from the backbone.
+        feats (CLIPFeatures): Features of a training batch.
 
     Raises:
-        DeptError: If the backbone has no teacher, the frozen CLIP.
+        DeptError: If the backbone has no teacher.
     """
     if feats.teacher is None:
         raise DeptError(f'{type(loss).__name__} compares features with the '
