@@ -2,7 +2,7 @@
 
     python tools/sweep.py --configs CONFIG [CONFIG ...]
         [--datasets NAME ...] [--shots N ...] [--seeds 1 2 3]
-        [--set key=v1,v2 ...] [--executor local|slurm|stacked|debug]
+        [--set key=v1,v2 ...] [--executor local|slurm|debug]
         [options of tools/train.py]
 
 One job per run, on one GPU or with --processes. What is finished is skipped,
@@ -23,7 +23,6 @@ from _sweep.executors import local_slots, make_executor
 from _sweep.grid import expand, make_runs
 from _sweep.job import Job, Run
 from _sweep.schedule import Schedule
-from _sweep.stacked import Stacked
 from compare import table_row
 
 from dept_mm.cli.arguments import OptionsAction, user_errors
@@ -46,10 +45,8 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     add('--set', action='append', default=[], metavar='KEY=V1,V2',
         help='values of an option; repeatable. KEY1,KEY2=V1,V2: both change '
         'together')
-    add('--executor', choices=('local', 'slurm', 'stacked', 'debug'),
-        default='local', help='stacked: in this process, all seeds and '
-        'options of a config and data set as one batch; debug: one after the '
-        'other')
+    add('--executor', choices=('local', 'slurm', 'debug'), default='local',
+        help='debug: one after the other')
     add('--root', type=Path, default=Path('work_dirs/sweep'),
         help='folder of the work dirs (default: %(default)s)')
     add('--retry', action='store_true', help='try again what has failed')
@@ -71,12 +68,9 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     return parser.parse_known_args()
 
 
-def make_schedule(args: argparse.Namespace, runs: list[Run]
-                  ) -> Schedule | Stacked:
+def make_schedule(args: argparse.Namespace, runs: list[Run]) -> Schedule:
     """What trains the runs that are not finished; no two of one work
     dir."""
-    if args.executor == 'stacked':
-        return Stacked(args, runs)
     slots, threads, limit = [], args.threads, args.jobs or len(runs)
     if args.executor != 'slurm':
         slots, threads = local_slots(args)
@@ -90,7 +84,7 @@ def make_schedule(args: argparse.Namespace, runs: list[Run]
     return Schedule(runs, submit, limit, args.retry)
 
 
-def sweep(args: argparse.Namespace, runs: list[Run]) -> Schedule | Stacked:
+def sweep(args: argparse.Namespace, runs: list[Run]) -> Schedule:
     """Train what is not finished."""
     # One run may stand in two rows of the table.
     unique = list({run.work_dir: run for run in runs}.values())
@@ -104,7 +98,7 @@ def sweep(args: argparse.Namespace, runs: list[Run]) -> Schedule | Stacked:
     return schedule
 
 
-def report(schedule: Schedule | Stacked) -> None:
+def report(schedule: Schedule) -> None:
     """Say what has no result, and why."""
     for run, end in schedule.ends.items():
         if end == 'finished':

@@ -1,5 +1,4 @@
 """Functions for scripts: what the command line tools are made of."""
-from dept_mm.apis.stacked import train_stacked
 from dept_mm.cli.launch import init_launcher
 from dept_mm.config import (
     apply_options,
@@ -17,6 +16,5 @@ from dept_mm.exchange import (
 __all__ = [
     'apply_options', 'config_fingerprint', 'config_settings',
     'import_checkpoint', 'init_launcher', 'load_adapter',
-    'publish_checkpoint', 'replace_definition', 'set_seed_options',
-    'train_stacked'
+    'publish_checkpoint', 'replace_definition', 'set_seed_options'
 ]

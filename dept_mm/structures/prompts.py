@@ -44,7 +44,7 @@ token keeps its slot.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -72,19 +72,3 @@ class Prompts:
         """Embeddings ``(..., T, W)`` of own tokens with their offset."""
         offset = self.offset(own) if callable(self.offset) else self.offset
         return own if offset is None else own + offset.to(own.dtype)
-
-    def tensors(self) -> list[Tensor]:
-        """What is there, in a fixed order; functions are left out."""
-        found: list[Tensor] = []
-        self.map(lambda t: found.append(t) or t)
-        return found
-
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Prompts:
-        """The same with a function applied to each tensor."""
-        def new(value):
-            return fn(value) if isinstance(value, Tensor) else value
-
-        return replace(
-            self, context=new(self.context), offset=new(self.offset),
-            deep={i: new(t) for i, t in self.deep.items()},
-            inserted={i: new(t) for i, t in self.inserted.items()})

@@ -8,11 +8,7 @@ import torch
 from _benchmark.case import HOSTS, Case
 from _benchmark.measure import Part, costs, count
 from _benchmark.names import class_names
-from _benchmark.works import (
-    Sizes,
-    train_stacked,
-    train_step,
-)
+from _benchmark.works import Sizes, train_step
 
 from dept_mm.models.clip import build_clip
 
@@ -88,15 +84,6 @@ def test_parts_add_up_to_the_whole(clip):
     assert part_kept == pytest.approx(kept, rel=0.01)
 
 
-def test_stacked_seeds_are_three_runs(clip):
-    """Their text towers' arithmetic is that of three."""
-    one_by_one, together = train_stacked(Case('coop', build_clip(clip), 6),
-                                         Sizes())[:2]
-    single, stacked = costs([one_by_one, together], 1, ())
-    assert one_by_one[0].times == 3
-    assert stacked.flops == pytest.approx(single.flops, rel=.05)
-
-
 def built_tensors(case):
     return [*case.clip.parameters(), *case.clip.buffers()]
 
@@ -147,13 +134,11 @@ def test_the_table(monkeypatch, capsys):
     rows = {row[0]: row for row in table[2:]}
     assert set(rows) == {
         'coop text of a step', 'coop text of an evaluation',
-        'coop step, 3 seeds stacked',
         *(f'{host} {work}' for host in HOSTS
           for work in ('step', 'evaluation'))}
     for name, row in rows.items():
         assert float(row[4].removesuffix('x')) > 0
-        assert float(row[7]) > float(row[8]) or any(
-            word in name for word in ('text', 'stacked'))
+        assert float(row[7]) > float(row[8]) or 'text' in name
     assert 'matrix products' in lines[-1]
 
 

@@ -38,7 +38,6 @@ class Run:
         fingerprint (str): Of the resolved config.
         arguments (tuple[str]): Of ``tools/train.py``, config first.
         processes (int): How many train together. Defaults to 1.
-        stack (str): Equal for runs that differ in seed and options only.
     """
     row: str
     seed: int
@@ -46,7 +45,6 @@ class Run:
     fingerprint: str
     arguments: tuple[str, ...]
     processes: int = 1
-    stack: str = ''
 
 
 @dataclass(frozen=True)

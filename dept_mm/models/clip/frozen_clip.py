@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.spec import CLIPSpec
-from dept_mm.models.clip.stacked_text import encode_text
 from dept_mm.models.clip.text_tower import make_text_tower
 from dept_mm.models.clip.tokens import ClassTokens, Words, tokenize_classes
 from dept_mm.structures import Prompts
@@ -111,7 +110,7 @@ class FrozenCLIP(nn.Module):
     def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
                     position: str = 'end') -> Tensor:
         """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``."""
-        return encode_text(self.text_tower, tokens, prompts, position)
+        return self.text_tower(tokens, prompts, position)
 
 
 def dtype_beside(precision: str) -> torch.dtype:
