@@ -10,7 +10,6 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed as dist
 
-from dept_mm.apis.memory import keep_freed_memory
 from dept_mm.engine.eval_model_wrapper import EvalModelWrapper
 from dept_mm.utils.machine import num_cores
 
@@ -32,8 +31,6 @@ def init_launcher(cfg: Config, launcher: str, training: bool = True) -> None:
     """
     cfg.launcher = launcher
     on_cpu = get_device() == 'cpu'
-    if on_cpu:
-        keep_freed_memory()
     if launcher == 'none':
         return
     if not training:
