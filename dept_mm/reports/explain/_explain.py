@@ -130,8 +130,9 @@ def _training(model: nn.Module, loader: DataLoader, cfg: Config,
     cost = _or_reason(lambda: training_step(
         model, loader.batch_size, _image_size(model), context))
     if isinstance(cost, dict):
-        memory.update({f'kept by {part}': row['kept']
-                       for part, row in cost.items() if row['kept']})
+        memory.update({f'kept by {part}': row.kept
+                       for part, row in cost.items() if row.kept})
+        cost = {part: row._asdict() for part, row in cost.items()}
     return dict(
         images=len(loader.dataset), batch_size=loader.batch_size,
         processes=processes, steps_per_epoch=run.steps, steps=run.max_iters,
