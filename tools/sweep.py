@@ -19,12 +19,11 @@ from typing import Any
 
 from _sweep.executors import local_devices, make_executor
 from _sweep.grid import expand, make_runs
-from _sweep.job import LOG, Job, Run, is_finished
+from _sweep.job import LOG, Job, Run
 from _sweep.schedule import Schedule
-from compare import table_row
+from _sweep.table import print_table
 
 from dept_mm.cli.arguments import OptionsAction, user_errors
-from dept_mm.evaluation import read_result
 
 TRAIN = Path(__file__).resolve().with_name('train.py')
 LINES = 10  # of the log of a failed run
@@ -91,25 +90,6 @@ def report(schedule: Schedule) -> None:
             if log.is_file() else []
         print(f'\n{run.row}, seed {run.seed}: {end}; {log}')
         print('\n'.join(f'    {line}' for line in lines[-LINES:]))
-
-
-def print_table(runs: list[Run]) -> None:
-    """Mean and standard deviation over the seeds that are finished."""
-    rows: dict[str, list[Run]] = {}
-    for run in runs:
-        rows.setdefault(run.row, []).append(run)
-    print('\n| | base | new | H |\n|---|---|---|---|')
-    for name, members in rows.items():
-        done = [r for r in members if is_finished(r)]
-        if len(done) < len(members):
-            name += f' ({len(done)} of {len(members)} seeds)'
-        print(table_row(name, [tuned_row(r) for r in done]))
-
-
-def tuned_row(run: Run) -> dict[str, dict]:
-    """Counts of a finished run by half; dashes for several data sets."""
-    halves, *more = read_result(run.work_dir)['results']['tuned'].values()
-    return {} if more else halves
 
 
 def main() -> None:
