@@ -179,9 +179,9 @@ def test_slurm_script(tool, gpus, resources, tmp_path):
     words = out.splitlines()
     assert words[:4] == ['-p', 'part', '--job-name=job', '--ntasks=4']
     assert [w for w in words if 'gres' in w or 'per-node' in w] == resources
-    assert words[-3:] == [
-        '--work-dir=w d' if tool == 'train' else 'w d', '--launcher=slurm',
-        '--amp']
+    assert words[-4:] == [
+        '--launcher=slurm', 'c.py',
+        '--work-dir=w d' if tool == 'train' else 'w d', '--amp']
 
 
 @pytest.mark.parametrize('version, stack, stays', [

@@ -55,7 +55,7 @@ have joined, in the order in which they stand: context, then inserted ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -142,19 +142,3 @@ class Prompts:
                     f'of a tower that has {blocks}; give 0 to {blocks}, or '
                     '-1 for all.')
         return sorted({blocks if k == -1 else k for k in self.read})
-
-    def tensors(self) -> list[Tensor]:
-        """What is there, in a fixed order; functions are left out."""
-        found: list[Tensor] = []
-        self.map(lambda t: found.append(t) or t)
-        return found
-
-    def map(self, fn: Callable[[Tensor], Tensor]) -> Prompts:
-        """Apply a function to each tensor."""
-        def new(value):
-            return fn(value) if isinstance(value, Tensor) else value
-
-        return replace(
-            self, context=new(self.context), offset=new(self.offset),
-            deep={i: new(t) for i, t in self.deep.items()},
-            inserted={i: new(t) for i, t in self.inserted.items()})

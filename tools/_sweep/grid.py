@@ -132,6 +132,5 @@ def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
         runs.append(Run(
             ', '.join(point.label()), point.seed,
             folders.setdefault(key, root / f'{name}-{key}'), fingerprint,
-            arguments, processes,
-            ', '.join(point._replace(options=()).label())))
+            arguments, processes))
     return runs

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.spec import CLIPSpec
-from dept_mm.models.clip.stacked_text import encode_text
 from dept_mm.models.clip.text_tower import make_text_tower
 from dept_mm.models.clip.tokens import ClassTokens, Words, tokenize_classes
 from dept_mm.structures import Prompts
@@ -112,11 +111,11 @@ class FrozenCLIP(nn.Module):
     def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
                     position: str = 'end', states: list | None = None
                     ) -> Tensor:
-        """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``; what
-        the prompts read is put into ``states``."""
-        if prompts.read:  # states belong to the run that asks
-            return self.text_tower(tokens, prompts, position, states)
-        return encode_text(self.text_tower, tokens, prompts, position)
+        """Encode class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``.
+
+        What the prompts read is put into ``states``.
+        """
+        return self.text_tower(tokens, prompts, position, states)
 
 
 def dtype_beside(precision: str) -> torch.dtype:

@@ -134,8 +134,9 @@ def _explain_training(model: nn.Module, loader: DataLoader, cfg: Config,
     cost = _count_or_say_why(lambda: training_step(
         model, loader.batch_size, _find_image_size(model), context))
     if isinstance(cost, dict):
-        memory.update({f'kept by {part}': row['kept']
-                       for part, row in cost.items() if row['kept']})
+        memory.update({f'kept by {part}': row.kept
+                       for part, row in cost.items() if row.kept})
+        cost = {part: row._asdict() for part, row in cost.items()}
     return dict(
         images=len(loader.dataset), batch_size=loader.batch_size,
         processes=processes, steps_per_epoch=run.steps, steps=run.max_iters,

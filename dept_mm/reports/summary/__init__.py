@@ -4,13 +4,13 @@ from dept_mm.reports.summary.published import (
     list_datasets,
     load_published_tables,
 )
-from dept_mm.reports.summary.render import render
+from dept_mm.reports.summary.render import format_spread, render
 from dept_mm.reports.summary.runs import group_results
 from dept_mm.reports.summary.statistics import Spread, compute_t_quantile
-from dept_mm.reports.summary.tables import Table, build_table
+from dept_mm.reports.summary.tables import Table, build_table, summarize
 
 __all__ = [
-    'Spread', 'Table', 'build_table', 'compute_t_quantile', 'group_results',
-    'list_datasets', 'load_published_tables', 'plot_base_new', 'plot_curves',
-    'render'
+    'Spread', 'Table', 'build_table', 'compute_t_quantile', 'format_spread',
+    'group_results', 'list_datasets', 'load_published_tables',
+    'plot_base_new', 'plot_curves', 'render', 'summarize'
 ]

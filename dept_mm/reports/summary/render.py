@@ -41,8 +41,8 @@ def _format_table(table: Table, form: str, interval: bool) -> str:
         for column in table.columns for metric in table.metrics]
     plus_minus, minus = ('±', '-') if form == 'markdown' else (r'$\pm$', '--')
     body = [[row.label] + [
-        _format_cell(row.cells.get((column, metric)), interval, plus_minus,
-                     minus)
+        format_spread(row.cells.get((column, metric)), interval, plus_minus,
+                      minus)
         for column in table.columns for metric in table.metrics]
         for row in table.rows]
     what = '95 % interval' if interval else 'standard deviation'
@@ -61,8 +61,10 @@ def _format_metric(table: Table, metric: str) -> str:
     return metric if len(table.metrics) > 1 else ''
 
 
-def _format_cell(value: Spread | None, interval: bool, plus_minus: str,
-          none: str) -> str:
+def format_spread(value: Spread | None, interval: bool = False,
+                  plus_minus: str = '±', none: str = '-') -> str:
+    """Write a mean with its standard deviation, or half the width of its
+    interval."""
     if value is None:
         return none
     spread = value.half_width if interval else value.std

@@ -1,6 +1,6 @@
 """Compare what prompts of language models take, in one table.
 
-    python tools/benchmark_language.py [--tokens 64 128 256] [--time cpu]
+    python tools/benchmarks/language.py [--tokens 64 128 256] [--time cpu]
         [--batch 2] [--rounds 3] [--threads 2]
 
 RoBERTa-large and the encoder of T5-base, on tensors without storage: it needs

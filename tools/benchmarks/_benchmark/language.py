@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import torch
 
-from _benchmark.measure import count
 from dept_mm.language import (
     FrozenLanguageModel,
     PromptedLanguageModel,
     Tokens,
 )
 from dept_mm.language.loading import import_transformers
+from dept_mm.reports.counting import count
 
 # RoBERTa-large and the encoder of T5-base.
 SIZES = dict(
@@ -86,7 +86,9 @@ def cost(work: Work) -> tuple[int, int]:
     run = work.way('meta', 8)
     if not work.learns:
         run()  # offsets are merged once
-    return count(run, [*model.lm.model.parameters(), *model.parameters()])
+    counted, _ = count(run, [*model.lm.model.parameters(),
+                             *model.parameters()])
+    return counted.forward, counted.kept
 
 
 @cache

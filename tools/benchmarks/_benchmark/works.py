@@ -8,14 +8,12 @@ classes. That is how it is measured where there are more: the memory of
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
 
 from _benchmark.case import HOSTS, Case
 from _benchmark.measure import Part, Way
-from dept_mm import apis
 from dept_mm.structures import ImageFeatures
 
 
@@ -73,19 +71,6 @@ def train_step(case: Case, sizes: Sizes) -> Ways:
                 stored if case.image_is_frozen else None)
 
 
-def train_stacked(case: Case, sizes: Sizes) -> Ways:
-    """Three seeds on stored features: one after the other, and stacked."""
-    cases = [Case(case.host, case.clip, case.classes, case.device, seed)
-             for seed in range(3)]
-    steps = [partial(one.step, one.ours, one.features) for one in cases]
-
-    def stacked() -> None:
-        for error in filter(None, apis.train_stacked(steps)):
-            raise error
-
-    return Ways([Part(steps[0], len(steps))], [Part(stacked)])
-
-
 def train_text(case: Case, sizes: Sizes) -> Ways:
     """Forward and backward of the text tower."""
     chunk = min(sizes.chunk, case.classes)
@@ -131,7 +116,6 @@ def evaluate_text(case: Case, sizes: Sizes) -> Ways:
 ALONE = ('coop', )  # text towers of all hosts have the same work
 WORKS = dict(
     step=Work('step', train_step),
-    stacked=Work('step, 3 seeds stacked', train_stacked, ALONE),
     text=Work('text of a step', train_text, ALONE),
     eval=Work('evaluation', evaluate),
     eval_text=Work('text of an evaluation', evaluate_text, ALONE))
