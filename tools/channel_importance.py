@@ -15,12 +15,12 @@ from mmengine.config import Config
 
 from dept_mm.cli.arguments import (
     add_config_options,
-    build_runner,
     cache_features,
     load_config,
     set_loader_defaults,
     user_errors,
 )
+from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 from dept_mm.reports.importance import (
     ChannelImportanceHook,
