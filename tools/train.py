@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from dept_mm.cli.arguments import (
     cache_features,
@@ -78,17 +77,12 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         persistent_workers=not args.no_persistent_workers)
 
 
-def make_runner(argv: Sequence[str] | None = None) -> Runner:
-    """Build the runner that a command line describes."""
-    args = parse_args(argv)
+def main() -> None:
+    args = parse_args()
     cfg = load_config(args)
     merge_args(cfg, args)
     init_launcher(cfg, args.launcher)
-    return build_runner(cfg)
-
-
-def main() -> None:
-    make_runner().train()
+    build_runner(cfg).train()
 
 
 if __name__ == '__main__':

@@ -230,7 +230,10 @@ def test_the_command_killed_and_restarted(tmp_path):
         return [sys.executable, str(ROOT / 'tools/sweep.py'), '--configs',
                 DEPT, '--seeds', '1', '2', '--shots', '1', '--root',
                 str(tmp_path / root), '--gpus', '--jobs', '1', '--set',
-                'train_cfg.max_epochs,train_cfg.val_interval=2']
+                'train_cfg.max_epochs,train_cfg.val_interval=2',
+                '--cfg-options', 'val_dataloader.dataset.indices=64',
+                'train_dataloader.num_workers=0',
+                'val_dataloader.num_workers=0']
     env = dict(os.environ, TMPDIR=str(tmp_path))
     cut = subprocess.Popen(command('cut'), env=env, start_new_session=True,
                            stdout=subprocess.DEVNULL)
