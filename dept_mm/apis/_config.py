@@ -31,8 +31,8 @@ def read_config(config: str | Path | Config, dataset: str | None = None,
     """
     if not isinstance(config, Config):
         return load_config(Namespace(
-            config=str(config), dataset=dataset, protocol=protocol, seed=seed,
-            cfg_options=options, work_dir=None, local_rank=0))
+            config=str(config), dataset=dataset, protocol=protocol, clip=None,
+            seed=seed, cfg_options=options, work_dir=None, local_rank=0))
     if dataset is not None or protocol is not None:
         raise DeptError('dataset and protocol are chosen when a config file '
                         'is read: give its path, not a Config.')

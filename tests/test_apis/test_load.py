@@ -61,5 +61,5 @@ def test_what_is_no_part_of_the_model_is_named(checkpoint, options, tmp_path):
     saved = torch.load(checkpoint, weights_only=True)
     saved['state_dict']['neck.weight'] = torch.zeros(1)
     torch.save(saved, tmp_path / 'odd.pth')
-    with pytest.raises(DeptError, match='odd.pth does not fit.*neck.weight'):
+    with pytest.raises(DeptError, match=r'odd\.pth does not fit(.|\n)*neck'):
         dept_mm.load(QUICKSTART, tmp_path / 'odd.pth', options=options)
