@@ -1,18 +1,19 @@
 """Adaptive decomposed prompt tuning: an offset that knows the token."""
 from __future__ import annotations
 
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.budget import find_rank
-from dept_mm.models.prompts.kept import KeepsOffsets
 from dept_mm.models.prompts.soft import SoftPrompt
+from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class ADePTPrompt(KeepsOffsets):
+class ADePTPrompt(BaseModule):
     r"""A short soft prompt, and an offset that a small network makes of each
     token's embedding.
 
@@ -49,6 +50,7 @@ class ADePTPrompt(KeepsOffsets):
         self.soft = SoftPrompt(embed_dims, num_tokens, init)
         self.num_tokens = num_tokens
         self.dropout = dropout
+        self._kept = Kept()
         self.rank = rank = find_rank('ADePTPrompt', rank, embed_dims,
                                      (num_tokens + 1) * embed_dims,
                                      2 * embed_dims + 1)
@@ -84,8 +86,8 @@ class ADePTPrompt(KeepsOffsets):
         and the table stay as they are."""
         if not self.rank:
             return table
-        return self.keep(lambda words: words + self._network(words, 0.),
-                         table)
+        return self._kept.get(lambda: table + self._network(table, 0.),
+                              learned=tensors_of(self), frozen=(table, ))
 
     def _network(self, embeds: Tensor, dropout: float) -> Tensor:
         x = self.offset_down(embeds.to(self.offset_down.weight.dtype))
