@@ -21,6 +21,7 @@ from dept_mm.models.prompts import (
     check_kind,
 )
 from dept_mm.models.utils.header import HeaderMixin
+from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.registry import MODELS
 from dept_mm.structures import (
     CLIPFeatures,
@@ -87,7 +88,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.vocabulary = None
         self.prompt = None
         self.teacher = None if teacher is None else Teacher(**teacher)
-        self._tokens, self._subsets, self._kept = {}, {}, {}
+        self._tokens, self._subsets = {}, {}
+        self._kept = Kept()
         self._frozen_text = FrozenText()
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
@@ -111,7 +113,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.vocabulary = vocabulary
         self._tokens = {template: self._tokenize(template)
                         for template in self._sentences(vocabulary)}
-        self._subsets, self._kept = {}, {}
+        self._subsets = {}
 
     def forward(self, images: Tensor | ImageFeatures | Views
                 ) -> CLIPFeatures:
@@ -143,18 +145,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """The same CLIP and vocabulary without prompts."""
         return PromptedCLIP(self.clip, self.vocabulary)
 
-    def train(self, mode: bool = True) -> PromptedCLIP:
-        """Switch the mode; the kept text classifier is dropped, since what
-        it was computed from may change."""
-        self._kept = {}
-        return super().train(mode)
-
     def _apply(self, fn: Callable, recurse: bool = True) -> PromptedCLIP:
         # The CLIP is no submodule, but follows to the device.
         self.clip._apply(fn, recurse)
         self._tokens = {template: tokens.map(fn)
                         for template, tokens in self._tokens.items()}
-        self._subsets, self._kept = {}, {}
+        self._subsets = {}
         return super()._apply(fn, recurse)
 
     def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -216,20 +212,14 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
         if self.prompt is not None and self.prompt.per_image:
             return encode(rows)
-        mode = self.training, torch.is_autocast_enabled(image.device.type)
-        grad = torch.is_grad_enabled()
-        state = 'frozen' if grad else [
-            (p.data_ptr(), p._version) for p in self.parameters()]
-        known, text = self._kept.get(mode, (None, None))
-        if known in ('frozen', state):
-            return text
         # Not in evaluation: processes may differ in the batches they have.
-        share = self.share_classes and grad and self.training
-        text = over_processes(encode, rows) if share else encode(rows)
-        if not text.requires_grad:
-            # With gradients wanted and none there, nothing learned is in it.
-            self._kept[mode] = state, text
-        return text
+        share = (self.share_classes and torch.is_grad_enabled()
+                 and self.training)
+        make = partial(over_processes, encode) if share else encode
+        return self._kept.get(
+            partial(make, rows),
+            key=(self.training, self.vocabulary, tuple(self._tokens)),
+            learned=tensors_of(self), frozen=self.clip.model.text.parameters())
 
     def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
         """Text features of the classes with these labels."""

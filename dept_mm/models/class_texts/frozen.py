@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.utils.kept import Kept
 from dept_mm.structures import Vocabulary
 
 
@@ -25,32 +26,27 @@ class FrozenText:
         if isinstance(templates, str):
             templates = (templates, )
         self.templates = templates
-        self._kept_for: tuple | None = None
-        self._kept: dict[tuple[int, ...], Tensor] = {}
+        self._kept = Kept()
 
+    @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                  labels: Sequence[int]) -> Tensor:
-        """Un-normalised ``(C, D)`` of the classes with these labels.
-
-        They are kept until vocabulary or device change.
-        """
-        kept_for = vocabulary, clip.model.logit_scale.device
-        if self._kept_for != kept_for:
-            self._kept_for, self._kept = kept_for, {}
+        """Un-normalised ``(C, D)`` of the classes with these labels."""
         labels = tuple(labels)
-        if labels not in self._kept:
-            self._kept[labels] = self._encode(
-                clip, [vocabulary.names[label] for label in labels],
-                self.templates or vocabulary.templates)
-        return self._kept[labels]
+        device = clip.model.logit_scale.device
+        # What is kept must not depend on who asked first.
+        with torch.autocast(device.type, enabled=False):
+            known = self._kept.get(dict, key=vocabulary,
+                                   frozen=clip.model.text.parameters())
+            if labels not in known:
+                known[labels] = self._encode(
+                    clip, [vocabulary.names[label] for label in labels],
+                    self.templates or vocabulary.templates)
+        return known[labels]
 
     @staticmethod
-    @torch.no_grad()
     def _encode(clip: FrozenCLIP, names: Sequence[str],
                 templates: Sequence[str]) -> Tensor:
-        # What is kept must not depend on who asked first.
-        device = clip.model.logit_scale.device
-        with torch.autocast(device.type, enabled=False):
-            texts = [clip.encode_text(clip.tokenize(names, template)).float()
-                     for template in templates]
+        texts = [clip.encode_text(clip.tokenize(names, template)).float()
+                 for template in templates]
         return sum(texts) / len(texts)

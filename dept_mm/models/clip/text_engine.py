@@ -76,11 +76,9 @@ class TextEngine:
                ) -> tuple[int, _State]:
         """How many blocks have run, and the hidden states behind them.
 
-        What is kept belongs to ``tokens``, which another class list,
-        template or device replaces.
+        What is kept belongs to ``tokens``, which another class list or
+        template replaces.
         """
-        table = self.text.token_embedding.weight
-        kind = table.device.type
         frozen = (prompts.context is None and prompts.offset is None
                   and not prompts.deep and prompts.inserted)
         if not frozen or not torch.is_grad_enabled():
@@ -88,15 +86,16 @@ class TextEngine:
         blocks = self.text.transformer.resblocks
         first = min(*prompts.inserted, *prompts.reads_after(len(blocks)),
                     len(blocks) - 1)
-        key = (first, table.dtype, torch.is_autocast_enabled(kind),
-               torch.get_autocast_dtype(kind))
-        if key not in tokens.hidden:
-            with torch.no_grad():
-                state = self.assemble(tokens, prompts, position)
-                for block in blocks[:first]:
-                    state.run(block)
-            tokens.hidden[key] = state
-        kept = tokens.hidden[key]
+
+        @torch.no_grad()
+        def make() -> _State:
+            state = self.assemble(tokens, prompts, position)
+            for block in blocks[:first]:
+                state.run(block)
+            return state
+
+        kept = tokens.hidden.get(make, key=first,
+                                 frozen=self.text.parameters())
         return first, _State(kept.prefix, kept.x, kept.packing)
 
     def assemble(self, tokens: ClassTokens, prompts: Prompts,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from dept_mm.errors import DeptError
+from dept_mm.models.utils.kept import Kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,7 @@ class ClassTokens:
         start (int): Number of start tokens; 0 in T5-like vocabularies.
         name_start (int): Slot of the first token of each class name.
         layouts (dict): What a tower has found out about these sentences.
-        hidden (dict): Hidden states that a tower has kept for them.
+        hidden (Kept): Their hidden states below the first late prompt.
     """
     ids: Tensor
     end: Tensor
@@ -29,7 +30,7 @@ class ClassTokens:
     start: int = 1
     name_start: int = 1
     layouts: dict = field(default_factory=dict, init=False, repr=False)
-    hidden: dict = field(default_factory=dict, init=False, repr=False)
+    hidden: Kept = field(default_factory=Kept, init=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
         """The same with a function applied to each tensor."""

@@ -6,14 +6,14 @@ from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.budget import find_rank
-from dept_mm.models.prompts.kept import KeepsOffsets
 from dept_mm.models.prompts.module import PromptModule
 from dept_mm.models.prompts.soft import SoftPrompt
+from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class ADePTPrompt(KeepsOffsets, PromptModule):
+class ADePTPrompt(PromptModule):
     r"""A short soft prompt, and an offset that a small network makes of each
     token's embedding.
 
@@ -50,6 +50,7 @@ class ADePTPrompt(KeepsOffsets, PromptModule):
         self.soft = SoftPrompt(embed_dims, num_tokens, init)
         self.num_tokens = num_tokens
         self.dropout = dropout
+        self._kept = Kept()
         self.rank = rank = find_rank('ADePTPrompt', rank, embed_dims,
                                      (num_tokens + 1) * embed_dims,
                                      2 * embed_dims + 1)
@@ -80,8 +81,8 @@ class ADePTPrompt(KeepsOffsets, PromptModule):
         and the table stay as they are."""
         if not self.rank:
             return table
-        return self.keep(lambda words: words + self._network(words, 0.),
-                         table)
+        return self._kept.get(lambda: table + self._network(table, 0.),
+                              learned=tensors_of(self), frozen=(table, ))
 
     def _network(self, embeds: Tensor, dropout: float) -> Tensor:
         x = self.offset_down(embeds.to(self.offset_down.weight.dtype))

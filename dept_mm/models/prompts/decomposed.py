@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.budget import find_rank
-from dept_mm.models.prompts.kept import KeepsOffsets
 from dept_mm.models.prompts.module import PromptModule
 from dept_mm.models.prompts.soft import SoftPrompt
+from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class DecomposedPrompt(KeepsOffsets, PromptModule):
+class DecomposedPrompt(PromptModule):
     r"""A short soft prompt, and an offset for each place of the input.
 
     "DePT: Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning" (Shi
@@ -63,6 +63,7 @@ class DecomposedPrompt(KeepsOffsets, PromptModule):
         self.num_tokens = num_tokens
         self.max_length = max_length
         self.overflow = overflow
+        self._kept = Kept()
         self.rank = rank = find_rank('DecomposedPrompt', rank, embed_dims,
                                      num_tokens * embed_dims,
                                      max_length + embed_dims)
@@ -100,7 +101,10 @@ class DecomposedPrompt(KeepsOffsets, PromptModule):
 
     def merge(self) -> Tensor | None:
         """The offset of each place, ``(s, W)``."""
-        return self.keep(self._table) if self.rank else None
+        if not self.rank:
+            return None
+        return self._kept.get(self._table, key=self.training,
+                              learned=tensors_of(self))
 
     def _table(self) -> Tensor:
         table = self.scale * (self.offset_a @ self.offset_b)
