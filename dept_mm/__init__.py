@@ -1,25 +1,27 @@
-"""Prompt tuning of frozen CLIPs for MMPretrain; importing it registers all.
+"""Prompt tuning of a frozen CLIP for MMPretrain.
 
-DePT here is *Decoupled* Prompt Tuning (CVPR 2024).
+Importing the package registers all of its modules. DePT here is *Decoupled*
+Prompt Tuning (CVPR 2024).
 """
 from dept_mm._host import check_host
 
 check_host()
 
 from dept_mm import (  # noqa: E402
+    apis,
     datasets,
     engine,
     evaluation,
     exchange,
-    language,
     models,
 )
 from dept_mm._model_index import register_model_index  # noqa: E402
+from dept_mm.apis import build, load, predict, train  # noqa: E402
 from dept_mm.version import __version__  # noqa: E402
 
 register_model_index()
 
 __all__ = [
-    '__version__', 'datasets', 'engine', 'evaluation', 'exchange', 'language',
-    'models'
+    '__version__', 'apis', 'build', 'datasets', 'engine', 'evaluation',
+    'exchange', 'load', 'models', 'predict', 'train'
 ]

@@ -1,8 +1,9 @@
-"""Check the host libraries before anything of this package needs them.
+"""A check of the host libraries (torch and the OpenMMLab stack) before use.
 
-OpenMMLab's stack and the maintained onedl forks share their import names.
-Both are fine, so what counts is what can be imported; distribution names are
-read only to find two of them installed over each other and to word advice.
+OpenMMLab's stack and its maintained onedl forks share their import names, and
+both work with this package. The check therefore imports the libraries. Names
+of distributions are read only to find two of them that are installed over each
+other, and to word advice.
 """
 import importlib
 import re
@@ -18,8 +19,8 @@ OWNERS = dict(
     mmengine=('mmengine', 'mmengine-lite', 'onedl-mmengine'),
     mmcv=('mmcv', 'mmcv-lite', 'onedl-mmcv'),
     mmpretrain=('mmpretrain', 'onedl-mmpretrain'))
-# The first transformers that mmpretrain's multimodal models break on, which
-# it imports wherever pycocotools is installed as well.
+# First release of transformers that breaks mmpretrain's multimodal models,
+# which are imported wherever pycocotools is installed as well.
 TOO_NEW = dict(openmmlab='4.52', onedl='5')
 
 
@@ -28,13 +29,13 @@ def check_host() -> None:
 
     Raises:
         ImportError: If a library is missing, too old, broken, or installed
-            over another one. The message ends with the command that mends it.
+            over another one. The message ends with the command that fixes it.
     """
     installed = installed_owners()
-    if fault := overlap_fault(installed):
+    if fault := find_overlap(installed):
         raise ImportError(fault)
     stack = stack_of(installed)
-    # mmcv-lite advises to install mmcv for an operator that nothing here has.
+    # mmcv-lite warns about a missing operator that nothing here uses.
     warnings.filterwarnings('ignore', 'Fail to import ``MultiScaleDeform')
     for name in ('torch', 'mmengine', 'mmcv', 'mmcv.transforms', 'mmpretrain',
                  'mmpretrain.utils.dependency', 'mmpretrain.models'):
@@ -42,26 +43,26 @@ def check_host() -> None:
         if hasattr(module, 'WITH_MULTIMODAL'):
             leave_out_multimodal(module, stack)
         version = getattr(module, '__version__', None)
-        if fault := version_fault(name, version, stack):
+        if fault := find_old_version(name, version, stack):
             raise ImportError(fault)
 
 
 def leave_out_multimodal(dependency: ModuleType, stack: str) -> None:
-    """Keep mmpretrain from importing what breaks all of it.
+    """Keep MMPretrain from importing multimodal models that would break it.
 
-    Nothing here needs its multimodal models, and language models need
-    transformers. Where they work, they stay.
+    This package needs none of them, but its language models need transformers,
+    on whose newer releases they fail. Where they work, they stay.
 
     Args:
         dependency (ModuleType): ``mmpretrain.utils.dependency``.
-        stack (str): Of :func:`stack_of`.
+        stack (str): Result of :func:`stack_of`.
     """
     try:
         found = distribution('transformers').version
     except PackageNotFoundError:
         return
     if dependency.WITH_MULTIMODAL and (
-            _numbers(found) >= _numbers(TOO_NEW[stack])):
+            _parse_version(found) >= _parse_version(TOO_NEW[stack])):
         dependency.WITH_MULTIMODAL = False
         warnings.warn(f'mmpretrain cannot import its multimodal models with '
                       f'transformers {found}; they are left out.',
@@ -80,13 +81,14 @@ def installed_owners() -> dict[str, str]:
 
 
 def stack_of(names: Mapping[str, str] | list[str]) -> str:
-    """Name the extra whose stack these distributions belong to."""
+    """Return the extra (``openmmlab`` or ``onedl``) of these distributions."""
     return 'onedl' if any('onedl-' in name for name in names) else 'openmmlab'
 
 
-def overlap_fault(installed: Mapping[str, str]) -> str | None:
-    """Describe distributions that overwrite each other's files, if any."""
-    clashes = []  # in one folder; of two folders the first on the path wins
+def find_overlap(installed: Mapping[str, str]) -> str | None:
+    """Return a message if distributions overwrite each other's files."""
+    # Only those in one folder: in two folders, the first on the path wins.
+    clashes = []
     for names in OWNERS.values():
         folders = [installed.get(name) for name in names]
         clashes += [name for name in names if name in installed
@@ -94,36 +96,43 @@ def overlap_fault(installed: Mapping[str, str]) -> str | None:
     if not clashes:
         return None
     stack = stack_of(clashes)
-    # mmcv-lite requires `mmengine`, which would come back over the fork.
+    # mmcv-lite requires `mmengine`, which would overwrite the fork again.
     remove = clashes if stack == 'openmmlab' else installed
     return (f'{", ".join(clashes)} are installed over each other, although '
             'they provide the same modules. Keep one stack: pip uninstall -y '
             f'{" ".join(remove)} && pip install "dept-mm[{stack}]"')
 
 
-def version_fault(name: str, version: str | None, stack: str) -> str | None:
-    """Describe a library older than ``MINIMUM``, if it is."""
+def find_old_version(name: str, version: str | None, stack: str) -> str | None:
+    """Return a message if a library is older than ``MINIMUM`` allows."""
     minimum = MINIMUM.get(name)
-    if minimum is None or (version and _numbers(version) >= _numbers(minimum)):
+    if minimum is None or (version and (
+            _parse_version(version) >= _parse_version(minimum))):
         return None
     return (f'dept_mm needs {name}>={minimum}, found {version}: '
-            f'{repair(name, stack, reinstall=name == "mmcv")}')
+            f'{suggest_repair(name, stack, reinstall=name == "mmcv")}')
 
 
 def import_host(name: str, stack: str,
                 importer: Callable = importlib.import_module) -> ModuleType:
-    """Import one host library; whatever goes wrong is one ImportError."""
+    """Import one host library.
+
+    Raises:
+        ImportError: If anything goes wrong; the message has the command that
+            fixes it.
+    """
     root = name.partition('.')[0]
     try:
         return importer(name)
     except Exception as error:  # mmpretrain asserts, others raise TypeError
         what = f'cannot be imported ({type(error).__name__}: {error})'
-        mend = repair(root, stack, reinstall=True)
+        mend = suggest_repair(root, stack, reinstall=True)
         if getattr(error, 'name', None) == name == root:
-            what, mend = 'is not installed', repair(root, stack)
+            what, mend = 'is not installed', suggest_repair(root, stack)
         elif isinstance(error, AssertionError):  # mmpretrain's version check
             is_mmcv = 'mmcv' in str(error).lower()
-            mend = repair('mmcv' if is_mmcv else 'mmengine', stack, True)
+            mend = suggest_repair('mmcv' if is_mmcv else 'mmengine', stack,
+                                  reinstall=True)
         elif root == 'mmpretrain' and 'transformers' in sys.modules:
             # Its multimodal models break on many transformers releases.
             # Nothing here needs them; without pycocotools they are left out.
@@ -132,17 +141,17 @@ def import_host(name: str, stack: str,
         raise ImportError(message) from error
 
 
-def repair(name: str, stack: str, reinstall: bool = False) -> str:
-    """Word the command that mends one library."""
+def suggest_repair(name: str, stack: str, reinstall: bool = False) -> str:
+    """Return the command that repairs the installation of one library."""
     if name == 'torch':
         return f'pip install -U "torch>={MINIMUM["torch"]}" torchvision'
-    # pip brings what is missing or too old in an extra of an installed
-    # package. Another owner of the same folder has to go first.
+    # pip installs what an extra of an installed package lacks or has too
+    # old. Other distributions that own the same folder must go first.
     remove = f'pip uninstall -y {" ".join(OWNERS[name])} && '
     return (remove if reinstall else '') + f'pip install "dept-mm[{stack}]"'
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """``'2.15.0+cpu'`` -> ``(2, 15, 0)``, padded so that 1.2 is 1.2.0."""
+def _parse_version(version: str) -> tuple[int, ...]:
+    """Parse ``'2.15.0+cpu'`` to ``(2, 15, 0)``, padded to three numbers."""
     numbers = re.findall(r'\d+', version.partition('+')[0])[:3]
     return tuple(int(n) for n in numbers) + (0, ) * (3 - len(numbers))

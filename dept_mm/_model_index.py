@@ -1,4 +1,4 @@
-"""Make the models of this package known to MMPretrain by name."""
+"""Registration of this package's models in MMPretrain's model index."""
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -6,19 +6,20 @@ from mmpretrain.apis import ModelHub
 from modelindex.load_model_index import load
 
 PACKAGE = Path(__file__).resolve().parent
-# A wheel carries the index inside the package, a checkout beside it.
+# The index is inside the package in a wheel, and beside it in a checkout.
 CANDIDATES = (PACKAGE / '.mim' / 'model-index.yml',
               PACKAGE.parent / 'model-index.yml')
 
 
 def register_model_index(candidates: Iterable[Path] = CANDIDATES) -> None:
-    """Register our metafiles, so that ``get_model`` finds them by name.
+    """Register our models, so that ``get_model`` finds them by name.
 
-    A second call does nothing: MMPretrain refuses a name registered twice.
+    A second call does nothing, since MMPretrain refuses a name that is
+    registered twice.
 
     Args:
-        candidates (Iterable[Path]): Possible index files; the first one that
-            exists is used. None of them existing is no fault.
+        candidates (Iterable[Path]): Possible index files, of which the first
+            that exists is used. It is not an error if none exists.
     """
     index = next((path for path in candidates if path.is_file()), None)
     if index is None:

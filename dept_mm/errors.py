@@ -1,14 +1,14 @@
-"""The error type of this package."""
+"""The exceptions that report a user's mistake."""
 
 
 class DeptError(ValueError):
-    """Input that a user can mend: the message names the file, class, key or
-    option at fault and says what to do.
+    """A mistake in the input that the user can fix.
 
-    A ``ValueError``, so that code which does not know this package still
-    catches it.
+    The message names the file, class, key or option at fault and says what to
+    do. It is a ``ValueError``, so that code which does not know this package
+    can still catch it.
     """
 
 
 class UnreadableImage(DeptError):
-    """A file that is there, but gives no image."""
+    """An image file that exists but cannot be decoded."""

@@ -1,8 +1,8 @@
-"""The registries every module of this package registers into.
+"""The registries into which this package registers its modules.
 
-They are MMPretrain's own, so that a config mixes our parts with stock ones
-under ``default_scope = 'mmpretrain'`` and
-``custom_imports = dict(imports=['dept_mm'])``.
+They are MMPretrain's own, so a config can mix modules of this package with
+MMPretrain's. It needs ``default_scope = 'mmpretrain'`` and ``custom_imports =
+dict(imports=['dept_mm'])``.
 """
 from mmpretrain.registry import (
     DATA_SAMPLERS,

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmpretrain.structures import DataSample
 
 import dept_mm  # noqa: F401  registers everything
-from dept_mm.apis import apply_options
+from dept_mm.config import apply_options, read_config
 from dept_mm.models.clip import build_clip
 from dept_mm.models.prompts import BasePrompt
 from dept_mm.registry import MODELS
@@ -174,9 +173,10 @@ def samples():
 @pytest.fixture
 def small_run(clip, tmp_path):
     """The quickstart on a random CLIP, one shot and two classes' batches:
-    a function of a leaf config and options that gives a config to run."""
-    def make(config='dept/quickstart.py', **options):
-        cfg = Config.fromfile(CONFIGS / config)
+    a function of a leaf config, choices and options that gives a config to
+    run."""
+    def make(config='dept/quickstart.py', choices=None, **options):
+        cfg = read_config(CONFIGS / config, **choices or {})
         apply_options(cfg, {
             'clip': clip, 'work_dir': str(tmp_path), 'default_scope':
             'mmpretrain', 'train_cfg.max_epochs': 1,

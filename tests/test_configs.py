@@ -1,5 +1,11 @@
-"""Every leaf config builds: its model, its hooks, its optimiser, its
-schedule. Real CLIPs have random weights and two classes stand in for data."""
+"""Leaf configs: short, named by themselves, and built of parts that fit.
+
+A config of DePT must be its host with another head. So each host is built
+once, with a CLIP of twelve small blocks and two classes in place of the data.
+"""
+import json
+import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -7,66 +13,147 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
-from dept_mm.models.clip import build_clip
+from dept_mm.config import apply_options, read_config
+from dept_mm.models import DePTHead
 from dept_mm.registry import HOOKS, MODELS, PARAM_SCHEDULERS
-from dept_mm.reports.explain import stand_in, without_weights
+from dept_mm.reports.explain import replace_datasets
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
-LEAVES = sorted(str(path.relative_to(CONFIGS))
-                for path in CONFIGS.glob('[!_]*/*.py')
-                # Those need transformers; see tests/test_language.
-                if path.parent.name != 'language')
-# Parameters that DePT's head adds for the one base class of two, at ViT-B/16.
-HEAD = 4 * 512 + 513
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / 'configs'
+ALL = sorted(str(path.relative_to(CONFIGS))
+             for path in CONFIGS.glob('[!_]*/*.py'))
+# Language models need transformers; see tests/test_language.
+LEAVES = [leaf for leaf in ALL if not leaf.startswith('language/')]
+DEPT = [leaf for leaf in LEAVES if leaf.startswith('dept/')]
+# Its host has other numerics.
+ALONE = 'dept/dept-coop_vit-base-p16_paper-16shot_caltech101-b2n.py'
+SMALL = dict(width=32, layers=12)
 
 
-@pytest.fixture(scope='module')
-def build():
-    """A leaf config to its model; one CLIP, which is shared while somebody
-    holds it, for all of them."""
-    shared = build_clip(dict(name='ViT-B-16-quickgelu', pretrained='random'))
+@cache
+def resolved(leaf):
+    """A leaf's content."""
+    return Config.fromfile(CONFIGS / leaf).to_dict()
 
-    def make(leaf):
-        cfg = Config.fromfile(CONFIGS / leaf)
-        stand_in(cfg, ('cat', 'dog'), 20)
-        if 'demo' not in cfg.clip.name:
-            without_weights(cfg)
-        with DefaultScope.overwrite_default_scope('mmpretrain'):
-            model = MODELS.build(cfg.model)
-        assert 'demo' in cfg.clip.name or model.backbone.clip is shared
-        return cfg, model
 
-    return make
+def parts(leaf):
+    """What is built: the model, less what it knows of classes."""
+    def strip(node):
+        if isinstance(node, dict):
+            return {k: strip(v) for k, v in node.items() if k != 'vocabulary'}
+        return node
+    cfg = resolved(leaf)
+    return json.dumps([strip(cfg['model']), cfg['optim_wrapper']],
+                      sort_keys=True)
+
+
+# One leaf for each host and recipe.
+BUILT = sorted({parts(leaf): leaf for leaf in LEAVES
+                if leaf not in DEPT}.values())
+
+
+def test_there_are_few():
+    assert len(ALL) < 90
+
+
+@pytest.mark.parametrize('leaf', ALL)
+def test_text(leaf):
+    """What it is, the paper, and a command that runs this file."""
+    lines = (CONFIGS / leaf).read_text().splitlines()
+    assert len(lines) <= 20
+    code = next(i for i, line in enumerate(lines) if line[0] != '#')
+    comment = ' '.join(line.strip('#\\ ') for line in lines[:code])
+    assert re.search(rf'python tools/(train|test)\.py configs/{leaf}$',
+                     comment)
+    assert 'https://arxiv.org/abs/' in comment or 'linear_minilm' in leaf
+    assert not any('#' in line for line in lines[code:])
+    if leaf not in DEPT:
+        assert 'DePTHead' not in ''.join(lines)
+
+
+@pytest.mark.parametrize('leaf', [leaf for leaf in DEPT if leaf != ALONE])
+def test_dept_is_another_head_of_its_host(leaf):
+    """And nothing else; the host's losses stay."""
+    base, = re.findall(r"'\.\./([^_].+\.py)'", (CONFIGS / leaf).read_text())
+    mine, host = resolved(leaf), resolved(base)
+    head, old = mine['model']['head'], host['model']['head']
+    assert mine == dict(host, model=dict(host['model'], head=head))
+    assert {k: v for k, v in head.items() if k != 'loss_weight'} == dict(
+        old, type='DePTHead', clip=mine['clip'],
+        vocabulary=mine['model']['backbone']['vocabulary'])
+
+
+def test_dept_of_the_public_numerics():
+    """It is CoOp with DePT, but for precision and schedule."""
+    mine = resolved(ALONE)['model']
+    common = resolved(ALONE.replace('paper-', ''))['model']
+    for part in ('backbone', 'head'):
+        assert mine[part]['clip'].pop('precision') == 'pure_fp16'
+    assert mine == common
 
 
 @pytest.mark.parametrize('leaf', LEAVES)
-def test_leaf(leaf, build):
-    cfg, model = build(leaf)
-    learned = [p for p in model.parameters() if p.requires_grad]
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        for hook in cfg.custom_hooks:
-            HOOKS.build(hook)
-        if not learned:
-            return
-        wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-        for schedule in cfg.param_scheduler:
-            PARAM_SCHEDULERS.build(dict(schedule, optimizer=wrapper),
-                                   default_args=dict(epoch_length=10))
+def test_schedule_lasts(leaf):
+    cfg = Config(resolved(leaf))
+    if not cfg.param_scheduler:
+        assert cfg.train_cfg.type == 'TrainingFreeLoop'
+        return
     last = cfg.param_scheduler[-1]
     end = last.get('end', last.get('begin', 0) + last.T_max)
     assert end >= cfg.train_cfg.max_epochs
 
 
-@pytest.mark.parametrize('leaf', [
-    leaf for leaf in LEAVES if leaf.startswith('dept/dept-')
-    and not any(part in leaf for part in ('tip-', 'paper', '-xd', '-dg',
-                                          'fewshot'))])
-def test_dept_adds_its_head(leaf, build):
-    """And nothing else, to the host of the same name."""
-    name = Path(leaf).name.removeprefix('dept-')
-    host, = (other for other in LEAVES if Path(other).name in (
-        name, name.replace('zero-shot_vit-base-p16_16shot',
-                           'zero-shot_vit-base-p16')))
-    learned = [sum(p.numel() for p in build(which)[1].parameters())
-               for which in (leaf, host)]
-    assert learned[0] - learned[1] == HEAD
+@pytest.fixture(scope='module')
+def small_clip(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('clip')
+    (folder / 'open_clip_config.json').write_text(json.dumps(dict(
+        model_cfg=dict(
+            embed_dim=16, text_cfg=dict(
+                SMALL, context_length=77, vocab_size=49408, heads=2),
+            vision_cfg=dict(SMALL, image_size=32, patch_size=16,
+                            head_width=16)),
+        preprocess_cfg=dict(mean=[.5] * 3, std=[.25] * 3))))
+    return dict(name=f'local-dir:{folder}', pretrained='random')
+
+
+@pytest.mark.parametrize('leaf', BUILT)
+def test_host_builds(leaf, small_clip):
+    """Its model, hooks, optimiser and schedule; DePT's head fits, too."""
+    cfg = Config.fromfile(CONFIGS / leaf)
+    apply_options(cfg, dict(clip=small_clip))
+    replace_datasets(cfg, ('cat', 'dog'), 20)
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(cfg.model)
+        for hook in cfg.custom_hooks:
+            HOOKS.build(hook)
+        learned = [p for p in model.parameters() if p.requires_grad]
+        if learned:
+            wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+            for schedule in cfg.param_scheduler:
+                PARAM_SCHEDULERS.build(
+                    dict(schedule, optimizer=wrapper),
+                    default_args=dict(epoch_length=10))
+        if cfg.model.head.type == 'CLIPHead':
+            head = MODELS.build(dict(
+                cfg.model.head, type='DePTHead', clip=cfg.clip,
+                vocabulary=cfg.model.backbone.vocabulary))
+            assert isinstance(head, DePTHead)
+            # Two transforms of 16 channels, a row for each base class.
+            rows = 1 if cfg.protocol == 'b2n' else 2
+            assert sum(p.numel() for p in head.parameters()) == (
+                4 * 16 + 17 * rows)
+
+
+@pytest.mark.parametrize('leaf', LEAVES)
+def test_everything_is_open(leaf):
+    """Another data set, protocol and CLIP leave nothing of the old ones."""
+    cfg = read_config(CONFIGS / leaf, dataset='dtd', clip='demo',
+                      protocol='few_shot_16shot')
+    assert cfg.protocol == 'fewshot'
+    assert cfg.clip.name == 'builtin:demo_clip'
+    text = cfg.pretty_text
+    assert not re.search('ViT-B|openai|caltech|shapes|imagenet', text)
+    for name in ('train', 'val', 'test'):
+        dataset = cfg[f'{name}_dataloader'].dataset
+        assert (dataset.name, dataset.base_classes) == ('dtd', 'all')
+        assert dataset.split == ('train' if name == 'train' else 'test')

@@ -89,7 +89,8 @@ def test_unseen_classes(model, images):
     with torch.no_grad():
         feats = model.extract_feat(images)
         found = model.predict(images, samples)
-    expected = similarity(feats.image, feats.text, feats.logit_scale)
+    expected = similarity(feats.image, feats.text, feats.logit_scale,
+                          feats.per_image)
     scores = torch.stack([sample.pred_score for sample in found])
     torch.testing.assert_close(scores, expected.softmax(1))
     assert feats.ids == unseen.names

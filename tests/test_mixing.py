@@ -12,7 +12,7 @@ from mmpretrain import get_model
 from PIL import Image
 from torch import nn
 
-from dept_mm.apis import apply_options
+from dept_mm.config import apply_options
 from dept_mm.models import CLIPHead
 
 
@@ -62,7 +62,7 @@ HEADS = dict(CLIPHead=[], DePTHead=[
     ('DePTHead', 'TipAdapter', dict(trainable=True), ['keys']),
     ('DePTHead', 'TipAdapter', {}, []),
     ('DePTHead', None, {}, [])])
-def test_adapters_with_both_heads(small_run, head, neck, options, learned):
+def test_necks_with_both_heads(small_run, head, neck, options, learned):
     """What may learn does; what is saved comes back; new classes keep the
     similarities of the features."""
     cfg = small_run(f"{'dept' if head == 'DePTHead' else 'coop'}"
@@ -95,7 +95,8 @@ def test_adapters_with_both_heads(small_run, head, neck, options, learned):
 
 def test_linear_probe(small_run):
     """Base is measured; it cannot know a new class."""
-    cfg = small_run('linear_probe/quickstart.py')
+    cfg = small_run('linear_probe/linear-probe_vit-base-p16_16shot_'
+                    'caltech101-b2n.py', dict(clip='demo', dataset='shapes'))
     runner, changed = train(cfg)
     assert changed == {'head.fc.weight', 'head.fc.bias'}
     assert runner.model.head.fc.weight.shape == (16, 16)

@@ -1,9 +1,10 @@
-"""Look at a data set before training on it.
+"""Check a data set before training on it: counts, files and class names.
 
     python tools/check_dataset.py NAME_OR_CONFIG [ROOT] [--clip NAME]
 
-NAME is one of configs/_base_/datasets; a config file needs a `dataset`. ROOT
-replaces its data_root. The exit status is 1 if something has to be mended.
+NAME is one of configs/_base_/datasets. A config file of your own must define
+`dataset`. ROOT replaces its data_root. The exit status is 1 if a fault was
+found.
 """
 from __future__ import annotations
 
@@ -29,24 +30,26 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('dataset', metavar='NAME_OR_CONFIG')
-    parser.add_argument('root', nargs='?', help='data_root')
-    parser.add_argument('--clip', metavar='NAME', help='measure this CLIP '
-                        'without prompts, e.g. ViT-B-16-quickgelu or '
-                        'local-dir:FOLDER')
+    parser.add_argument('root', nargs='?',
+                        help='folder that replaces data_root')
+    parser.add_argument('--clip', metavar='NAME', help='also measure the '
+                        'zero-shot accuracy of this CLIP, e.g. '
+                        'ViT-B-16-quickgelu or local-dir:FOLDER')
     parser.add_argument('--pretrained', metavar='TAG',
                         help='weights of the CLIP, e.g. openai')
     parser.add_argument('--images', type=int, default=2000,
-                        help='test images for --clip (default: %(default)s)')
+                        help='number of test images for --clip (default: '
+                        '%(default)s)')
     parser.add_argument('--no-files', action='store_true',
                         help='do not decode the images')
     return parser.parse_args()
 
 
-def load(name: str, root: str | None) -> dict:
-    """Config of the data set.
+def load_dataset_config(name: str, root: str | None) -> dict:
+    """Load the config of a data set.
 
     Raises:
-        DeptError: If there is none.
+        DeptError: If there is no such config.
     """
     path = Path(name)
     if path.suffix != '.py':
@@ -57,12 +60,13 @@ def load(name: str, root: str | None) -> dict:
                         f'{known}.')
     dataset = Config.fromfile(path).get('dataset')
     if dataset is None:
-        raise DeptError(f"{path} has no 'dataset'.")
+        raise DeptError(f"{path} does not define 'dataset'.")
     return dict(dataset, data_root=root) if root else dict(dataset)
 
 
-def show(what: str, found: Sequence[str], faulty: bool = True) -> bool:
-    """Print some of what was found; whether it is a fault."""
+def print_findings(what: str, found: Sequence[str], faulty: bool = True
+                   ) -> bool:
+    """Print the first few findings, and return whether there is a fault."""
     if found:
         more = f' and {len(found) - SHOWN} more' if len(found) > SHOWN else ''
         print(f'{"FAULT" if faulty else "note"}  {len(found)} {what}: '
@@ -70,8 +74,8 @@ def show(what: str, found: Sequence[str], faulty: bool = True) -> bool:
     return bool(found) and faulty
 
 
-def show_counts(found: dict[str, int], expected: dict[str, int]) -> bool:
-    """Print the counts; whether one is another than expected."""
+def print_counts(found: dict[str, int], expected: dict[str, int]) -> bool:
+    """Print the counts, and return whether one is not as expected."""
     wrong = False
     for key, number in found.items():
         known = expected.get(key)
@@ -82,45 +86,47 @@ def show_counts(found: dict[str, int], expected: dict[str, int]) -> bool:
     return wrong
 
 
-def show_zero_shot(cfg: dict, args: argparse.Namespace, classes: int
+def print_zero_shot(cfg: dict, args: argparse.Namespace, classes: int
                    ) -> None:
-    """Print the accuracy of the CLIP as it is."""
+    """Print the accuracy of the CLIP without learned prompts."""
     clip = dict(name=args.clip)
     if args.pretrained:
         clip['pretrained'] = args.pretrained
-    accuracy, number = check.zero_shot_accuracy(cfg, clip, args.images)
+    accuracy, number = check.measure_zero_shot(cfg, clip, args.images)
     chance = 100 / classes
     print(f'zero-shot {accuracy:.2f} % of {number} test images among '
           f'{classes} classes (chance: {chance:.2f} %)')
     if accuracy < 3 * chance:
-        print('note  near chance: are class names and template those of the '
+        print('note  near chance: do class names and template describe the '
               'images, and does the CLIP know such images?')
 
 
 def main() -> int:
     args = parse_args()
     init_default_scope('mmpretrain')
-    cfg = load(args.dataset, args.root)
+    cfg = load_dataset_config(args.dataset, args.root)
     dataset, splits = check.read_dataset(cfg)
     print(f'{args.dataset}: {dataset.source}')
-    wrong = show_counts(check.counts(dataset, splits),
-                        check.expected_counts(args.dataset))
-    wrong |= show('images listed more than once', check.overlaps(splits))
+    wrong = print_counts(check.count_images(dataset, splits),
+                         check.read_expected_counts(cfg.get('name', '')))
+    wrong |= print_findings('images listed more than once',
+                            check.find_repeated(splits))
     if not args.no_files:
         paths = [dataset.item_path(item) for split in SPLITS
                  for item in getattr(splits, split)]
-        missing, broken = check.faulty_files(paths)
+        missing, broken = check.find_faulty_files(paths)
         print(f'{len(paths) - len(missing) - len(broken)} of {len(paths)} '
               'images can be read')
-        wrong |= show('files missing', missing)
-        wrong |= show('files unreadable', broken)
+        wrong |= print_findings('files missing', missing)
+        wrong |= print_findings('files unreadable', broken)
         if args.clip and (missing or broken):
-            raise DeptError('--clip needs all images; mend the files first.')
-    for what, names in check.odd_names(dataset.vocabulary).items():
-        wrong |= show(f'class names: {what}', names,
-                      what == 'empty' or what.startswith('too long'))
+            raise DeptError('--clip needs all images; repair the files first.')
+    for what, names in check.find_odd_names(dataset.vocabulary).items():
+        wrong |= print_findings(
+            f'class names: {what}', names,
+            faulty=what == 'empty' or what.startswith('too long'))
     if args.clip:
-        show_zero_shot(cfg, args, len(splits.classes))
+        print_zero_shot(cfg, args, len(splits.classes))
     return int(wrong)
 
 

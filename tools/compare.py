@@ -3,82 +3,55 @@
     python tools/compare.py CONFIG [CONFIG ...] --seeds 1 2 3
         [--work-dir DIR] [options of tools/train.py]
 
-A run that is already in the work dir is not repeated. Options that this
-script does not know, e.g. --cfg-options, go to every run.
+Each config is trained with each seed, one run after the other; tools/sweep.py
+trains several at once. A run whose result is already in the work dir is not
+repeated. Options that this script does not know, such as --cfg-options, are
+passed to every run.
 """
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, stdev
 
-from dept_mm.evaluation import accuracy, harmonic_mean, read_result
-from dept_mm.evaluation.results import FILE
+from _sweep.grid import expand, make_runs
+from _sweep.job import LOG, Job, is_finished
+from _sweep.table import print_table
+
+from dept_mm.cli.arguments import user_errors
+
+TRAIN = Path(__file__).resolve().with_name('train.py')
 
 
 def parse_args() -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
-        description=__doc__,
+        description=__doc__, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='+')
     parser.add_argument('--seeds', type=int, nargs='+', default=[1, 2, 3])
     parser.add_argument('--work-dir', type=Path,
                         default=Path('work_dirs/compare'))
-    parser.add_argument('--dataset', help='as of tools/train.py')
-    args, options = parser.parse_known_args()
-    if args.dataset:
-        args.work_dir /= Path(args.dataset).stem
-        options += ['--dataset', args.dataset]
-    return args, options
-
-
-def run(config: str, seed: int, folder: Path, options: list[str]) -> dict:
-    """Train unless it was done; return the counts by row and half."""
-    # Two folders may hold configs of one name, e.g. quickstart.
-    name = '-'.join(Path(config).with_suffix('').parts[-2:])
-    work_dir = folder / f'{name}-seed{seed}'
-    if not (work_dir / FILE).is_file():
-        train = Path(__file__).with_name('train.py')
-        print(f'{config}, seed {seed} -> {work_dir}', flush=True)
-        subprocess.run(
-            [sys.executable, str(train), config, '--seed', str(seed),
-             '--work-dir', str(work_dir), *options],
-            check=True, stdout=subprocess.DEVNULL)
-    # The run's own data set stands first.
-    return {name: next(iter(row.values()))
-            for name, row in read_result(work_dir)['results'].items()}
-
-
-def table_row(name: str, runs: list[dict]) -> str:
-    """Mean and standard deviation over seeds; H is that of the means, as
-    published tables print it. A dash where a half was not measured."""
-    cells, means = [], []
-    for half in ('base', 'new'):
-        values = [accuracy(r[half]) for r in runs if half in r]
-        if not values:
-            cells.append('-')
-            continue
-        means.append(mean(values))
-        spread = f' ± {stdev(values):.2f}' if len(values) > 1 else ''
-        cells.append(f'{means[-1]:.2f}{spread}')
-    cells.append(f'{harmonic_mean(*means):.2f}' if len(means) == 2 else '-')
-    return '| ' + ' | '.join([name, *cells]) + ' |'
+    for kind in ('dataset', 'protocol'):
+        parser.add_argument(f'--{kind}', help='as in tools/train.py')
+    return parser.parse_known_args()
 
 
 def main() -> None:
     args, options = parse_args()
-    results = {c: [run(c, s, args.work_dir, options) for s in args.seeds]
-               for c in args.configs}
-    print(f'\n| seeds {args.seeds} | base | new | H |\n|---|---|---|---|')
-    zero_shot = [r['zero-shot'] for r in next(iter(results.values()))
-                 if 'zero-shot' in r]
-    if zero_shot:
-        print(table_row('zero-shot', zero_shot))
-    for config, runs in results.items():
-        print(table_row(config, [r['tuned'] for r in runs]))
+    points = expand(args.configs, [args.dataset], [args.protocol], [],
+                    args.seeds, [])
+    runs = make_runs(points, args.work_dir.absolute(), options)
+    for run in runs:
+        if not is_finished(run):
+            print(f'{run.row}, seed {run.seed} -> {run.work_dir}', flush=True)
+            code = Job(run, str(TRAIN))()
+            if not is_finished(run):
+                why = ('another process trains it' if code is None
+                       else f'exit code {code}')
+                sys.exit(f'No result, {why}; see {run.work_dir / LOG}')
+    print_table(runs, f'seeds {args.seeds}', zero_shot=True)
 
 
 if __name__ == '__main__':
-    main()
+    with user_errors():
+        main()

@@ -3,15 +3,15 @@
 import argparse
 
 import dept_mm  # noqa: F401  registers everything
-from dept_mm.apis import import_checkpoint
 from dept_mm.cli.arguments import add_config_options, load_config, user_errors
+from dept_mm.exchange import import_checkpoint
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description='Write what a public checkpoint (model.pth.tar-N of '
         'CoOp, CoCoOp, KgCoOp, MaPLe, PromptSRC, with or without DePT) has '
-        'learned as a .safetensors file')
+        'learned as an adapter (a .safetensors file)')
     parser.add_argument('source', help='the public checkpoint')
     parser.add_argument('out', help='adapter to write (.safetensors)')
     add_config_options(parser, name='--config')

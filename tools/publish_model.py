@@ -1,22 +1,23 @@
-"""Make an adapter of a checkpoint: ``publish_model.py CHECKPOINT OUT``."""
+"""Turn a checkpoint into an adapter: ``publish_model.py CHECKPOINT OUT``."""
 import argparse
 
 import dept_mm  # noqa: F401  registers everything
-from dept_mm.apis import publish_checkpoint
 from dept_mm.cli.arguments import user_errors
+from dept_mm.exchange import publish_checkpoint
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description='Write what a checkpoint has learned, and what it takes '
-        'to use it, as a .safetensors file')
+        description='Write what a checkpoint has learned, and what is needed '
+        'to use it, as an adapter (a .safetensors file)')
     parser.add_argument('in_file', help='checkpoint (.pth) of a training run')
     parser.add_argument(
-        'out_file', help='adapter; the date and a hash are added to its name')
+        'out_file', help='adapter to write; the date and a hash are added '
+        'to its name')
     parser.add_argument(
         '--no-ema',
         action='store_true',
-        help='take the weights themselves, not their moving average')
+        help='use the weights themselves, not their moving average')
     args = parser.parse_args()
     path = publish_checkpoint(args.in_file, args.out_file, not args.no_ema)
     print(f'{path}: {path.stat().st_size:,} bytes')

@@ -9,21 +9,5 @@ if [ $# -lt 4 ]; then
     echo "usage: $0 PARTITION JOB_NAME CONFIG WORK_DIR [options]" >&2
     exit 2
 fi
-GPUS=${GPUS:-8}
-GPUS_PER_NODE=${GPUS_PER_NODE:-8}
-
-RESOURCES=()
-if [ "$GPUS_PER_NODE" -gt 0 ]; then
-    RESOURCES=("--gres=gpu:$GPUS_PER_NODE" "--ntasks-per-node=$GPUS_PER_NODE")
-fi
-# SRUN_ARGS holds several words on purpose.
-# shellcheck disable=SC2086
-exec srun -p "$1" \
-    --job-name="$2" \
-    --ntasks="$GPUS" \
-    ${RESOURCES[@]+"${RESOURCES[@]}"} \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    "${PYTHON:-python}" -u "$(dirname "$0")/train.py" \
-    "$3" --work-dir="$4" --launcher=slurm "${@:5}"
+exec bash "$(dirname "$0")/_srun.sh" "$1" "$2" train.py \
+    "$3" --work-dir="$4" "${@:5}"

@@ -1,11 +1,12 @@
-"""Tables over all results below some folders.
+"""Print tables of all results below some folders.
 
     python tools/summarize.py FOLDER ... [--format markdown|csv|latex]
         [--compare-published] [--interval] [--by OPTION] [--plot FILE]
 
-One table for each protocol and number of shots, as configs are named
-(METHOD_..._DATASET-PROTOCOL): rows are methods, columns data sets. A row
-dept-X follows X, with their difference.
+There is one table for each protocol and number of shots, with methods as rows
+and data sets as columns. Protocol and method are read from the names of the
+configs (METHOD_..._DATASET-PROTOCOL). A row dept-X follows the row of its host
+X, and a row with their difference follows both.
 """
 import argparse
 
@@ -14,9 +15,9 @@ from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results
 from dept_mm.reports.summary import (
     build_table,
-    dataset_order,
-    group,
-    plot,
+    group_results,
+    list_datasets,
+    plot_base_new,
     plot_curves,
     render,
 )
@@ -31,27 +32,27 @@ def parse_args() -> argparse.Namespace:
                         default='markdown')
     parser.add_argument(
         '--compare-published', action='store_true',
-        help='add rows of published tables')
+        help='add the rows of published tables')
     parser.add_argument(
         '--interval', action='store_true',
-        help='half the width of the 95 %% interval of the mean (Student t) '
-        'in place of the standard deviation; csv has both')
+        help='print half the width of the 95 %% interval of the mean '
+        '(Student t) instead of the standard deviation; csv has both')
     parser.add_argument(
         '--by', metavar='OPTION',
-        help='a row for each value of this option of the config, e.g. '
-        'model.head.fusion_weight, or of `shots`')
+        help='print a row for each value of this option of the config, such '
+        'as model.head.fusion_weight, or of `shots`')
     parser.add_argument(
         '--plot', metavar='FILE',
-        help='draw base against new accuracy, or with --by curves')
+        help='draw base against new accuracy, or curves over --by')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
     tables = [
-        build_table(*key, methods, dataset_order(), args.compare_published,
+        build_table(*key, methods, list_datasets(), args.compare_published,
                     args.by)
-        for key, methods in group(
+        for key, methods in group_results(
             find_results(args.folders), args.by).items()]
     if not tables:
         raise DeptError('No run below these folders was evaluated.')
@@ -62,7 +63,7 @@ def main() -> None:
     if args.plot and args.by:
         plot_curves(tables, args.plot, args.by)
     elif args.plot:
-        plot(tables, args.plot)
+        plot_base_new(tables, args.plot)
 
 
 if __name__ == '__main__':

@@ -1,14 +1,14 @@
-"""Train over a grid: configs x data sets x shots x seeds x options.
+"""Train over a grid: configs, data sets, protocols, shots, seeds, options.
 
     python tools/sweep.py --configs CONFIG [CONFIG ...]
-        [--datasets NAME ...] [--shots N ...] [--seeds 1 2 3]
-        [--set key=v1,v2 ...] [--executor local|slurm|stacked|debug]
+        [--datasets NAME ...] [--protocols NAME ...] [--shots N ...]
+        [--seeds 1 2 3] [--set key=v1,v2 ...]
+        [--executor local|slurm|debug]
         [options of tools/train.py]
 
 One job per run, on one GPU or with --processes. What is finished is skipped,
 what was interrupted goes on from its checkpoint, what failed is reported and
-tried again with --retry. Nothing is ever deleted, and several sweeps may run
-at once. See docs/sweeps.md.
+tried again by the next sweep. Nothing is ever deleted. See docs/sweeps.md.
 """
 from __future__ import annotations
 
@@ -18,17 +18,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _sweep import job
-from _sweep.executors import local_slots, make_executor
+from _sweep.executors import local_devices, make_executor
 from _sweep.grid import expand, make_runs
-from _sweep.job import Job, Run
+from _sweep.job import LOG, Job, Run
 from _sweep.schedule import Schedule
-from _sweep.stacked import Stacked
-from compare import table_row
+from _sweep.table import print_table
 
 from dept_mm.cli.arguments import OptionsAction, user_errors
-from dept_mm.evaluation import read_result
 
+TRAIN = Path(__file__).resolve().with_name('train.py')
 LINES = 10  # of the log of a failed run
 
 
@@ -40,19 +38,18 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     add('--configs', nargs='+', required=True)
     add('--datasets', nargs='+', default=[], metavar='NAME',
         help="as --dataset of tools/train.py (default: the config's)")
+    add('--protocols', nargs='+', default=[], metavar='NAME',
+        help="as --protocol of tools/train.py (default: the config's)")
     add('--shots', nargs='+', type=int, default=[], metavar='N',
         help="training images per class (default: the config's)")
     add('--seeds', nargs='+', type=int, default=[1, 2, 3], metavar='N')
     add('--set', action='append', default=[], metavar='KEY=V1,V2',
         help='values of an option; repeatable. KEY1,KEY2=V1,V2: both change '
         'together')
-    add('--executor', choices=('local', 'slurm', 'stacked', 'debug'),
-        default='local', help='stacked: in this process, all seeds and '
-        'options of a config and data set as one batch; debug: one after the '
-        'other')
+    add('--executor', choices=('local', 'slurm', 'debug'), default='local',
+        help='debug: one after the other')
     add('--root', type=Path, default=Path('work_dirs/sweep'),
         help='folder of the work dirs (default: %(default)s)')
-    add('--retry', action='store_true', help='try again what has failed')
     add('--processes', type=int, default=1, metavar='N',
         help='processes per run, each on a GPU of its own if there are any')
     add('--gpus', nargs='*', metavar='ID',
@@ -66,95 +63,59 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
     add('--slurm', nargs='+', action=OptionsAction, default={},
         metavar='KEY=VALUE', help='parameters of submitit, e.g. '
         'timeout_min=600 slurm_partition=gpu cpus_per_task=8')
-    add('--script', default=str(Path(__file__).resolve().with_name(
-        'train.py')), help=argparse.SUPPRESS)
     return parser.parse_known_args()
 
 
-def make_schedule(args: argparse.Namespace, runs: list[Run]
-                  ) -> Schedule | Stacked:
-    """What trains the runs that are not finished; no two of one work
-    dir."""
-    if args.executor == 'stacked':
-        return Stacked(args, runs)
-    slots, threads, limit = [], args.threads, args.jobs or len(runs)
-    if args.executor != 'slurm':
-        slots, threads = local_slots(args)
-        limit = 1 if args.executor == 'debug' else len(slots)
-    executor = make_executor(args)
-
-    def submit(run: Run) -> Any:
-        return executor.submit(
-            Job(run, args.script, slots, threads, job.failures(run)))
-
-    return Schedule(runs, submit, limit, args.retry)
-
-
-def sweep(args: argparse.Namespace, runs: list[Run]) -> Schedule | Stacked:
-    """Train what is not finished."""
+def make_schedule(args: argparse.Namespace, runs: list[Run]) -> Schedule:
+    """Plan the runs that are not finished."""
     # One run may stand in two rows of the table.
     unique = list({run.work_dir: run for run in runs}.values())
-    schedule = make_schedule(args, unique)
-    print(f'{len(unique)} runs, {len(schedule.ends)} of them done -> '
-          f'{args.root}', flush=True)
-    try:
-        schedule.run()
-    finally:
-        report(schedule)
-    return schedule
+    if args.executor == 'slurm':
+        devices, threads = [None] * (args.jobs or len(unique)), args.threads
+    else:
+        devices, threads = local_devices(args)
+        devices = devices[:1] if args.executor == 'debug' else devices
+    executor = make_executor(args)
+
+    def submit(run: Run, devices: str | None) -> Any:
+        return executor.submit(Job(run, str(TRAIN), devices, threads))
+
+    return Schedule(unique, submit, devices)
 
 
-def report(schedule: Schedule | Stacked) -> None:
+def report(schedule: Schedule) -> None:
     """Say what has no result, and why."""
     for run, end in schedule.ends.items():
         if end == 'finished':
             continue
-        log = run.work_dir / job.LOG
+        log = run.work_dir / LOG
         lines = log.read_text(errors='replace').splitlines() \
             if log.is_file() else []
-        last = (job.journal(run) or [{}])[-1]
-        code = f', exit code {last["exit_code"]}' if end == 'failed' else ''
-        print(f'\n{end}{code}: {run.row}, seed {run.seed}: {log}')
-        print('\n'.join(f'    {line}' for line in [
-            *lines[-LINES:], *schedule.trouble.get(run, '').splitlines()]))
-
-
-def print_table(runs: list[Run]) -> None:
-    """Mean and standard deviation over the seeds that are finished."""
-    rows: dict[str, list[Run]] = {}
-    for run in runs:
-        rows.setdefault(run.row, []).append(run)
-    print('\n| | base | new | H |\n|---|---|---|---|')
-    for name, members in rows.items():
-        done = [r for r in members if job.is_finished(r)]
-        if len(done) < len(members):
-            name += f' ({len(done)} of {len(members)} seeds)'
-        print(table_row(name, [tuned_row(r) for r in done]))
-
-
-def tuned_row(run: Run) -> dict[str, dict]:
-    """Counts of a finished run by half; dashes for several data sets."""
-    halves, *more = read_result(run.work_dir)['results']['tuned'].values()
-    return {} if more else halves
+        print(f'\n{run.row}, seed {run.seed}: {end}; {log}')
+        print('\n'.join(f'    {line}' for line in lines[-LINES:]))
 
 
 def main() -> None:
     args, options = parse_args()
     args.root = args.root.absolute()
-    points = expand(args.configs, args.datasets, args.shots, args.seeds,
-                    args.set)
+    points = expand(args.configs, args.datasets, args.protocols, args.shots,
+                    args.seeds, args.set)
     runs = make_runs(points, args.root, options, args.processes)
     # Also where a shell without job control has told children to ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    schedule = make_schedule(args, runs)
+    print(f'{len(runs)} points of the grid -> {args.root}', flush=True)
     try:
-        schedule = sweep(args, runs)
+        schedule.run()
     except KeyboardInterrupt:
         sys.exit('Interrupted; the same command goes on from here.')
+    finally:
+        report(schedule)
     print_table(runs)
-    if any(end != 'finished' for end in schedule.ends.values()):
-        sys.exit('Some runs have no result. What was interrupted goes on '
-                 'with the same command, what failed with --retry.')
+    if set(schedule.ends.values()) != {'finished'}:
+        sys.exit('Some runs have no result; the same command tries them '
+                 'again, from their last checkpoints.')
 
 
 if __name__ == '__main__':

@@ -7,15 +7,15 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import is_main_process
 from mmengine.evaluator import DumpResults
 
-from dept_mm.apis import init_launcher
 from dept_mm.cli.arguments import (
-    build_runner,
     cache_features,
     common_parser,
     load_config,
     set_loader_defaults,
     user_errors,
 )
+from dept_mm.cli.launch import init_launcher
+from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter
 
@@ -25,8 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help='checkpoint; without one, or with "none", the model is tested '
-        'as it is built, such as zero-shot CLIP')
+        help='checkpoint or adapter; without one, or with "none", the model '
+        'is tested as it is built, such as zero-shot CLIP')
     parser.add_argument('--out', help='file to write results to')
     parser.add_argument(
         '--out-item',
@@ -51,9 +51,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tta',
         action='store_true',
-        help='average over augmented images: by `tta_model` and '
-        '`tta_pipeline` of the config, else over flips')
-    # Intermixed, so that an optional positional may follow an option.
+        help='average predictions over augmented images, as `tta_model` and '
+        '`tta_pipeline` of the config say; by default, over flips')
+    # Intermixed, so that the optional CHECKPOINT may follow an option.
     args = parser.parse_intermixed_args()
     if args.out_item is not None and args.out is None:
         parser.error('--out-item needs --out')
@@ -69,7 +69,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the options of testing to a config, in place."""
     if args.checkpoint is not None:
         if args.checkpoint.endswith('.safetensors'):
-            read_adapter(args.checkpoint)  # a fault shows at once
+            read_adapter(args.checkpoint)  # raises now if it is faulty
         cfg.load_from = args.checkpoint
     if args.amp:
         cfg.test_cfg.fp16 = True

@@ -6,15 +6,15 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis import init_launcher
 from dept_mm.cli.arguments import (
-    build_runner,
     cache_features,
     common_parser,
     load_config,
     set_loader_defaults,
     user_errors,
 )
+from dept_mm.cli.launch import init_launcher
+from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 
 
@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         const='auto',
         metavar='CHECKPOINT',
         help='resume from this checkpoint, or without a value from the '
-        'latest one in the work dir')
+        'newest intact one in the work dir')
     parser.add_argument(
         '--no-validate',
         action='store_true',
@@ -34,8 +34,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate by the actual batch size over '
-        '`auto_scale_lr.base_batch_size`')
+        help='scale the learning rate by the ratio of the actual batch size '
+        'to `auto_scale_lr.base_batch_size`')
     parser.add_argument(
         '--cache-features',
         nargs='?',
@@ -43,12 +43,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         const=-1,
         metavar='VIEWS',
         help='run the frozen image tower once, store its features and train '
-        'on them: on one view of the training images per epoch (exact), or '
-        'on this many in turn; 0 stores test images only')
+        'on them: on one view (draw of the augmentation) per epoch, which '
+        'is exact, or on VIEWS views in turn; 0 stores test images only')
     parser.add_argument(
         '--no-persistent-workers',
         action='store_true',
-        help='start the workers of the data loaders anew in each epoch')
+        help='restart the data loader workers in each epoch')
     return parser.parse_args(argv)
 
 
@@ -59,7 +59,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     if args.amp and torch.cuda.is_available():
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
-    elif args.amp:  # which AmpOptimWrapper refuses on a CPU
+    elif args.amp:  # AmpOptimWrapper refuses to run on a CPU
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
     if args.resume is not None:
         cfg.resume = True
@@ -79,7 +79,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def make_runner(argv: Sequence[str] | None = None) -> Runner:
-    """Build what a command line asks for."""
+    """Build the runner that a command line describes."""
     args = parse_args(argv)
     cfg = load_config(args)
     merge_args(cfg, args)

@@ -1,17 +1,9 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoCoOpPrompt')),
-    head=dict(type='CLIPHead'))
+# CoCoOp (Zhou et al., CVPR 2022) in DePT's common recipe, which has batch 1
+# and a lower rate for it.
+# https://arxiv.org/abs/2203.05557
+# python tools/train.py \
+#   configs/cocoop/cocoop_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+model = dict(backbone=dict(prompt=dict(type='CoCoOpPrompt')))
 optim_wrapper = dict(optimizer=dict(lr=0.002))
-train_dataloader = dict(
-    batch_size=1,
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+train_dataloader = dict(batch_size=1)

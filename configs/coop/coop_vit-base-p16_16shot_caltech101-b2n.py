@@ -1,15 +1,5 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', num_tokens=16)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# CoOp (Zhou et al., IJCV 2022): 16 context words, in DePT's common recipe.
+# https://arxiv.org/abs/2109.01134
+# python tools/train.py configs/coop/coop_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+model = dict(backbone=dict(prompt=dict(type='CoOpPrompt', num_tokens=16)))

@@ -1,16 +1,9 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/coop_200e.py', '../_base_/default_runtime.py'
-]
+# CoOp (Zhou et al., IJCV 2022) from base to new classes, as in the experiments
+# of CoCoOp.
+# https://arxiv.org/abs/2109.01134
+# python tools/train.py \
+#   configs/coop/coop_vit-base-p16_200e-16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/coop_200e.py']
 model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', words='a photo of a')),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    batch_size=32,
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+    backbone=dict(prompt=dict(type='CoOpPrompt', words='a photo of a')))
+train_dataloader = dict(batch_size=32)

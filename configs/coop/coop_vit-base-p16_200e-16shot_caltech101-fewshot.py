@@ -1,17 +1,7 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/few_shot_16shot.py',
-    '../_base_/schedules/coop_200e.py', '../_base_/default_runtime.py'
-]
-all_classes = dict(**_base_.dataset, base_classes='all')
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
-        prompt=dict(type='CoOpPrompt', num_tokens=16)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    batch_size=32,
-    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))
+# CoOp (Zhou et al., IJCV 2022), its own recipe: 16 context words, all classes.
+# https://arxiv.org/abs/2109.01134
+# python tools/train.py \
+#   configs/coop/coop_vit-base-p16_200e-16shot_caltech101-fewshot.py
+_base_ = ['../_base_/few_shot.py', '../_base_/schedules/coop_200e.py']
+model = dict(backbone=dict(prompt=dict(type='CoOpPrompt', num_tokens=16)))
+train_dataloader = dict(batch_size=32)

@@ -1,17 +1,12 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_paper_10e.py', '../_base_/default_runtime.py'
-]
+# DePT (Zhang et al., CVPR 2024) on CoOp in the numerics of its public code:
+# pure fp16, fp32 where there is no GPU.
+# https://arxiv.org/abs/2309.07439
+# python tools/train.py \
+#   configs/dept/dept-coop_vit-base-p16_paper-16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_paper_10e.py']
+precision = dict(precision='pure_fp16')
 model = dict(
-    type='ImageClassifier',
     backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', num_tokens=16)),
-    head=dict(
-        type='DePTHead', vocabulary=_base_.dataset,
-        clip=dict(precision='pure_fp16', **_base_.clip)))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+        clip=precision, prompt=dict(type='CoOpPrompt', num_tokens=16)),
+    head=dict(type='DePTHead', vocabulary=_base_.vocabulary,
+              clip=dict(_base_.clip, **precision)))

@@ -1,19 +1,8 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-# DePT with this host is not in the public code: the common recipe.
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='TowerPrompts',
-            text=[dict(type='DecomposedPrompt', num_tokens=4,
-                       rank='match:16')])),
-    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# DePT (Zhang et al., CVPR 2024) on Decomposed prompts, which its code does not
+# have: the common recipe.
+# https://arxiv.org/abs/2309.07439
+# python tools/train.py \
+#   configs/dept/dept-decomposed_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../decomposed/decomposed_vit-base-p16_16shot_caltech101-b2n.py']
+model = dict(head=dict(
+    type='DePTHead', clip=_base_.clip, vocabulary=_base_.vocabulary))

@@ -1,15 +1,8 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='MaPLePrompt', depth=9)),
-    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# DePT (Zhang et al., CVPR 2024) on MaPLe: its recipe for all hosts, in clean
+# numerics.
+# https://arxiv.org/abs/2309.07439
+# python tools/train.py \
+#   configs/dept/dept-maple_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../maple/maple_vit-base-p16_16shot_caltech101-b2n.py']
+model = dict(head=dict(
+    type='DePTHead', clip=_base_.clip, vocabulary=_base_.vocabulary))

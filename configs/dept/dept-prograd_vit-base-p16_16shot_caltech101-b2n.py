@@ -1,19 +1,8 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-# DePT with this host is not in the public code: the common recipe.
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', words='a photo of a'), teacher=dict()),
-    head=dict(
-        type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset,
-        losses=[dict(type='ZeroShotDivergenceLoss')]))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
-custom_hooks = _base_.custom_hooks + [dict(type='ProGradHook')]
+# DePT (Zhang et al., CVPR 2024) on ProGrad, which its code does not have: the
+# common recipe.
+# https://arxiv.org/abs/2309.07439
+# python tools/train.py \
+#   configs/dept/dept-prograd_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../prograd/prograd_vit-base-p16_16shot_caltech101-b2n.py']
+model = dict(head=dict(
+    type='DePTHead', clip=_base_.clip, vocabulary=_base_.vocabulary))

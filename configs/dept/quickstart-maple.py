@@ -1,15 +1,7 @@
-_base_ = [
-    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='MaPLePrompt', depth=3)),
-    head=dict(type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# DePT (Zhang et al., CVPR 2024) on MaPLe, on drawn shapes, with the small CLIP
+# of this package.
+# https://arxiv.org/abs/2309.07439
+# python tools/train.py configs/dept/quickstart-maple.py
+_base_ = ['../maple/quickstart.py']
+model = dict(head=dict(
+    type='DePTHead', clip=_base_.clip, vocabulary=_base_.vocabulary))

@@ -1,21 +1,7 @@
-_base_ = [
-    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py',
-    '../_base_/templates/promptsrc.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='IVLPPrompt', text_depth=3, image_depth=3),
-        teacher=dict(templates=_base_.templates, image=True)),
-    head=dict(
-        type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset,
-        losses=[dict(type='SelfConsistencyLoss')]))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
-custom_hooks = _base_.custom_hooks + [
-    dict(type='GaussianPromptAveragingHook', mean=7.5, std=0.5)]
+# DePT (Zhang et al., CVPR 2024) on PromptSRC, on drawn shapes, with the small
+# CLIP of this package.
+# https://arxiv.org/abs/2309.07439
+# python tools/train.py configs/dept/quickstart-promptsrc.py
+_base_ = ['../promptsrc/quickstart.py']
+model = dict(head=dict(
+    type='DePTHead', clip=_base_.clip, vocabulary=_base_.vocabulary))

@@ -1,17 +1,8 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='IVLPPrompt', num_image_tokens=0,
-            num_text_tokens=4, text_depth=12)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# Deep prompts in the text tower alone, a baseline of MaPLe (Khattak et al.,
+# CVPR 2023), in DePT's common recipe.
+# https://arxiv.org/abs/2210.03117
+# python tools/train.py \
+#   configs/ivlp/deep-language_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+model = dict(backbone=dict(prompt=dict(
+    type='IVLPPrompt', num_image_tokens=0, num_text_tokens=4, text_depth=12)))

@@ -1,17 +1,9 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/ivlp_5e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='IVLPPrompt', num_text_tokens=2,
-            num_image_tokens=2, text_depth=12, image_depth=12)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# IVLP, independent prompts in both towers, as in the experiments of MaPLe
+# (Khattak et al., CVPR 2023).
+# https://arxiv.org/abs/2210.03117
+# python tools/train.py \
+#   configs/ivlp/ivlp_vit-base-p16_5e-16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/ivlp_5e.py']
+model = dict(backbone=dict(prompt=dict(
+    type='IVLPPrompt', num_text_tokens=2, num_image_tokens=2,
+    text_depth=12, image_depth=12)))

@@ -1,17 +1,8 @@
-_base_ = [
-    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='IVLPPrompt', num_text_tokens=2,
-            num_image_tokens=2, text_depth=3, image_depth=3)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# IVLP, a baseline of MaPLe (Khattak et al., CVPR 2023), on drawn shapes, with
+# the small CLIP of this package.
+# https://arxiv.org/abs/2210.03117
+# python tools/train.py configs/ivlp/quickstart.py
+_base_ = ['../_base_/quickstart.py', '../_base_/schedules/dept_clean_10e.py']
+model = dict(backbone=dict(prompt=dict(
+    type='IVLPPrompt', num_text_tokens=2, num_image_tokens=2,
+    text_depth=3, image_depth=3)))

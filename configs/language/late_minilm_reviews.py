@@ -1,14 +1,8 @@
-_base_ = [
-    '../_base_/language/models/minilm.py',
-    '../_base_/language/tasks/reviews.py',
-    '../_base_/language/protocols/demo.py',
-    '../_base_/language/schedules/demo_3e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='PromptedLanguageModel', lm=_base_.lm, max_length=64,
-    prompts=[dict(
-        type='LatePrompt', layer=3, num_tokens=5, generator='mppg',
-        bottleneck=9, dropout=0.1)],
-    head=dict(type='LinearTextHead', task=_base_.dataset, pool='mean'))
-train_dataloader = dict(dataset=_base_.dataset)
-val_dataloader = test_dataloader = dict(dataset=_base_.dataset)
+# Late prompts (Liu et al., Findings of EMNLP 2022) on reviews of films, with a
+# small model; docs/language.md says how to get both.
+# https://arxiv.org/abs/2210.11292
+# python tools/train.py configs/language/late_minilm_reviews.py
+_base_ = '../_base_/language/minilm.py'
+model = dict(prompts=[dict(
+    type='LatePrompt', layer=3, num_tokens=5, generator='mppg',
+    bottleneck=9, dropout=0.1)])

@@ -1,11 +1,4 @@
-_base_ = [
-    '../_base_/language/models/minilm.py',
-    '../_base_/language/tasks/reviews.py',
-    '../_base_/language/protocols/demo.py',
-    '../_base_/language/schedules/demo_3e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='PromptedLanguageModel', lm=_base_.lm, max_length=64,
-    head=dict(type='LinearTextHead', task=_base_.dataset, pool='mean'))
-train_dataloader = dict(dataset=_base_.dataset)
-val_dataloader = test_dataloader = dict(dataset=_base_.dataset)
+# No prompt, a linear layer alone on reviews of films, with a small model;
+# docs/language.md says how to get both.
+# python tools/train.py configs/language/linear_minilm_reviews.py
+_base_ = '../_base_/language/minilm.py'

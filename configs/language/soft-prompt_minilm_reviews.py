@@ -1,13 +1,7 @@
-_base_ = [
-    '../_base_/language/models/minilm.py',
-    '../_base_/language/tasks/reviews.py',
-    '../_base_/language/protocols/demo.py',
-    '../_base_/language/schedules/demo_3e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='PromptedLanguageModel', lm=_base_.lm, max_length=64,
-    prompts=[dict(
-        type='SoftPrompt', num_tokens=20, init=dict(vocab=0))],
-    head=dict(type='LinearTextHead', task=_base_.dataset, pool='mean'))
-train_dataloader = dict(dataset=_base_.dataset)
-val_dataloader = test_dataloader = dict(dataset=_base_.dataset)
+# Soft prompts (Lester et al., EMNLP 2021) on reviews of films, with a small
+# model; docs/language.md says how to get both.
+# https://arxiv.org/abs/2104.08691
+# python tools/train.py configs/language/soft-prompt_minilm_reviews.py
+_base_ = '../_base_/language/minilm.py'
+model = dict(prompts=[dict(
+    type='SoftPrompt', num_tokens=20, init=dict(vocab=0))])

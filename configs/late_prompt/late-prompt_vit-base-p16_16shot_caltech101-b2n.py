@@ -1,21 +1,12 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-# The paper tunes language models: on CLIP, the common recipe.
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='TowerPrompts',
-            text=[dict(type='LatePrompt', layer=6, num_tokens=4)])),
-    head=dict(type='CLIPHead'))
-# Late tokens are hidden states, far larger than the words of a context.
+# Late prompts (Liu et al., Findings of EMNLP 2022), a method of language
+# models on CLIP's text tower, in DePT's common recipe. Late tokens are hidden
+# states, far larger than words: they learn ten times as fast.
+# https://arxiv.org/abs/2210.11292
+# python tools/train.py \
+#   configs/late_prompt/late-prompt_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+model = dict(backbone=dict(prompt=dict(
+    type='TowerPrompts',
+    text=[dict(type='LatePrompt', layer=6, num_tokens=4)])))
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(late_=dict(lr_mult=10.))))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))

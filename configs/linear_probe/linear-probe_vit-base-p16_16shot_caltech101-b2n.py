@@ -1,17 +1,11 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-# The recipe of DePT's linear head; a probe knows no new class.
+# A linear probe of CLIP (Radford et al., ICML 2021) in the recipe of DePT's
+# linear head. It knows no new class.
+# https://arxiv.org/abs/2103.00020
+# python tools/train.py \
+#   configs/linear_probe/linear-probe_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
 model = dict(
-    type='ImageClassifier',
-    backbone=dict(type='PromptedCLIP', clip=_base_.clip),
-    head=dict(
-        type='LinearProbeHead', clip=_base_.clip,
-        vocabulary=_base_.dataset))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(
-        **_base_.dataset, task='base', pipeline=_base_.test_pipeline))
+    backbone=dict(_delete_=True, type='PromptedCLIP', clip=_base_.clip),
+    head=dict(type='LinearProbeHead', clip=_base_.clip,
+              vocabulary=_base_.vocabulary))
+val_dataloader = test_dataloader = dict(dataset=dict(task='base'))

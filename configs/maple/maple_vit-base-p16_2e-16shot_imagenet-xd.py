@@ -1,16 +1,7 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/imagenet.py',
-    '../_base_/protocols/cross_dataset_16shot.py',
-    '../_base_/schedules/maple_2e.py', '../_base_/default_runtime.py'
-]
-all_classes = dict(**_base_.dataset, base_classes='all')
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
-        prompt=dict(type='MaPLePrompt', depth=3)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))
+# MaPLe (Khattak et al., CVPR 2023), its own recipe from ImageNet to ten other
+# data sets.
+# https://arxiv.org/abs/2210.03117
+# python tools/train.py \
+#   configs/maple/maple_vit-base-p16_2e-16shot_imagenet-xd.py
+_base_ = ['../_base_/cross_dataset.py', '../_base_/schedules/maple_2e.py']
+model = dict(backbone=dict(prompt=dict(type='MaPLePrompt', depth=3)))

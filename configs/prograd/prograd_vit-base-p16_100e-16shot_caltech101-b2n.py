@@ -1,17 +1,11 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/prograd_100e.py', '../_base_/default_runtime.py'
-]
+# ProGrad (Zhu et al., ICCV 2023), its own recipe.
+# https://arxiv.org/abs/2205.14865
+# python tools/train.py \
+#   configs/prograd/prograd_vit-base-p16_100e-16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/prograd_100e.py']
+train_dataloader = dict(batch_size=32)
 model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='CoOpPrompt', words='a photo of a'), teacher=dict()),
-    head=dict(type='CLIPHead', losses=[dict(type='ZeroShotDivergenceLoss')]))
-train_dataloader = dict(
-    batch_size=32,
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+    backbone=dict(prompt=dict(type='CoOpPrompt', words='a photo of a'),
+                  teacher=dict()),
+    head=dict(losses=[dict(type='ZeroShotDivergenceLoss')]))
 custom_hooks = _base_.custom_hooks + [dict(type='ProGradHook')]

@@ -1,20 +1,11 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/imagenet.py',
-    '../_base_/protocols/cross_dataset_16shot.py',
-    '../_base_/schedules/promptsrc_20e.py', '../_base_/templates/promptsrc.py',
-    '../_base_/default_runtime.py'
-]
-all_classes = dict(**_base_.dataset, base_classes='all')
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
-        prompt=dict(type='IVLPPrompt', text_depth=3, image_depth=3),
-        teacher=dict(templates=_base_.templates, image=True)),
-    head=dict(type='CLIPHead', losses=[dict(type='SelfConsistencyLoss')]))
-train_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))
+# PromptSRC (Khattak et al., ICCV 2023), its own recipe from ImageNet to ten
+# other data sets.
+# https://arxiv.org/abs/2307.06948
+# python tools/train.py \
+#   configs/promptsrc/promptsrc_vit-base-p16_20e-16shot_imagenet-xd.py
+_base_ = ['../_base_/cross_dataset.py',
+          '../_base_/schedules/promptsrc_20e.py',
+          '../_base_/hosts/promptsrc_depth3.py']
+model = _base_.promptsrc
 custom_hooks = _base_.custom_hooks + [
     dict(type='GaussianPromptAveragingHook', mean=6, std=10)]

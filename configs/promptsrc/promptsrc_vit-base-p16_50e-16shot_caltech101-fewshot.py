@@ -1,21 +1,10 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/few_shot_16shot.py',
-    '../_base_/schedules/promptsrc_50e.py', '../_base_/templates/promptsrc.py',
-    '../_base_/default_runtime.py'
-]
-# Cars, Flowers, Aircraft, DTD and EuroSAT: mean 45, std 5.
-all_classes = dict(**_base_.dataset, base_classes='all')
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=all_classes,
-        prompt=dict(type='IVLPPrompt', text_depth=9, image_depth=9),
-        teacher=dict(templates=_base_.templates, image=True)),
-    head=dict(type='CLIPHead', losses=[dict(type='SelfConsistencyLoss')]))
-train_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**all_classes, pipeline=_base_.test_pipeline))
+# PromptSRC (Khattak et al., ICCV 2023), its own recipe for all classes. Cars,
+# Flowers, Aircraft, DTD and EuroSAT have mean 45 and std 5.
+# https://arxiv.org/abs/2307.06948
+# python tools/train.py \
+#   configs/promptsrc/promptsrc_vit-base-p16_50e-16shot_caltech101-fewshot.py
+_base_ = ['../_base_/few_shot.py', '../_base_/schedules/promptsrc_50e.py',
+          '../_base_/hosts/promptsrc.py']
+model = _base_.promptsrc
 custom_hooks = _base_.custom_hooks + [
     dict(type='GaussianPromptAveragingHook', mean=30, std=30)]

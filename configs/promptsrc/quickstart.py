@@ -1,19 +1,9 @@
-_base_ = [
-    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py',
-    '../_base_/templates/promptsrc.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='IVLPPrompt', text_depth=3, image_depth=3),
-        teacher=dict(templates=_base_.templates, image=True)),
-    head=dict(type='CLIPHead', losses=[dict(type='SelfConsistencyLoss')]))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# PromptSRC (Khattak et al., ICCV 2023) on drawn shapes, with the small CLIP of
+# this package.
+# https://arxiv.org/abs/2307.06948
+# python tools/train.py configs/promptsrc/quickstart.py
+_base_ = ['../_base_/quickstart.py', '../_base_/schedules/dept_clean_10e.py',
+          '../_base_/hosts/promptsrc_depth3.py']
+model = _base_.promptsrc
 custom_hooks = _base_.custom_hooks + [
     dict(type='GaussianPromptAveragingHook', mean=7.5, std=0.5)]

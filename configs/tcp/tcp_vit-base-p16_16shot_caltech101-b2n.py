@@ -1,17 +1,7 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
+# TCP (Yao et al., CVPR 2024) in DePT's common recipe.
+# https://arxiv.org/abs/2311.18231
+# python tools/train.py configs/tcp/tcp_vit-base-p16_16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
 model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(type='TCPPrompt'), teacher=dict()),
-    head=dict(
-        type='CLIPHead',
-        losses=[dict(type='TextConsistencyLoss', loss_weight=8.0)]))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+    backbone=dict(prompt=dict(type='TCPPrompt'), teacher=dict()),
+    head=dict(losses=[dict(type='TextConsistencyLoss', loss_weight=8.0)]))

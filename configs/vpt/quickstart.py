@@ -1,17 +1,7 @@
-_base_ = [
-    '../_base_/clip/demo.py', '../_base_/datasets/shapes.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/dept_clean_10e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='IVLPPrompt', num_text_tokens=0,
-            num_image_tokens=8, image_depth=3)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# VPT (Jia et al., ECCV 2022) on drawn shapes, with the small CLIP of this
+# package.
+# https://arxiv.org/abs/2203.12119
+# python tools/train.py configs/vpt/quickstart.py
+_base_ = ['../_base_/quickstart.py', '../_base_/schedules/dept_clean_10e.py']
+model = dict(backbone=dict(prompt=dict(
+    type='IVLPPrompt', num_text_tokens=0, num_image_tokens=8, image_depth=3)))

@@ -1,17 +1,8 @@
-_base_ = [
-    '../_base_/clip/vit-base-p16.py', '../_base_/datasets/caltech101.py',
-    '../_base_/protocols/base_to_new_16shot.py',
-    '../_base_/schedules/vpt_5e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='PromptedCLIP', clip=_base_.clip, vocabulary=_base_.dataset,
-        prompt=dict(
-            type='IVLPPrompt', num_text_tokens=0,
-            num_image_tokens=8, image_depth=12)),
-    head=dict(type='CLIPHead'))
-train_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.train_pipeline))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(**_base_.dataset, pipeline=_base_.test_pipeline))
+# VPT (Jia et al., ECCV 2022), deep prompts in the image tower, as in the
+# experiments of MaPLe.
+# https://arxiv.org/abs/2203.12119
+# python tools/train.py \
+#   configs/vpt/vpt_vit-base-p16_5e-16shot_caltech101-b2n.py
+_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/ivlp_5e.py']
+model = dict(backbone=dict(prompt=dict(
+    type='IVLPPrompt', num_text_tokens=0, num_image_tokens=8, image_depth=12)))

@@ -1,22 +1,7 @@
-"""Functions for scripts: what the command line tools are made of."""
-from dept_mm.apis.stacked import train_stacked
-from dept_mm.cli.launch import init_launcher
-from dept_mm.config import (
-    apply_options,
-    config_fingerprint,
-    config_settings,
-    replace_definition,
-    set_seed_options,
-)
-from dept_mm.exchange import (
-    import_checkpoint,
-    load_adapter,
-    publish_checkpoint,
-)
+"""What the author of a script calls."""
+from dept_mm.apis._build import build
+from dept_mm.apis._load import load
+from dept_mm.apis._predict import predict
+from dept_mm.apis._train import train
 
-__all__ = [
-    'apply_options', 'config_fingerprint', 'config_settings',
-    'import_checkpoint', 'init_launcher', 'load_adapter',
-    'publish_checkpoint', 'replace_definition', 'set_seed_options',
-    'train_stacked'
-]
+__all__ = ['build', 'load', 'predict', 'train']

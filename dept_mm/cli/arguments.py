@@ -10,17 +10,16 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 from torch.distributed import DistError
 
-from dept_mm.config.options import (
+from dept_mm.config import (
+    CHOICES,
     apply_options,
-    replace_definition,
+    read_config,
     set_seed_options,
 )
+from dept_mm.config.choices import variable
 from dept_mm.errors import DeptError
-from dept_mm.utils.files import check_writable
 
 
 class OptionsAction(DictAction):
@@ -73,11 +72,7 @@ def add_config_options(parser: argparse.ArgumentParser,
     """Add what says which config, and how it is changed."""
     required = dict(required=True) if name.startswith('-') else {}
     parser.add_argument(name, help='config file', **required)
-    parser.add_argument(
-        '--dataset',
-        metavar='NAME',
-        help="another data set than the config's: a file of "
-        'configs/_base_/datasets, e.g. flowers102, or the path of one')
+    add_choice_options(parser)
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -87,45 +82,39 @@ def add_config_options(parser: argparse.ArgumentParser,
         'that refers to them. Lists: key="[a,b]" or key=a,b')
 
 
+def add_choice_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--dataset``, ``--protocol`` and ``--clip``."""
+    for kind, example in (('dataset', 'flowers102'),
+                          ('protocol', 'few_shot_16shot'), ('clip', 'demo')):
+        parser.add_argument(
+            f'--{kind}',
+            metavar='NAME',
+            help=f"another {kind} than the config's: a file of "
+            f'configs/_base_/{CHOICES[kind]}, e.g. {example}, or the path of '
+            'one')
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Load the config and apply the options of :func:`common_parser`.
 
     Raises:
-        DeptError: If the config file does not exist.
+        DeptError: If a config file does not exist, or an option does not fit.
     """
-    if not Path(args.config).is_file():
-        raise DeptError(f'config file not found: {args.config}')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    if args.dataset is not None:
-        replace_definition(cfg, 'dataset',
-                           _load_dataset(args.dataset, args.config))
+    cfg = read_config(args.config, **{k: getattr(args, k) for k in CHOICES})
     if args.seed is not None:
         set_seed_options(cfg, args.seed)
     apply_options(cfg, args.cfg_options)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
-        # What the config's name says of the data set is no longer so.
-        parts = [Path(p).stem for p in (args.config, args.dataset) if p]
-        cfg.work_dir = os.path.join('./work_dirs', '-on-'.join(parts))
+        # What the config's name says of these parts is no longer so.
+        parts = [args.config, *(
+            cfg.env_variables[variable(kind)] for kind in CHOICES
+            if variable(kind) in cfg.env_variables)]
+        cfg.work_dir = os.path.join(
+            './work_dirs', '-on-'.join(Path(part).stem for part in parts))
     return cfg
-
-
-def _load_dataset(name: str, config: str) -> dict:
-    """The ``dataset`` of a file, looked for beside the leaf config's base
-    files unless it is a path.
-
-    Raises:
-        DeptError: If there is no such file.
-    """
-    folder = Path(config).resolve().parents[1] / '_base_' / 'datasets'
-    path = Path(name) if name.endswith('.py') else folder / f'{name}.py'
-    if not path.is_file():
-        known = sorted(p.stem for p in folder.glob('*.py'))
-        raise DeptError(f'--dataset {name}: no file {path}. Known data sets: '
-                        f'{", ".join(known) or "none"}.')
-    return Config.fromfile(path).dataset
 
 
 def set_loader_defaults(cfg: Config,
@@ -187,15 +176,3 @@ def user_errors() -> Iterator[None]:
                  'tells why; it may have been killed for want of memory. A '
                  'run that has saved a checkpoint goes on with --resume. '
                  f'({error})')
-
-
-def build_runner(cfg: Config) -> Runner:
-    """Build MMEngine's runner, or the one ``runner_type`` names.
-
-    Raises:
-        DeptError: If the work dir cannot be written to.
-    """
-    check_writable(cfg.work_dir, 'Give another folder: --work-dir DIR.')
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)

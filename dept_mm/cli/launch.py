@@ -10,8 +10,6 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from torch import distributed as dist
 
-from dept_mm.apis.memory import keep_freed_memory
-from dept_mm.engine.eval_model_wrapper import EvalModelWrapper
 from dept_mm.utils.machine import num_cores
 
 
@@ -27,17 +25,15 @@ def init_launcher(cfg: Config, launcher: str, training: bool = True) -> None:
             distributed runs, ``model_wrapper_cfg``.
         launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         training (bool): Whether the model is trained. A test run wraps the
-            model in :class:`EvalModelWrapper`, because DDP refuses a model
+            model in ``EvalModelWrapper``, because DDP refuses a model
             without trainable parameters. Defaults to True.
     """
     cfg.launcher = launcher
     on_cpu = get_device() == 'cpu'
-    if on_cpu:
-        keep_freed_memory()
     if launcher == 'none':
         return
     if not training:
-        cfg.model_wrapper_cfg = dict(type=EvalModelWrapper.__name__)
+        cfg.model_wrapper_cfg = dict(type='EvalModelWrapper')
     elif on_cpu and cfg.get('model_wrapper_cfg') is None:
         # The runner passes device_ids=[LOCAL_RANK] unless the config sets
         # it, and torch refuses device_ids for a module on the CPU.

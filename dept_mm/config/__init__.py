@@ -1,12 +1,9 @@
 """Reading and changing configs, and telling two of them apart."""
+from dept_mm.config.choices import CHOICES, read_config
 from dept_mm.config.fingerprint import config_fingerprint, config_settings
-from dept_mm.config.options import (
-    apply_options,
-    replace_definition,
-    set_seed_options,
-)
+from dept_mm.config.options import apply_options, set_seed_options
 
 __all__ = [
-    'apply_options', 'config_fingerprint', 'config_settings',
-    'replace_definition', 'set_seed_options'
+    'CHOICES', 'apply_options', 'config_fingerprint', 'config_settings',
+    'read_config', 'set_seed_options'
 ]

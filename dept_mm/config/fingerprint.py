@@ -1,4 +1,8 @@
-"""What a run depends on, as one short text."""
+"""The fingerprint of a config: a hash of all options that can change a result.
+
+Two runs with the same fingerprint give the same numbers, up to library
+versions, data and hardware.
+"""
 from __future__ import annotations
 
 import hashlib
@@ -8,31 +12,31 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-# Where a run writes, what it prints, and how processes are started.
+# Options for where a run writes, what it prints and how processes start.
 _KEYS = frozenset((
     'work_dir', 'launcher', 'resume', 'experiment_name', 'log_level',
     'log_processor', 'visualizer', 'vis_backends', 'model_wrapper_cfg',
     'find_unused_parameters'))
 _HOOKS = frozenset(('timer', 'logger', 'checkpoint', 'visualization', 'cost'))
 _ENVIRONMENT = frozenset(('mp_cfg', 'dist_cfg', 'resource_limit'))
-# How samples reach the model. Augmentation does not depend on the workers
-# with `EpochSampler`.
+# Options for how samples reach the model. With `EpochSampler`, augmentation
+# does not depend on the workers.
 _LOADER = frozenset(('num_workers', 'persistent_workers', 'pin_memory',
                      'prefetch_factor', 'timeout'))
 _COLLATE = dict(type='default_collate')
 
 
 def config_fingerprint(cfg: Config | Mapping) -> str:
-    """Sha256 of a resolved config: two runs with the same one give the same
-    numbers, up to versions, data and hardware.
+    """Compute the fingerprint of a resolved config, a sha256.
 
-    Left out is what cannot change a number: where a run writes, logging,
-    visualisation, checkpoint intervals, workers of the data loaders, the
-    launcher, resuming, and a feature store, unless it approximates (``views``
-    above 0). So a config as it was loaded and that of its runner agree.
+    Options that cannot change a result are left out: where a run writes,
+    logging, visualisation, checkpoint intervals, data loader workers, the
+    launcher, resuming, and an exact feature store (one without ``views``, or
+    with 0). The config of a file therefore has the same fingerprint as that of
+    the runner built from it.
 
     Args:
-        cfg (Config | Mapping): The config; it stays as it is.
+        cfg (Config | Mapping): The config, which is not changed.
 
     Returns:
         str: 64 hexadecimal digits.
@@ -42,35 +46,36 @@ def config_fingerprint(cfg: Config | Mapping) -> str:
 
 
 def config_settings(cfg: Config | Mapping) -> dict:
-    """What the fingerprint is taken over, in JSON types."""
+    """Return the options that the fingerprint covers, in JSON types."""
     given = cfg.to_dict() if isinstance(cfg, (Config, ConfigDict)) else cfg
-    return json.loads(json.dumps(_essence(given), default=_plain))
+    return json.loads(json.dumps(_select_relevant(given), default=_to_json))
 
 
-def _essence(cfg: Mapping) -> dict:
-    """The config without what cannot change a number."""
+def _select_relevant(cfg: Mapping) -> dict:
+    """Select the options that can change a result."""
     kept = {k: v for k, v in cfg.items() if k not in _KEYS}
-    if cfg.get('resume'):  # as if it had not been interrupted
+    if cfg.get('resume'):  # the fingerprint of an uninterrupted run
         kept.pop('load_from', None)
     for key, without in (('default_hooks', _HOOKS), ('env_cfg', _ENVIRONMENT)):
-        kept[key] = _without(kept.get(key), without)
+        kept[key] = _drop_keys(kept.get(key), without)
     kept['custom_hooks'] = [
-        hook for hook in map(_hook, kept.get('custom_hooks') or []) if hook]
+        hook for hook in map(_select_hook, kept.get('custom_hooks') or [])
+        if hook]
     for key, value in kept.items():
         if key.endswith('_dataloader'):
-            kept[key] = _without(value, _LOADER)
+            kept[key] = _drop_keys(value, _LOADER)
             if kept[key].get('collate_fn') == _COLLATE:
-                del kept[key]['collate_fn']  # what the tools fill in
-    # A config may leave out what is nothing, e.g. `load_from = None`.
+                del kept[key]['collate_fn']  # the tools fill this in
+    # An empty option equals one that is left out, e.g. `load_from = None`.
     return {k: v for k, v in kept.items() if v not in (None, {}, [])}
 
 
-def _without(node: Any, keys: frozenset) -> dict:
+def _drop_keys(node: Any, keys: frozenset) -> dict:
     return {k: v for k, v in (node or {}).items() if k not in keys}
 
 
-def _hook(hook: Any) -> Any:
-    """A custom hook, or None for a feature store that is exact."""
+def _select_hook(hook: Any) -> Any:
+    """Return a custom hook, or None if it is an exact feature store."""
     if not isinstance(hook, Mapping) or hook.get('type') not in (
             'FeatureStoreHook', 'mmpretrain.FeatureStoreHook'):
         return hook
@@ -78,8 +83,12 @@ def _hook(hook: Any) -> Any:
     return dict(type='FeatureStoreHook', views=views) if views else None
 
 
-def _plain(value: Any) -> str | list:
-    """What JSON does not know, the same in every process."""
+def _to_json(value: Any) -> str | list:
+    """Convert a value that JSON cannot hold to a text.
+
+    The text is the same in every process, unlike a representation with an
+    address.
+    """
     if isinstance(value, (set, frozenset)):
         return sorted(map(str, value))
     name = getattr(value, '__qualname__', None)  # a class or a function

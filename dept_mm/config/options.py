@@ -1,31 +1,41 @@
 """Change a parsed config where a value was written once and used often.
 
 Base files define ``clip`` and ``dataset`` once; model, pipelines and data
-loaders refer to them as ``_base_.clip`` and ``_base_.dataset``. MMEngine
+loaders refer to them as ``_base_.clip`` and ``_base_.vocabulary``. MMEngine
 resolves these references while it parses, so that ``--cfg-options`` alone
-would change the top-level definition and none of its copies.
+would change the top-level definition and no place that refers to it.
 """
-import inspect
 from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from dept_mm.errors import DeptError
 
-# Top-level keys that the runner itself reads define nothing to refer to, and
-# a short one such as `randomness=dict(seed=0)` would be found by accident.
-_RUNNER_KEYS = frozenset(inspect.signature(Runner).parameters)
+# A definition at the top level -> the keys under which configs refer to it.
+PLACES = dict(
+    clip=('clip', ), lm=('lm', ), dataset=('vocabulary', 'task'),
+    targets=('datasets', ))
 
 
 def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
-    """Merge options into a config and into all copies of its definitions.
+    """Merge options into a config, and into the places that refer to its
+    definitions.
 
-    A definition is a dict at the top level that is none of the runner's own
-    arguments. A copy of it is any dict, at any depth, that holds all of its
-    items; it may hold more of them. Options are applied in two steps, so an
+    An option for ``clip``, ``lm``, ``dataset`` or ``targets`` at the top level
+    of a config reaches these places, too:
+
+    * ``clip``: every dict under a key ``clip``, at any depth;
+    * ``lm``: every dict under a key ``lm``;
+    * ``dataset``: every dict under a key ``vocabulary`` or ``task``, and the
+      ``dataset`` of every ``*_dataloader``, inside wrappers;
+    * ``targets``, the further data sets of a protocol: every dict under a key
+      ``datasets``.
+
+    A place with another ``name`` than the definition's, such as a second
+    CLIP, is left alone. What a place has beside the definition, such as
+    ``split`` and ``pipeline``, stays. Options are applied in two steps, so an
     option for one place (``test_dataloader.dataset.split=...``) wins over the
     same option for the definition.
 
@@ -47,37 +57,14 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
     options = dict(options or {})
     try:
         for name, changes in _split_by_definition(cfg, options).items():
-            # All copies are found before the first one changes.
-            for place in list(_find_copies(cfg, name)):
+            # All places are found before the first one changes.
+            for place in list(_find_places(cfg, name)):
                 _merge(place, changes)
         cfg.merge_from_dict(options)
     # Whatever MMEngine says to a key that leads nowhere.
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DeptError(f'The options {list(options)} do not fit the config: '
                         f'{str(error)[:300]}') from error
-
-
-def replace_definition(cfg: Config, name: str, new: dict) -> None:
-    """Put another definition in the place of one, and of all its copies.
-
-    What a copy holds beside the definition stays, e.g. the ``split`` and the
-    ``pipeline`` of a data loader's data set.
-
-    Args:
-        cfg (Config): The config, changed in place.
-        name (str): The definition's top-level key.
-        new (dict): The new one.
-
-    Raises:
-        DeptError: If the config has no such definition.
-    """
-    if not isinstance(cfg.get(name), dict):
-        raise DeptError(f'The config defines no {name!r} to replace.')
-    for place in list(_find_copies(cfg, name)):
-        for key in cfg[name]:
-            del place[key]
-        place.update(deepcopy(new))
-    cfg[name] = deepcopy(new)
 
 
 def set_seed_options(cfg: Config, seed: int) -> None:
@@ -103,7 +90,7 @@ def _split_by_definition(cfg: Config, options: dict[str, Any]
     groups: dict[str, dict[str, Any]] = {}
     for key, value in options.items():
         name, _, rest = key.partition('.')
-        if name in _RUNNER_KEYS or not isinstance(cfg.get(name), dict):
+        if name not in PLACES or not isinstance(cfg.get(name), dict):
             continue
         if rest:
             groups.setdefault(name, {})[rest] = value
@@ -112,24 +99,42 @@ def _split_by_definition(cfg: Config, options: dict[str, Any]
     return groups
 
 
-def _find_copies(cfg: Config, name: str) -> Iterator[dict]:
+def _find_places(cfg: Config, name: str) -> Iterator[dict]:
+    """Find the dicts that refer to a definition."""
     definition = cfg[name]
-    if not definition:  # every dict holds all items of an empty one
-        return
-    for key in cfg:
-        if key != name:
-            yield from _supersets(cfg[key], definition)
+    found = [value for key, value in _entries(dict(cfg.items()))
+             if key in PLACES[name]]
+    if name == 'dataset':
+        for key in cfg:
+            if key.endswith('_dataloader'):
+                found += _datasets(cfg[key])
+    for place in found:
+        if (isinstance(place, dict) and place is not definition
+                and place.get('name') == definition.get('name')):
+            yield place
 
 
-def _supersets(node: Any, part: dict) -> Iterator[dict]:
-    """Walk dicts and lists, yielding dicts that hold all items of a part."""
+def _entries(node: Any) -> Iterator[tuple[str, Any]]:
+    """Walk dicts and lists, yielding the keys and values of dicts."""
     if isinstance(node, dict):
-        if all(key in node and node[key] == part[key] for key in part):
-            yield node
+        yield from node.items()
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for child in node:
-            yield from _supersets(child, part)
+            yield from _entries(child)
+
+
+def _datasets(node: Any) -> Iterator[dict]:
+    """Find the data sets of one or several loaders, inside wrappers."""
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _datasets(child)
+    elif isinstance(node, dict):
+        for key in ('dataset', 'datasets'):
+            if key in node:
+                yield from _datasets(node[key])
+        if 'type' in node and not {'dataset', 'datasets'} & set(node):
+            yield node
 
 
 def _merge(place: dict, changes: dict[str, Any]) -> None:

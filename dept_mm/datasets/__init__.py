@@ -1,12 +1,14 @@
-"""Data sets with few-shot draws, and image transforms."""
+"""Image data sets with few-shot draws, and transforms that load images."""
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
 from .epoch_sampler import EpochIndex, EpochSampler, SeededDataset
-from .few_shot import FewShotDataset, Item, Splits, draw_shots
+from .few_shot import FewShotDataset
 from .folder import FolderDataset
 from .path_pattern import PathPatternDataset
 from .split_file import SplitFileDataset
+from .splits import Item, Splits, draw_shots
 from .stored_features import StoredFeatures
+from .teacher_view import PackViews, TeacherView
 from .transforms import (
     CLIPRandomResizedCrop,
     CLIPResizeCenterCrop,
@@ -16,7 +18,7 @@ from .transforms import (
 __all__ = [
     'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop', 'CSVDataset',
     'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FewShotDataset',
-    'FolderDataset', 'Item', 'LoadRGBImage', 'PathPatternDataset',
+    'FolderDataset', 'Item', 'LoadRGBImage', 'PackViews', 'PathPatternDataset',
     'SeededDataset', 'SplitFileDataset', 'Splits', 'StoredFeatures',
-    'draw_shots'
+    'TeacherView', 'draw_shots'
 ]

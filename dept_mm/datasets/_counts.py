@@ -1,4 +1,4 @@
-"""Classes with too few images."""
+"""Check that every class of a split has enough images."""
 from __future__ import annotations
 
 import logging
@@ -19,41 +19,43 @@ MAX_NAMED = 20
 
 def check_counts(items: Sequence[Item], labels: set[int],
                  dataset: FewShotDataset) -> None:
-    """Refuse a split without images, warn of classes that are short.
+    """Refuse a split without images, and warn if classes have too few.
 
     Args:
-        items (Sequence[Item]): The whole split, before the draw.
-        labels (set[int]): Labels of the task.
-        dataset (FewShotDataset): Whose split and task it is.
+        items (Sequence[Item]): The whole split, before shots are drawn.
+        labels (set[int]): Labels of the classes that the task keeps.
+        dataset (FewShotDataset): The data set that the split belongs to.
 
     Raises:
-        DeptError: If there is no image, or none to train a class on.
+        DeptError: If there is no image at all, or no training image of a
+            class.
     """
     source, split = dataset.source, dataset.split
     names, shots = dataset.vocabulary.names, dataset.num_shots
     groups = group_by_label(items)
     counts = {label: len(groups.get(label, ())) for label in labels}
     if not any(counts.values()):
-        raise DeptError(f'{source}: no image in split {split!r}, task '
-                        f'{dataset.task!r}.')
+        raise DeptError(f'{source}: there is no image in split {split!r} for '
+                        f'task {dataset.task!r}.')
     empty = {label: n for label, n in counts.items() if not n}
     if empty and split == 'train':
-        raise DeptError(f'{source}: no training image of '
-                        f'{_named(empty, names)}. Add images, or drop the '
-                        'classes.')
+        raise DeptError(f'{source}: there is no training image of '
+                        f'{_describe_counts(empty, names)}. Add images, or '
+                        'leave out the classes.')
     if shots is None or split == 'test':
         return
     if split == 'val':
         shots = min(shots, MAX_VAL_SHOTS)
     short = {label: n for label, n in counts.items() if n < shots}
     if short:
-        print_log(f'{source}: fewer than {shots} images in split {split!r}, '
-                  f'all of them are used: {_named(short, names)}.',
+        print_log(f'{source}: these classes have fewer than {shots} images in '
+                  f'split {split!r}, so all of them are used: '
+                  f'{_describe_counts(short, names)}.',
                   logger='current', level=logging.WARNING)
 
 
-def _named(counts: dict[int, int], names: Sequence[str]) -> str:
-    """'cat' (3 images), 'dog' (1 image), ..."""
+def _describe_counts(counts: dict[int, int], names: Sequence[str]) -> str:
+    """Format counts as ``'cat' (3 images), 'dog' (1 image)``."""
     named = [f"{names[label]!r} ({n} image{'' if n == 1 else 's'})"
              for label, n in sorted(counts.items())]
     more = len(named) - MAX_NAMED

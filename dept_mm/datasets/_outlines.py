@@ -1,4 +1,4 @@
-"""The outlines of the shapes that :mod:`drawings` draws."""
+"""Define the outlines of the shapes that :mod:`drawings` draws."""
 import math
 
 import numpy as np
@@ -6,15 +6,16 @@ import numpy as np
 Outline = list[tuple[float, float]]
 
 
-def _star(points: int, inner: float) -> Outline:
-    """A star with this many points, its inner corners at radius inner."""
+def _make_star(points: int, inner: float) -> Outline:
+    """Make a star; ``inner`` is the radius of its inner corners."""
     turns = [math.pi * k / points for k in range(2 * points)]
     return [((inner if k % 2 else 1.) * math.sin(t),
              -(inner if k % 2 else 1.) * math.cos(t))
             for k, t in enumerate(turns)]
 
 
-def _heart() -> Outline:
+def _make_heart() -> Outline:
+    """Make a heart from the usual curve of sines and cosines."""
     turns = np.linspace(0, 2 * math.pi, 28, endpoint=False)
     x = np.sin(turns)**3
     y = (13 * np.cos(turns) - 5 * np.cos(2 * turns) - 2 * np.cos(3 * turns) -
@@ -22,8 +23,9 @@ def _heart() -> Outline:
     return list(zip(x, .1 - y, strict=True))
 
 
-def _moon() -> Outline:
-    """A crescent: a long arc of the unit circle, and a shallower way back."""
+def _make_moon() -> Outline:
+    """Make a crescent: a long arc of the unit circle, closed by a shallower
+    curve."""
     out = np.linspace(-.75 * math.pi, .75 * math.pi, 20)
     back = np.linspace(1., -1., 14)
     return ([(.3 - math.cos(t), math.sin(t)) for t in out] +
@@ -32,14 +34,14 @@ def _moon() -> Outline:
 
 # Outlines in the unit disc, y pointing down.
 SHAPES = dict(
-    circle=_star(16, 1.),
+    circle=_make_star(16, 1.),
     square=[(-.8, -.8), (.8, -.8), (.8, .8), (-.8, .8)],
-    triangle=_star(3, .5),
+    triangle=_make_star(3, .5),
     diamond=[(0, -1), (.62, 0), (0, 1), (-.62, 0)],
-    star=_star(5, .42),
-    heart=_heart(),
+    star=_make_star(5, .42),
+    heart=_make_heart(),
     cross=[(-.3, -1), (.3, -1), (.3, -.3), (1, -.3), (1, .3), (.3, .3),
            (.3, 1), (-.3, 1), (-.3, .3), (-1, .3), (-1, -.3), (-.3, -.3)],
     arrow=[(-1, -.3), (.1, -.3), (.1, -.85), (1, 0), (.1, .85), (.1, .3),
            (-1, .3)],
-    moon=_moon())
+    moon=_make_moon())

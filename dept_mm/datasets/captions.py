@@ -1,4 +1,4 @@
-"""Random captions of drawings, and which drawings they are true of."""
+"""Write random captions for drawings, to train the demo CLIP on."""
 from random import Random
 from typing import NamedTuple
 
@@ -6,12 +6,19 @@ from .drawings import Drawing
 
 
 class Caption(NamedTuple):
-    """A sentence, and what it says: codes of a Drawing, -1 if unsaid."""
+    """A sentence, and the codes of the drawing's values that it mentions.
+
+    Attributes:
+        text (str): The sentence.
+        codes (tuple[int]): See ``Drawing.codes``; -1 marks a value that the
+            sentence does not mention.
+    """
     text: str
     codes: tuple[int, ...]
 
 
-# The long one teaches the text tower positions that prompts of 16 tokens use.
+# The long template trains the text tower at the positions that prompts of 16
+# tokens occupy.
 TEMPLATES = ('{}', '{}.', 'a photo of {}.', 'a photo of {}.', 'a photo of {}.',
              'a drawing of {}.', 'a picture of {}.', 'this is {}.',
              'an image that shows {}.', 'on the front page of this book '
@@ -19,14 +26,14 @@ TEMPLATES = ('{}', '{}.', 'a photo of {}.', 'a photo of {}.', 'a photo of {}.',
 
 
 def describe(drawing: Drawing, rng: Random) -> Caption:
-    """A random caption that names the shape and some of the other values.
+    """Write a random caption that names the shape and some other values.
 
     Half of the captions are 'a photo of a {}.' and the like, filled with
     ``drawing.name``: the usual CLIP templates.
 
     Args:
-        drawing (Drawing): What is to be seen.
-        rng (random.Random): Draws the template and what to mention.
+        drawing (Drawing): The content of the image.
+        rng (random.Random): Chooses the template and the values to mention.
 
     Returns:
         Caption: The text and the codes of the values it mentions, (6, ).

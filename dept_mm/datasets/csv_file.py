@@ -1,4 +1,4 @@
-"""Data sets described by a csv table."""
+"""Read data sets that are listed in a csv file."""
 from __future__ import annotations
 
 import csv
@@ -17,27 +17,32 @@ from .splits import Item, Splits, split_by_class
 class CSVDataset(FewShotDataset):
     """A data set listed in a csv file.
 
-    ``ann_file`` has the header ``path,label`` or ``path,label,split``; paths
-    are below ``data_prefix``, a label is a class name, a split is train, val
-    or test. Other columns are ignored. Without a split column the images are
-    split by :func:`dept_mm.datasets.splits.split_by_class`.
+    ``ann_file`` has the header ``path,label`` or ``path,label,split``; a
+    path is relative to ``data_prefix``, a label is a class name, and a split
+    is train, val or test. Other columns are ignored. Without a split column,
+    :func:`dept_mm.datasets.splits.split_by_class` splits the images.
 
-    Labels follow the sorted class names, unless ``classes`` (or
-    ``class_ids``, if the column holds identities) gives their order.
+    Labels follow the sorted class names, unless the metainfo gives their
+    order as ``classes`` (or as ``class_ids``, if the column holds
+    identities).
 
     Args:
         ann_file (str): The csv file.
-        **kwargs: As in :class:`FewShotDataset`.
+        **kwargs: See :class:`FewShotDataset`.
+
+    Raises:
+        DeptError: If the file is missing or a row is incomplete.
 
     Examples:
-        >>> dataset = CSVDataset(
-        ...     data_root='data/pets', ann_file='pets.csv',
-        ...     data_prefix='images', split='train', num_shots=16)
+        >>> dataset = dict(
+        ...     type='CSVDataset', data_root='data/pets',
+        ...     ann_file='pets.csv', data_prefix='images',
+        ...     template='a photo of a {}, a type of pet.')
     """
 
     def read(self) -> Splits:
-        """Read the table."""
-        rows, has_split = self._load()
+        """Read the class names and the images from the csv file."""
+        rows, has_split = self._load_rows()
         labels, classes = order_classes({name for _, name, _ in rows},
                                         self._metainfo, self.source)
         parts = defaultdict(list)
@@ -47,13 +52,14 @@ class CSVDataset(FewShotDataset):
             return split_by_class(classes, parts[''])
         return Splits(classes, **{split: parts[split] for split in SPLITS})
 
-    def _load(self) -> tuple[list[tuple[str, str, str]], bool]:
-        """Rows (path, class name, split) and whether there are splits."""
+    def _load_rows(self) -> tuple[list[tuple[str, str, str]], bool]:
+        """Return the rows (path, class name, split), and whether the file
+        has a split column."""
         if not self.ann_file:
             raise DeptError("CSVDataset needs 'ann_file', the path of a csv "
                             'file.')
         if not osp.isfile(self.ann_file):
-            raise self.not_found('csv file', self.ann_file)
+            raise self.make_not_found_error('csv file', self.ann_file)
         try:
             # Excel starts utf-8 files with a byte order mark.
             with open(self.ann_file, encoding='utf-8-sig',
@@ -79,6 +85,8 @@ class CSVDataset(FewShotDataset):
 
     def _check_row(self, row: dict, line: int,
                    has_split: bool) -> tuple[str, str, str]:
+        """Return a row as (path, class name, split), the split '' if the
+        file has none."""
         columns = ['path', 'label'] + ['split'] * has_split
         values = [(row[column] or '').strip() for column in columns]
         for column, value in zip(columns, values, strict=True):

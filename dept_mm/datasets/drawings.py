@@ -1,11 +1,12 @@
-"""Drawn images and their captions: the world the demo CLIP lives in.
+"""Draw the images that the demo CLIP is trained and tested on.
 
-A :class:`Drawing` says what is to be seen, :func:`draw` makes pixels of it
-and :func:`~dept_mm.datasets.captions.describe` a sentence. They are pure:
-whatever varies at random comes from the seed or generator handed in. The
-compositions of :data:`HELD_OUT` never occur in training, so that classes of
-:class:`~dept_mm.datasets.DrawnShapes` are new to the demo CLIP although
-each of their words is known to it.
+A :class:`Drawing` lists the content of an image, :func:`draw` turns it into
+pixels, and :func:`~dept_mm.datasets.captions.describe` turns it into a
+sentence. These functions are pure: all randomness comes from the seed or
+generator that is passed in. The demo CLIP never sees the combinations in
+:data:`HELD_OUT` during training. The classes of
+:class:`~dept_mm.datasets.DrawnShapes` are therefore new to it, although it
+knows each of their words.
 """
 import colorsys
 import math
@@ -30,7 +31,7 @@ BACKGROUNDS = dict(
 TEXTURES = ('plain', 'striped', 'dotted', 'checkered', 'hollow')
 COUNTS = ('one', 'two', 'three', 'four')
 SIZES = dict(small=.65, medium=.82, large=1.)
-# The largest radius, as a share of the image side, by the number of shapes.
+# The largest radius as a fraction of the image side, for one to four shapes.
 _RADII = (.38, .25, .22, .21)
 
 _VALUES = (TEXTURES, tuple(COLOURS), tuple(SHAPES), COUNTS, tuple(SIZES),
@@ -39,7 +40,7 @@ _VALUES = (TEXTURES, tuple(COLOURS), tuple(SHAPES), COUNTS, tuple(SIZES),
 
 @dataclass(frozen=True)
 class Drawing:
-    """What is to be seen in an image; the class is its first three fields."""
+    """The content of an image; the first three fields make its class."""
     texture: str
     colour: str
     shape: str
@@ -50,59 +51,63 @@ class Drawing:
     def __post_init__(self) -> None:
         for value, known in zip(self.values, _VALUES, strict=True):
             if value not in known:
-                raise ValueError(f'{value!r} cannot be drawn, only {known}')
+                raise ValueError(f'{value!r} cannot be drawn; choose one of '
+                                 f'{known}')
 
     @property
     def name(self) -> str:
+        """Name of the class, e.g. 'striped red triangle'."""
         return f'{self.texture} {self.colour} {self.shape}'
 
     @property
     def values(self) -> tuple[str, ...]:
+        """All fields in order, (6, )."""
         return (self.texture, self.colour, self.shape, self.count, self.size,
                 self.background)
 
     @property
     def codes(self) -> tuple[int, ...]:
-        """The position of each value among the known ones, (6, )."""
+        """Index of each value in its list of possible values, (6, )."""
         return tuple(
             known.index(v)
             for v, known in zip(self.values, _VALUES, strict=True))
 
     @classmethod
     def sample(cls, name: str, rng: Random) -> 'Drawing':
-        """A drawing of class ``name`` with random count, size, ground."""
+        """Make a drawing of a class with random count, size, background."""
         return cls(*name.split(), *(rng.choice(v) for v in _VALUES[3:]))
 
 
 @dataclass(frozen=True)
 class Style:
-    """How things are drawn. Angles in degrees, lengths in pixels at 64x64."""
-    turn_hue: float = 0.  # every colour turns by this angle ...
-    hue_jitter: float = 7.  # ... and by up to this one, at random
+    """How shapes are drawn. Angles are in degrees, lengths in pixels of a
+    64 x 64 image."""
+    turn_hue: float = 0.  # added to the hue of every shape ...
+    hue_jitter: float = 7.  # ... plus a random angle up to this one
     fade: tuple[float, float] = (.85, 1.)  # range of saturation factors
     ink: float = 1.  # opacity of the paint ...
-    wash: float = .3  # ... and of what lies between stripes or dots
-    squash: float = 1.  # width of a shape by its height
-    tilt: float = 15.  # largest rotation
-    skew: float = 0.  # a rotation of every shape
+    wash: float = .3  # ... and of the area between stripes or dots
+    squash: float = 1.  # width of a shape divided by its height
+    tilt: float = 15.  # largest random rotation
+    skew: float = 0.  # fixed rotation of every shape
     period: tuple[int, int] = (6, 8)  # of stripes, dots and checks
     stroke: float = 2.6  # line width of hollow shapes
     outline: float = 0.  # width of a dark contour, 0 for none
     clutter: int = 0  # number of stray lines
-    blur: float = 0.
-    noise: float = 4.  # standard deviation, of 255
+    blur: float = 0.  # radius of the Gaussian blur
+    noise: float = 4.  # standard deviation, on the scale 0 to 255
 
 
 STYLES = dict(
     clean=Style(),
-    # Turned hues, faint paint and narrow shapes mislead zero-shot but hardly
-    # a probe on features; stray lines are what the probe stumbles over.
+    # Shifted hues, faint paint and narrow shapes mislead zero-shot CLIP but
+    # hardly a linear probe; stray lines make the task harder for the probe.
     sketch=Style(
         turn_hue=16., fade=(.7, .9), ink=.75, squash=.75, skew=12.,
         period=(5, 6), stroke=2., outline=1., clutter=1, blur=.5,
         noise=8.))
 
-# Classes of DrawnShapes, the first half of them base classes.
+# Classes of DrawnShapes; the first half are the base classes.
 HELD_OUT: tuple[str, ...] = (
     'plain yellow moon', 'plain blue star',
     'striped yellow triangle', 'hollow red square',
@@ -125,15 +130,17 @@ TRAIN_NAMES: tuple[str, ...] = tuple(
     if ' '.join(values) not in HELD_OUT)
 
 
-def _rgb(hsv: Sequence[float], turn: float = 0., fade: float = 1.) -> tuple:
+def _to_rgb(hsv: Sequence[float], turn: float = 0., fade: float = 1.) -> tuple:
+    """Convert (hue in degrees, saturation, value) to integers up to 255."""
     rgb = colorsys.hsv_to_rgb(((hsv[0] + turn) % 360) / 360, hsv[1] * fade,
                               hsv[2])
     return tuple(round(255 * c) for c in rgb)
 
 
 @lru_cache(maxsize=512)
-def _pattern(texture: str, period: int, angle: int, side: int) -> Image.Image:
-    """Where paint goes, as an 'L' mask of (side, side)."""
+def _draw_pattern(texture: str, period: int, angle: int,
+                  side: int) -> Image.Image:
+    """Draw the pattern of a texture as an 'L' mask, (side, side)."""
     y, x = np.mgrid[:side, :side] * (2 * math.pi / period)
     a, b = math.radians(angle), math.radians(angle + 90)
     u = np.sin(x * math.cos(a) + y * math.sin(a))
@@ -143,8 +150,9 @@ def _pattern(texture: str, period: int, angle: int, side: int) -> Image.Image:
     return Image.fromarray((on * 255).astype(np.uint8))
 
 
-def _places(count: int, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Centres, (count, 2): the middle, a diagonal or cells of a grid."""
+def _choose_centres(count: int, side: int,
+                    rng: np.random.Generator) -> np.ndarray:
+    """Choose the centres (count, 2): the middle, a diagonal or grid cells."""
     if count == 1:
         cells = np.full((1, 2), .5)
     else:
@@ -155,13 +163,13 @@ def _places(count: int, side: int, rng: np.random.Generator) -> np.ndarray:
     return (cells + rng.uniform(-.04, .04, cells.shape)) * side
 
 
-def _outlines(drawing: Drawing, side: int, style: Style,
-              rng: np.random.Generator) -> list[list[tuple]]:
-    """The polygon of each shape in the image, in pixels."""
+def _make_polygons(drawing: Drawing, side: int, style: Style,
+                   rng: np.random.Generator) -> list[list[tuple]]:
+    """Make the polygon of each shape in the image, in pixels."""
     count = 1 + COUNTS.index(drawing.count)
     unit = np.asarray(SHAPES[drawing.shape])
     polygons = []
-    for centre in _places(count, side, rng):
+    for centre in _choose_centres(count, side, rng):
         angle = math.radians(style.skew + rng.uniform(-1, 1) * style.tilt)
         turn = np.array([[math.cos(angle), math.sin(angle)],
                          [-math.sin(angle), math.cos(angle)]])
@@ -176,9 +184,9 @@ def draw(drawing: Drawing, seed: int, image_size: int = 64,
     """Draw an image; equal arguments give equal pixels.
 
     Args:
-        drawing (Drawing): What is to be seen.
-        seed (int): Fixes place, rotation, shade, noise and stray lines.
-        image_size (int): Side of the image.
+        drawing (Drawing): The content of the image.
+        seed (int): Determines place, rotation, shade, noise, stray lines.
+        image_size (int): Side of the image, in pixels.
         style (str): A key of ``STYLES``.
 
     Returns:
@@ -186,10 +194,10 @@ def draw(drawing: Drawing, seed: int, image_size: int = 64,
     """
     look, rng = STYLES[style], np.random.default_rng(seed)
     side, unit = 2 * image_size, image_size / 32  # drawn at twice the size
-    ground = _rgb(BACKGROUNDS[drawing.background])
-    paint = _rgb(COLOURS[drawing.colour],
-                 look.turn_hue + rng.uniform(-1, 1) * look.hue_jitter,
-                 rng.uniform(*look.fade))
+    ground = _to_rgb(BACKGROUNDS[drawing.background])
+    paint = _to_rgb(COLOURS[drawing.colour],
+                    look.turn_hue + rng.uniform(-1, 1) * look.hue_jitter,
+                    rng.uniform(*look.fade))
     canvas = Image.new('RGB', (side, side), ground)
     pen = ImageDraw.Draw(canvas)
     for ends in rng.uniform(0, side, (look.clutter, 4)).tolist():
@@ -197,7 +205,7 @@ def draw(drawing: Drawing, seed: int, image_size: int = 64,
 
     mask, stroke = (Image.new('L', (side, side)) for _ in range(2))
     width = look.stroke if drawing.texture == 'hollow' else look.outline
-    for polygon in _outlines(drawing, side, look, rng):
+    for polygon in _make_polygons(drawing, side, look, rng):
         ImageDraw.Draw(mask).polygon(polygon, fill=255)
         if width:
             ImageDraw.Draw(stroke).line(
@@ -207,7 +215,7 @@ def draw(drawing: Drawing, seed: int, image_size: int = 64,
         ink = stroke
     elif drawing.texture != 'plain':
         period = int(rng.integers(look.period[0], look.period[1] + 1))
-        ink = ImageChops.multiply(mask, _pattern(
+        ink = ImageChops.multiply(mask, _draw_pattern(
             drawing.texture, round(period * unit),
             int(rng.integers(12)) * 15, side))
         canvas.paste(paint, mask=mask.point(lambda a: round(a * look.wash)))

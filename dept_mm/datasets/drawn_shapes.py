@@ -1,4 +1,4 @@
-"""DrawnShapes: a few-shot data set without files, drawn while it is read."""
+"""A few-shot data set without files: every image is drawn when it is read."""
 from pathlib import PurePosixPath
 from random import Random
 from typing import Any
@@ -10,21 +10,22 @@ from dept_mm.errors import DeptError
 from dept_mm.registry import DATASETS
 
 from .drawings import HELD_OUT, STYLES, Drawing, draw
-from .few_shot import FewShotDataset, Item, Splits
+from .few_shot import FewShotDataset
+from .splits import Item, Splits
 
-# Images of each class.
+# Number of images per class.
 _SIZES = dict(train=32, val=8, test=50)
 
 
 def draw_key(key: str, image_size: int = 64,
              style: str = 'sketch') -> np.ndarray:
-    """The image that belongs to a key, the same one on every machine.
+    """Draw the image that belongs to a key, the same one on every machine.
 
     Args:
-        key (str): Such as 'striped red triangle/test/0007'. The class is its
-            first part; count, size, background and the rest follow from a
-            checksum of the whole.
-        image_size (int): Side of the image.
+        key (str): For example 'striped red triangle/test/0007'. Its first
+            part is the class; a checksum of the whole key determines count,
+            size, background and everything else.
+        image_size (int): Side of the image, in pixels.
         style (str): A key of ``drawings.STYLES``.
 
     Returns:
@@ -37,19 +38,25 @@ def draw_key(key: str, image_size: int = 64,
 
 @DATASETS.register_module()
 class DrawnShapes(FewShotDataset):
-    """Coloured and textured shapes, the down-stream task of the demo CLIP.
+    """Coloured and textured shapes: the downstream task of the demo CLIP.
 
-    The 32 classes are compositions, such as 'striped red triangle', that the
-    demo CLIP was not trained on, in another style of drawing. Samples hold
-    the image itself under ``img`` (BGR, as if ``LoadImageFromFile`` had read
-    it), so a pipeline starts right after loading; nothing is on disk, and
-    ``img_path`` is only a key.
+    The demo CLIP was not trained on the 32 classes, which are combinations
+    such as 'striped red triangle', nor on the default style. Nothing is on
+    disk: a sample holds the image itself under ``img`` (BGR, as
+    ``LoadImageFromFile`` would return it), and ``img_path`` is only a key.
+    The pipeline therefore needs no loading step.
 
     Args:
         image_size (int): Side of the images. Defaults to 64.
         style (str): A key of ``drawings.STYLES``; 'clean' is the style the
             demo CLIP was trained on. Defaults to 'sketch'.
         **kwargs: See :class:`FewShotDataset`.
+
+    Raises:
+        DeptError: If the style is unknown.
+
+    Examples:
+        >>> dataset = dict(type='DrawnShapes', style='sketch')
     """
 
     def __init__(self,
@@ -65,7 +72,7 @@ class DrawnShapes(FewShotDataset):
         super().__init__(*args, **kwargs)
 
     def read(self) -> Splits:
-        """List every key; base classes come first.
+        """List all keys; the base classes come first.
 
         Returns:
             Splits: 32 classes with 32 / 8 / 50 images each.
@@ -80,20 +87,20 @@ class DrawnShapes(FewShotDataset):
         return Splits(classes=list(HELD_OUT), **items)
 
     def item_path(self, item: Item) -> str:
-        """Keys are not below ``data_root``: they are no files."""
+        """Return the key itself: no folder belongs in front of it."""
         return item.path
 
     @property
     def source(self) -> str:
-        """Named in errors in place of the file the others have."""
+        """Name of the class, which error messages show instead of a path."""
         return type(self).__name__
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """One sample with its image.
+        """Return one sample with its image.
 
         Returns:
-            dict: That of the parent, plus ``img`` (uint8 BGR, (H, W, 3)),
-            ``img_shape`` and ``ori_shape`` (H, W).
+            dict: The sample of ``FewShotDataset``, plus ``img`` (uint8 BGR,
+            (H, W, 3)), ``img_shape`` and ``ori_shape`` (H, W).
         """
         info = super().get_data_info(idx)
         image = draw_key(info['img_path'], self.image_size, self.style)

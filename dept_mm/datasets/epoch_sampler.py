@@ -1,4 +1,8 @@
-"""Augmentation and order that depend on seed, epoch and index only."""
+"""Make the order of samples and their augmentation reproducible.
+
+Both depend only on the run's seed, the epoch and the index of a sample, not
+on workers, processes or an interruption of the run.
+"""
 from __future__ import annotations
 
 import hashlib
@@ -15,14 +19,14 @@ from dept_mm.registry import DATA_SAMPLERS, DATASETS
 
 
 class EpochIndex(int):
-    """The index of a sample, and of which epoch it is wanted.
+    """The index of a sample, with the seed and epoch it is loaded for.
 
-    An ``int`` to whoever does not care, so every data set takes it.
+    It is an ``int``, so every data set accepts it.
 
     Args:
         index (int): The index.
         seed (int): Seed of the run, the same in all its processes.
-        epoch (int): The epoch, from 0.
+        epoch (int): The epoch, counted from 0.
     """
 
     def __new__(cls, index: int, seed: int, epoch: int) -> EpochIndex:
@@ -36,25 +40,35 @@ class EpochIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class EpochSampler(DefaultSampler):
-    """MMEngine's sampler, giving :class:`EpochIndex`.
+    """MMEngine's ``DefaultSampler``, which yields :class:`EpochIndex`.
 
-    With it the augmentation of a sample is the same whatever the number of
-    workers and processes, whether workers persist, and after resuming.
-    MMEngine seeds *workers*, so that it otherwise depends on all of these,
-    and repeats itself in each epoch where workers do not persist. The data
-    sets of this package take the seed from the index; a stock one needs
-    :class:`SeededDataset` around it.
+    The augmentation of a sample then does not depend on the number of
+    workers and processes, on whether workers persist, or on whether the run
+    was resumed. With MMEngine's own sampler it depends on all of these,
+    because MMEngine seeds the *workers*; where workers do not persist, every
+    epoch even repeats the same augmentation. The data sets of this package
+    take the seed from the index; wrap any other in :class:`SeededDataset`.
+
+    Examples:
+        >>> train_dataloader = dict(
+        ...     sampler=dict(type='EpochSampler', shuffle=True))
     """
 
     def __iter__(self) -> Iterator[EpochIndex]:
-        """Indices of this rank, in an order by seed and epoch."""
+        """Yield the indices of this rank, ordered by seed and epoch."""
         return iter([EpochIndex(i, self.seed, self.epoch)
                      for i in super().__iter__()])
 
 
-def seed_by(*key: int) -> int:
-    """Set the random states of this process, without those of its GPUs, to
-    what follows from a key; returns a seed for others."""
+def seed_random_states(*key: int) -> int:
+    """Seed the random generators of Python, NumPy and torch on the CPU.
+
+    Args:
+        *key (int): Numbers that determine the seed, e.g. seed and epoch.
+
+    Returns:
+        int: A seed for further generators, such as those of the GPUs.
+    """
     text = ' '.join(map(str, key))
     digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
     random.seed(digest)
@@ -66,14 +80,20 @@ def seed_by(*key: int) -> int:
 
 
 @contextmanager
-def seeded(index: int) -> Iterator[int]:
-    """Draw what an :class:`EpochIndex` stands for from random states of its
-    own, and put the old ones back; a plain index changes nothing."""
+def seed_for_sample(index: int) -> Iterator[int]:
+    """Seed the random generators while one sample is loaded.
+
+    An :class:`EpochIndex` determines the seed, and the old random states come
+    back afterwards. A plain index changes nothing.
+
+    Yields:
+        int: The plain index.
+    """
     if not isinstance(index, EpochIndex):
         yield index
         return
     old = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed_by(index.seed, index.epoch, int(index))
+    seed_random_states(index.seed, index.epoch, int(index))
     try:
         yield int(index)
     finally:
@@ -84,10 +104,18 @@ def seeded(index: int) -> Iterator[int]:
 
 @DATASETS.register_module()
 class SeededDataset:
-    """Any data set, with augmentation by seed, epoch and index.
+    """Wrap any data set so that its augmentation is reproducible.
+
+    Random transforms then depend only on the :class:`EpochIndex` that an
+    :class:`EpochSampler` yields.
 
     Args:
-        dataset (dict | Dataset): The data set.
+        dataset (dict | Dataset): The data set, or its config.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='SeededDataset',
+        ...     dataset=dict(type='CIFAR10', data_root='data', pipeline=[]))
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -97,20 +125,20 @@ class SeededDataset:
 
     @property
     def metainfo(self) -> dict:
-        """That of the data set."""
+        """Metainfo of the wrapped data set."""
         return self.dataset.metainfo
 
     def full_init(self) -> None:
-        """Make the list of samples."""
+        """Build the list of samples."""
         self.dataset.full_init()
 
     def get_data_info(self, idx: int) -> dict:
-        """One sample before its pipeline."""
+        """Return one sample before the pipeline runs."""
         return self.dataset.get_data_info(idx)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, idx: int) -> Any:
-        with seeded(idx) as idx:
+        with seed_for_sample(idx) as idx:
             return self.dataset[idx]

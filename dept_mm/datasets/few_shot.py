@@ -1,4 +1,4 @@
-"""What every data set of this package shares: splits, tasks and shots."""
+"""Base class of the image data sets: splits, base and new classes, shots."""
 from __future__ import annotations
 
 import os.path as osp
@@ -10,18 +10,11 @@ from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.structures.vocabulary import Vocabulary
 
-from ._class_names import base_of
+from ._class_names import select_base_classes
 from ._counts import check_counts
-from .epoch_sampler import seeded
-from .splits import (
-    Item,
-    Splits,
-    draw_few_shot,
-    draw_shots,
-)
-from .unreadable import every_unreadable, substitute
-
-__all__ = ['FewShotDataset', 'Item', 'Splits', 'draw_shots']
+from .epoch_sampler import seed_for_sample
+from .splits import Item, Splits, draw_few_shot
+from .unreadable import load_substitute, make_unreadable_error
 
 SPLITS = ('train', 'val', 'test')
 TASKS = ('base', 'new', 'all')
@@ -30,46 +23,55 @@ TASKS = ('base', 'new', 'all')
 class FewShotDataset(BaseDataset):
     """Base class of data sets with splits, base and new classes, and shots.
 
-    ``metainfo`` holds ``classes`` (all of them, in label order),
-    ``base_classes`` and ``template``. It is there right after ``__init__``,
-    with ``lazy_init=True`` too, and is the same for every ``split``,
-    ``task``, ``num_shots`` and ``seed``: a model's vocabulary may be read
-    from the same config. ``gt_label`` always indexes all classes; a task only
-    chooses samples.
+    *Base* classes are those that a model is tuned on; the other classes are
+    *new* to it. *Shots* are the training images drawn per class.
 
-    The draw follows CoOp and DePT bit by bit, see
+    ``metainfo`` holds ``classes`` (all of them, in label order),
+    ``base_classes`` and ``template``. It is available right after
+    ``__init__``, even with ``lazy_init=True``, and does not depend on
+    ``split``, ``task``, ``num_shots`` or ``seed``, so a model can read its
+    vocabulary from the same config. ``gt_label`` always indexes all classes;
+    a task only selects samples.
+
+    The drawn images equal those of the public code of CoOp and DePT; see
     :func:`dept_mm.datasets.splits.draw_few_shot`.
 
-    A subclass writes :meth:`read`, which ``__init__`` calls when the
-    attributes of MMPretrain's ``BaseDataset`` (``ann_file``, ``data_prefix``
-    joined with ``data_root``) are set; a subclass's own attributes must be
-    set before ``super().__init__``.
+    A subclass implements :meth:`read`. ``__init__`` calls it after the
+    attributes of MMPretrain's ``BaseDataset`` are set (``ann_file`` and
+    ``data_prefix``, joined with ``data_root``), so a subclass must set its
+    own attributes before it calls ``super().__init__``.
 
     Args:
         ann_file (str): Annotation file. Defaults to ''.
         split (str): 'train', 'val' or 'test'. Defaults to 'train'.
-        task (str): Keep the samples of 'base', 'new' or 'all' classes.
-            Defaults to 'all'.
-        num_shots (int, optional): Training images per class; val keeps at
-            most 4 of them, test is always whole. Defaults to None, which
-            means the whole split.
-        seed (int): Seed of the draw. Defaults to 1.
+        task (str): Which samples to keep: those of the 'base' classes, of
+            the 'new' classes, or 'all'. Defaults to 'all'.
+        num_shots (int, optional): Number of training images per class. The
+            val split then keeps at most 4 images per class; the test split
+            stays whole. Defaults to None, which keeps the whole split.
+        seed (int): Seed of the random draw of shots. Defaults to 1.
         base_classes (str | Sequence[str]): 'half' (the first half in label
             order, the larger one if the number is odd), 'all', or a list of
             classes. Defaults to 'half'.
-        template (str | Sequence[str]): Hand-written sentences with ``{}``
-            for the class name. Defaults to 'a photo of a {}.'.
-        data_root (str): Folder of ``ann_file`` and ``data_prefix``.
-        lazy_init (bool): Do not make the list of samples yet.
-        namespace (str, optional): Identities become 'namespace/name': other
-            classes than those of the same name elsewhere. Defaults to None.
-        **kwargs: As in MMPretrain's ``BaseDataset``. As everywhere in
-            OpenMMLab, ``metainfo`` wins: its ``classes`` (and ``class_ids``,
-            where names are not unique), ``base_classes`` and ``template``
-            replace what was read or given.
+        template (str | Sequence[str]): One or more hand-written sentences
+            with ``{}`` for the class name. Defaults to 'a photo of a {}.'.
+        data_root (str): Folder that contains ``ann_file`` and
+            ``data_prefix``. Defaults to ''.
+        lazy_init (bool): Whether to build the list of samples later.
+            Defaults to False.
+        namespace (str, optional): Prefix that turns class identities into
+            'namespace/name', so that they differ from classes of the same
+            name in other data sets. Defaults to None.
+        name (str, optional): The name of the data set in results, which is
+            kept in ``metainfo``. Defaults to None.
+        **kwargs: Arguments of MMPretrain's ``BaseDataset``. As everywhere
+            in OpenMMLab, ``metainfo`` takes precedence: its ``classes`` (and
+            ``class_ids``, where names are not unique), ``base_classes`` and
+            ``template`` replace what the files or other arguments say.
 
     Raises:
-        DeptError: If an option, the files or the classes do not fit.
+        DeptError: If an option is out of range, a file is missing, or the
+            class lists contradict each other.
     """
 
     def __init__(self,
@@ -83,8 +85,9 @@ class FewShotDataset(BaseDataset):
                  data_root: str = '',
                  lazy_init: bool = False,
                  namespace: str | None = None,
+                 name: str | None = None,
                  **kwargs) -> None:
-        # Lazy, because the metainfo has to be there before the samples.
+        # Lazy, because the metainfo has to be complete before the samples.
         super().__init__(
             ann_file,
             data_root=expanduser(data_root),
@@ -94,6 +97,8 @@ class FewShotDataset(BaseDataset):
         self.task = task
         self.num_shots = num_shots
         self.seed = seed
+        if name is not None:
+            self._metainfo.setdefault('name', name)
         self._check_options()
         self._splits: Splits | None = None
         self.vocabulary = self._set_metainfo(base_classes, template,
@@ -102,27 +107,30 @@ class FewShotDataset(BaseDataset):
             self.full_init()
 
     def read(self) -> Splits:
-        """Read the class names and the items of all three splits."""
+        """Read the class names and the images of all three splits."""
         raise NotImplementedError
 
     def read_classes(self) -> tuple[list[str], list[str] | None]:
-        """Class names and, where they differ, identities. A subclass that
-        knows them without its samples says so here."""
+        """Read the class names and, where they differ, the identities.
+
+        A subclass overrides this where it can read them without listing its
+        images.
+        """
         self._splits = self.read()
         return self._splits.classes, self._splits.class_ids
 
     def item_path(self, item: Item) -> str:
-        """Where the image of an item is."""
+        """Return the path of an image."""
         return osp.join(self.img_prefix, item.path)
 
     def load_data_list(self) -> list[dict]:
-        """Samples ``dict(img_path, gt_label)`` of the split and task."""
-        # Let go of the items: they would travel to every worker.
+        """List the samples ``dict(img_path, gt_label)`` of split and task."""
+        # Forget the items, which would be copied to every worker.
         splits, self._splits = self._splits or self.read(), None
         whole = getattr(splits, self.split)
         if self.num_shots is not None:
             splits = draw_few_shot(splits, self.num_shots, self.seed)
-        labels = self._task_labels()
+        labels = self._select_labels()
         check_counts(whole, labels, self)
         return [
             dict(img_path=self.item_path(item), gt_label=item.label)
@@ -130,31 +138,33 @@ class FewShotDataset(BaseDataset):
         ]
 
     def __getitem__(self, idx: int) -> dict:
-        """One sample through the pipeline, whose random choices follow
-        from seed, epoch and index where an ``EpochSampler`` gives it.
+        """Load one sample and run the pipeline on it.
 
-        In training, another image of the class stands for one that cannot
-        be read, see :mod:`dept_mm.datasets.unreadable`.
+        If the index comes from an ``EpochSampler``, the random choices of
+        the pipeline depend only on seed, epoch and index. In training,
+        another image of the class replaces one that cannot be read; see
+        :mod:`dept_mm.datasets.unreadable`.
 
         Raises:
-            DeptError: In testing, if an image cannot be read; it names all.
+            DeptError: In testing, if an image cannot be read. The message
+                names every such file.
         """
         try:
-            return self._item(idx)
+            return self._load_item(idx)
         except UnreadableImage as error:
             infos = [self.get_data_info(i) for i in range(len(self))]
             paths = [info['img_path'] for info in infos]
             if self.split != 'train' or self.test_mode:
-                raise every_unreadable(paths, self._item) from error
+                raise make_unreadable_error(paths, self._load_item) from error
             labels = [info['gt_label'] for info in infos]
-            return substitute(idx, labels, self._item, paths[idx])
+            return load_substitute(idx, labels, self._load_item, paths[idx])
 
-    def _item(self, idx: int) -> dict:
-        with seeded(idx) as idx:
+    def _load_item(self, idx: int) -> dict:
+        with seed_for_sample(idx) as idx:
             return super().__getitem__(idx)
 
     def extra_repr(self) -> list[str]:
-        """Add the split, task and shots to the printed form."""
+        """Add split, task and shots to the printed form."""
         shots = 'all' if self.num_shots is None else self.num_shots
         return super().extra_repr() + [
             f'Split: \t{self.split}', f'Task: \t{self.task}',
@@ -163,15 +173,15 @@ class FewShotDataset(BaseDataset):
 
     @property
     def source(self) -> str:
-        """Full path of the file or folder that is read, for messages."""
+        """Full path of the file or folder that is read, for error messages."""
         path = self.ann_file or self.img_prefix
         return osp.abspath(path) if path else type(self).__name__
 
-    def not_found(self, what: str, path: str) -> DeptError:
-        """The error for a file or folder that is not there."""
+    def make_not_found_error(self, what: str, path: str) -> DeptError:
+        """Make the error for a missing file or folder."""
         return DeptError(
             f'{what} not found: {osp.abspath(path)} (data_root is '
-            f'{self.data_root!r}). Put it there, or say where it is with '
+            f'{self.data_root!r}). Put it there, or give its folder with '
             '--cfg-options dataset.data_root=/path/to/data.')
 
     def _check_options(self) -> None:
@@ -183,15 +193,15 @@ class FewShotDataset(BaseDataset):
         shots = self.num_shots
         if shots is not None and not (_is_int(shots) and shots >= 1):
             raise DeptError(f'num_shots={shots!r} must be a whole number '
-                            'from 1 on, or None for the whole split.')
+                            'of at least 1, or None for the whole split.')
         if not _is_int(self.seed):
-            # random.Random('1') would quietly be another draw than 1.
+            # random.Random('1') silently differs from random.Random(1).
             raise DeptError(f'seed={self.seed!r} must be a whole number.')
 
     def _set_metainfo(self, base_classes: str | Sequence[str],
                       template: str | Sequence[str],
                       namespace: str | None) -> Vocabulary:
-        """Complete the metainfo and check it."""
+        """Complete ``metainfo``, and return the vocabulary it describes."""
         found, found_ids = self.read_classes()
         meta = dict(
             dict(
@@ -205,7 +215,7 @@ class FewShotDataset(BaseDataset):
                 f'{self.source} has {len(found)} classes, but the '
                 f"metainfo's 'classes' lists {len(meta['classes'])}.")
         ids = tuple(meta.get('class_ids') or meta['classes'])
-        meta['base_classes'] = base_of(ids, meta['base_classes'])
+        meta['base_classes'] = select_base_classes(ids, meta['base_classes'])
         if namespace:
             ids, meta['base_classes'] = (
                 tuple(f'{namespace}/{key}' for key in keys)
@@ -218,7 +228,8 @@ class FewShotDataset(BaseDataset):
         self._metainfo.update(meta)
         return vocabulary
 
-    def _task_labels(self) -> set[int]:
+    def _select_labels(self) -> set[int]:
+        """Return the labels of the classes that the task keeps."""
         vocabulary = self.vocabulary
         if self.task == 'all':
             return set(range(len(vocabulary)))
@@ -228,7 +239,7 @@ class FewShotDataset(BaseDataset):
             raise DeptError(
                 f"{self.source}: task='new' has no classes, because all "
                 f'{len(vocabulary)} classes are base classes. Use '
-                "task='all', or give fewer base_classes.")
+                "task='all', or list fewer base_classes.")
         return set(vocabulary.new_labels)
 
 

@@ -1,4 +1,4 @@
-"""Data sets that are folders of images."""
+"""Read data sets that come as one folder of images per class."""
 from __future__ import annotations
 
 import os
@@ -19,32 +19,38 @@ from .splits import Item, Splits, split_by_class
 class FolderDataset(FewShotDataset):
     """A data set with one folder per class.
 
-    Below ``data_prefix`` lie either ``train/CLASS/*.jpg``,
-    ``val/CLASS/*.jpg`` (optional) and ``test/CLASS/*.jpg``, or
-    ``CLASS/*.jpg``, which is then split by
-    :func:`dept_mm.datasets.splits.split_by_class`. A folder called train,
-    val or test is taken for a split if it holds folders.
+    The folder ``data_prefix`` contains either ``train/CLASS/*.jpg``,
+    ``val/CLASS/*.jpg`` (optional) and ``test/CLASS/*.jpg``, or only
+    ``CLASS/*.jpg``, which :func:`dept_mm.datasets.splits.split_by_class` then
+    splits. A folder named train, val or test counts as a split if it contains
+    folders.
 
-    Labels follow the sorted folder names, unless ``classes`` (or
-    ``class_ids``, if folders are not called by the class names) gives their
-    order. Files count by extension, whatever its case; hidden files and
-    folders do not count.
+    Labels follow the sorted folder names, unless the metainfo gives their
+    order as ``classes`` (or as ``class_ids``, if folders are not named after
+    the classes). Images are recognised by their file extension in upper or
+    lower case; hidden files and folders are ignored.
 
     Args:
         data_root (str): The folder, or the folder above ``data_prefix``.
         folders (Mapping, optional): The folder of each split below
-            ``data_prefix``, where it is another than the split's name; ''
-            is ``data_prefix`` itself.
+            ``data_prefix``, where it is not named after the split; '' means
+            ``data_prefix`` itself.
         class_file (str, optional): A text file below ``data_root`` with
-            lines ``FOLDER CLASS NAME``: folders are called by identities,
-            e.g. WordNet ids, and only those found are classes.
-        numbered (bool): Folders are called by the rank of the identity in
-            the sorted ``class_file``, from 0 on. Defaults to False.
-        **kwargs: As in :class:`FewShotDataset`.
+            lines ``FOLDER CLASS NAME``. Folders are then named after
+            identities, e.g. WordNet ids, and only folders that exist are
+            classes.
+        numbered (bool): Whether each folder is instead named after the
+            position, counted from 0, of its identity among the sorted
+            identities of ``class_file``. Defaults to False.
+        **kwargs: See :class:`FewShotDataset`.
+
+    Raises:
+        DeptError: If a folder or file is missing, or a class is unknown.
 
     Examples:
-        >>> dataset = FolderDataset(
-        ...     data_root='data/pets', split='train', num_shots=16)
+        >>> dataset = dict(
+        ...     type='FolderDataset', data_root='data/pets',
+        ...     template='a photo of a {}, a type of pet.')
     """
 
     def __init__(self,
@@ -55,7 +61,7 @@ class FolderDataset(FewShotDataset):
                  **kwargs) -> None:
         if numbered and not class_file:
             raise DeptError('FolderDataset: numbered=True needs a '
-                            "'class_file', which says what the numbers are.")
+                            "'class_file', which lists the numbered classes.")
         unknown = sorted(set(folders or ()) - set(SPLITS))
         if unknown:
             raise DeptError(f'FolderDataset: folders={dict(folders)} names '
@@ -66,67 +72,69 @@ class FolderDataset(FewShotDataset):
         super().__init__(*args, **kwargs)
 
     def read(self) -> Splits:
-        """List the images; those of the test split alone for that split, as
-        ImageNet's training images take a while."""
-        parts, found = self._find()
-        labels, classes, ids = self._order(found)
+        """List the images of all splits, or for the test split only its own:
+        listing ImageNet's training images takes a while."""
+        parts, found = self._find_folders()
+        labels, classes, ids = self._label_folders(found)
         if not parts:
-            items = _items(self.img_prefix, '', found[''], labels)
+            items = _list_items(self.img_prefix, '', found[''], labels)
             return split_by_class(classes, items)
         wanted = ('test', ) if self.split == 'test' else SPLITS
         items = {
-            split: _items(self.img_prefix, parts[split], found[parts[split]],
-                          labels)
+            split: _list_items(self.img_prefix, parts[split],
+                               found[parts[split]], labels)
             for split in wanted if split in parts
         }
         return Splits(classes, class_ids=ids,
                       **{s: items.get(s, []) for s in SPLITS})
 
     def read_classes(self) -> tuple[list[str], list[str] | None]:
-        """Look at the folders' names alone."""
-        return self._order(self._find()[1])[1:]
+        """Read the classes from the names of the folders alone."""
+        return self._label_folders(self._find_folders()[1])[1:]
 
-    def _find(self) -> tuple[dict[str, str], dict[str, list[str]]]:
-        """The folder of each split, and the class folders in each of them;
-        without splits these are in ''."""
+    def _find_folders(self) -> tuple[dict[str, str], dict[str, list[str]]]:
+        """Find the folder of each split, and the class folders in each of
+        those; without splits, the class folders are under the key ''."""
         root = self.img_prefix
         if not osp.isdir(root):
-            raise self.not_found('Image folder', root)
+            raise self.make_not_found_error('Image folder', root)
         parts = self.folders
         if parts is None:
-            parts = {s: s for s in SPLITS if _folders(osp.join(root, s))}
-        found = {part: _folders(osp.join(root, part))
+            parts = {s: s for s in SPLITS if _list_folders(osp.join(root, s))}
+        found = {part: _list_folders(osp.join(root, part))
                  for part in parts.values() or ['']}
         if not any(found.values()):
-            raise DeptError(f'{self.source} holds no class folders: put the '
-                            'images into CLASS/ or train/CLASS/ and '
-                            'test/CLASS/.')
+            raise DeptError(f'{self.source} contains no class folders: put '
+                            'the images into CLASS/, or into train/CLASS/ '
+                            'and test/CLASS/.')
         return parts, found
 
-    def _order(self, found: dict[str, list[str]]
-               ) -> tuple[dict[str, int], list[str], list[str] | None]:
-        """Label of every class folder; names and identities by label."""
+    def _label_folders(self, found: dict[str, list[str]]
+                       ) -> tuple[dict[str, int], list[str],
+                                  list[str] | None]:
+        """Return the label of every class folder, and the class names and
+        identities in label order."""
         folders = set().union(*found.values())
         if self.class_file is None:
             return *order_classes(folders, self._metainfo, self.source), None
         path = osp.join(self.data_root, self.class_file)
         if not osp.isfile(path):
-            raise self.not_found('Class file', path)
+            raise self.make_not_found_error('Class file', path)
         names = read_class_file(path)
-        called = {str(i) if self.numbered else key: key
-                  for i, key in enumerate(sorted(names))}
-        strangers = sorted(folders - set(called))
-        if strangers:
-            raise DeptError(f'{self.source}: class folders that {path} does '
-                            f'not know: {strangers[:10]}.')
-        ids = sorted(called[folder] for folder in folders)
+        id_of = {str(i) if self.numbered else key: key
+                 for i, key in enumerate(sorted(names))}
+        unknown = sorted(folders - set(id_of))
+        if unknown:
+            raise DeptError(f'{self.source}: these class folders are not in '
+                            f'{path}: {unknown[:10]}.')
+        ids = sorted(id_of[folder] for folder in folders)
         labels = {key: i for i, key in enumerate(ids)}
-        return ({folder: labels[called[folder]] for folder in folders},
+        return ({folder: labels[id_of[folder]] for folder in folders},
                 [names[key] for key in ids], ids)
 
 
-def _folders(path: str) -> list[str]:
-    """Sorted names of the folders in a folder, if there is one."""
+def _list_folders(path: str) -> list[str]:
+    """List the folders in a folder by name; none if it does not exist."""
     if not osp.isdir(path):
         return []
     with os.scandir(path) as entries:
@@ -134,9 +142,9 @@ def _folders(path: str) -> list[str]:
                       if entry.is_dir() and not entry.name.startswith('.'))
 
 
-def _items(root: str, part: str, folders: list[str],
-           labels: dict[str, int]) -> list[Item]:
-    """Images of these class folders, sorted by label and name."""
+def _list_items(root: str, part: str, folders: list[str],
+                labels: dict[str, int]) -> list[Item]:
+    """List the images of these class folders, sorted by label and name."""
     items = []
     for folder in sorted(folders, key=labels.__getitem__):
         for name in sorted(os.listdir(osp.join(root, part, folder))):
@@ -147,5 +155,5 @@ def _items(root: str, part: str, folders: list[str],
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name counts: not Apple's '._x.jpg'."""
+    """Whether a file name is that of an image; Apple's '._x.jpg' is not."""
     return not name.startswith('.') and name.lower().endswith(IMG_EXTENSIONS)

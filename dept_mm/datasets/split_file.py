@@ -1,4 +1,4 @@
-"""Data sets described by a split file."""
+"""Read data sets that are described by a split file of the CoOp code."""
 from __future__ import annotations
 
 import json
@@ -18,27 +18,29 @@ from .splits import Item, Splits
 
 @DATASETS.register_module()
 class SplitFileDataset(FewShotDataset):
-    """A data set in the split format of the CoOp code.
+    """A data set whose splits are listed in a json file, as in CoOp's code.
 
     ``ann_file`` is a json file ``{"train": [[path, label, name], ...],
     "val": [...], "test": [...]}``, such as the public
-    ``split_zhou_Caltech101.json``; a split that is missing is empty. Paths
-    are below ``data_prefix``. Labels run from 0 without gaps. Class names
-    stay as in the file; underscores become spaces when prompts are made.
+    ``split_zhou_Caltech101.json``; a missing split is empty. Paths are
+    relative to ``data_prefix``. Labels run from 0 without gaps. Class names
+    stay as in the file; underscores become spaces when prompts are built.
 
     Args:
         ann_file (str): The split file.
-        fallback (Mapping, optional): Config of a data set that reads the
-            same images where the split file is missing; ``data_root`` and
-            ``data_prefix`` need not be repeated. A warning says so.
-        **kwargs: As in :class:`FewShotDataset`.
+        fallback (Mapping, optional): Config of a data set that reads and
+            splits the images if the split file is missing; a warning is
+            logged then. It inherits ``data_root`` and ``data_prefix``.
+        **kwargs: See :class:`FewShotDataset`.
+
+    Raises:
+        DeptError: If the file is missing or malformed.
 
     Examples:
-        >>> dataset = SplitFileDataset(
-        ...     data_root='data',
+        >>> dataset = dict(
+        ...     type='SplitFileDataset', data_root='data',
         ...     ann_file='caltech-101/split_zhou_Caltech101.json',
-        ...     data_prefix='caltech-101/101_ObjectCategories',
-        ...     split='train', task='base', num_shots=16, seed=1)
+        ...     data_prefix='caltech-101/101_ObjectCategories')
     """
 
     def __init__(self, *args, fallback: Mapping | None = None,
@@ -47,10 +49,10 @@ class SplitFileDataset(FewShotDataset):
         super().__init__(*args, **kwargs)
 
     def read(self) -> Splits:
-        """Read the split file."""
+        """Read the split file, or the fallback if the file is missing."""
         if self.fallback and not osp.isfile(self.ann_file):
-            return self._read_without()
-        content = self._load()
+            return self._read_fallback()
+        content = self._load_file()
         names: dict[int, str] = {}
         where: dict[int, str] = {}
         parts: dict[str, list[Item]] = {}
@@ -69,8 +71,8 @@ class SplitFileDataset(FewShotDataset):
         self._check_labels(names, where)
         return Splits([names[i] for i in range(len(names))], **parts)
 
-    def _read_without(self) -> Splits:
-        """Split the images by another rule than the public one."""
+    def _read_fallback(self) -> Splits:
+        """Read the fallback data set, and warn that its split is another."""
         splits = DATASETS.build(dict(
             dict(data_root=self.data_root, lazy_init=True,
                  data_prefix=osp.abspath(self.img_prefix)),
@@ -81,12 +83,12 @@ class SplitFileDataset(FewShotDataset):
             'ones; docs/datasets.md says where to find the file.')
         return splits
 
-    def _load(self) -> dict:
+    def _load_file(self) -> dict:
         if not self.ann_file:
             raise DeptError("SplitFileDataset needs 'ann_file', the path of "
                             'a split file.')
         if not osp.isfile(self.ann_file):
-            raise self.not_found('Split file', self.ann_file)
+            raise self.make_not_found_error('Split file', self.ann_file)
         try:
             with open(self.ann_file, encoding='utf-8') as file:
                 content = json.load(file)
@@ -95,7 +97,7 @@ class SplitFileDataset(FewShotDataset):
                             f'{error}.') from error
         if not isinstance(content, dict) or not set(SPLITS) & set(content):
             raise DeptError(f'{self.source} is not a split file: it must '
-                            f'hold an object with lists {list(SPLITS)}.')
+                            f'contain an object with lists {list(SPLITS)}.')
         for split in SPLITS:
             if not isinstance(content.get(split, []), list):
                 raise DeptError(f'{self.source}: {split!r} is not a list.')
@@ -113,6 +115,7 @@ class SplitFileDataset(FewShotDataset):
 
     def _check_labels(self, names: dict[int, str],
                       where: dict[int, str]) -> None:
+        """Refuse labels with gaps; ``where`` is the first place of each."""
         if not names:
             raise DeptError(f'{self.source} lists no images.')
         missing = set(range(len(names))) - set(names)
@@ -126,5 +129,5 @@ class SplitFileDataset(FewShotDataset):
 
 @lru_cache
 def _warn_once(message: str) -> None:
-    """A run reads a data set several times."""
+    """Log a warning once: a run reads its data set several times."""
     print_log(message, logger='current', level=logging.WARNING)

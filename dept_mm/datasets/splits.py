@@ -1,4 +1,4 @@
-"""The items of a data set, and who gets to see which of them."""
+"""Split the images of a data set, and draw few-shot training sets."""
 from __future__ import annotations
 
 import random
@@ -10,10 +10,10 @@ MAX_VAL_SHOTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image.
+    """One image and its label.
 
     Args:
-        path (str): Path below the image folder.
+        path (str): Path relative to the image folder.
         label (int): Index into the class list.
     """
     path: str
@@ -22,15 +22,15 @@ class Item:
 
 @dataclass(frozen=True)
 class Splits:
-    """A whole data set.
+    """The class names and the images of all splits of a data set.
 
     Args:
         classes (list[str]): Class names in label order.
         train (list[Item]): Images to tune on.
         val (list[Item]): Images to choose settings with; may be empty.
         test (list[Item]): Images to measure on.
-        class_ids (list[str], optional): Identities in label order, where the
-            files have other ones than the names.
+        class_ids (list[str], optional): Identities of the classes in label
+            order, where they differ from the names.
     """
     classes: list[str]
     train: list[Item]
@@ -40,7 +40,7 @@ class Splits:
 
 
 def group_by_label(items: Iterable[Item]) -> dict[int, list[Item]]:
-    """Items per label; labels in order of first appearance."""
+    """Group items by label; labels keep the order of first appearance."""
     groups: dict[int, list[Item]] = {}
     for item in items:
         groups.setdefault(item.label, []).append(item)
@@ -51,16 +51,17 @@ def draw_shots(items: Iterable[Item], num_shots: int,
                seed: int | random.Random) -> list[Item]:
     """Draw ``num_shots`` images of every class, without repetition.
 
-    Bit-equal to ``generate_fewshot_dataset`` of Dassl, on which the public
-    code of CoOp and DePT rests, after ``random.seed(seed)``: the calls of
-    ``random.sample``, their order and their arguments are the same, and a
-    class with fewer images gives all it has without drawing.
+    The result equals that of ``generate_fewshot_dataset`` after
+    ``random.seed(seed)``. This function belongs to Dassl, which the public
+    code of CoOp and DePT is built on. ``random.sample`` is called in the same
+    order with the same arguments, and a class with fewer images contributes
+    all of them without a call.
 
     Args:
         items (Iterable[Item]): Images; their order matters.
-        num_shots (int): Images per class.
-        seed (int | random.Random): A seed, or a generator to go on with.
-            Python's global generator is never touched.
+        num_shots (int): Number of images per class.
+        seed (int | random.Random): A seed, or a generator to continue.
+            Python's global generator is never used.
 
     Returns:
         list[Item]: The drawn images, class by class.
@@ -75,11 +76,19 @@ def draw_shots(items: Iterable[Item], num_shots: int,
 
 
 def draw_few_shot(splits: Splits, num_shots: int, seed: int) -> Splits:
-    """The few-shot version of a data set: all of its classes, one draw.
+    """Draw shots of all classes from the train and val splits.
 
-    Train is drawn first, then val from the same random stream, with at most
-    ``MAX_VAL_SHOTS`` images per class, as in the public code; test stays
-    whole. Base, new and all classes are filtered out of this one draw.
+    As in the public code, train is drawn first, then val from the same random
+    stream with at most ``MAX_VAL_SHOTS`` images per class; test stays whole.
+    The tasks 'base', 'new' and 'all' select from this one draw.
+
+    Args:
+        splits (Splits): The whole data set.
+        num_shots (int): Number of training images per class.
+        seed (int): Seed of the draw.
+
+    Returns:
+        Splits: The data set with the drawn train and val images.
     """
     rng = random.Random(seed)
     train = draw_shots(splits.train, num_shots, rng)
@@ -88,15 +97,14 @@ def draw_few_shot(splits: Splits, num_shots: int, seed: int) -> Splits:
 
 
 def split_by_class(classes: list[str], items: Iterable[Item]) -> Splits:
-    """Split a data set that comes without splits: 50 % train, 20 % val,
-    30 % test.
+    """Split a data set without splits into 50 % train, 20 % val, 30 % test.
 
-    The rule, per class: sort the paths, shuffle them with
-    ``random.Random(0)``, take the first ``round(n / 2)`` for train, the next
-    ``round(n / 5)`` for val, the rest for test. The proportions are those of
-    CoOp's own splits. One image goes to train, two to train and test. As
-    the generator starts anew in every class, an image added to one class
-    moves no image of another.
+    These are the proportions of CoOp's own splits. In each class of ``n``
+    images, the paths are sorted and shuffled with ``random.Random(0)``. The
+    first ``round(n / 2)`` become train, the next ``round(n / 5)`` val, and
+    the rest test. A single image becomes train, two become train and test.
+    Because the generator is seeded again for every class, an image added to
+    one class does not move the images of another.
 
     Args:
         classes (list[str]): Class names in label order.
@@ -111,7 +119,7 @@ def split_by_class(classes: list[str], items: Iterable[Item]) -> Splits:
         order = list(range(len(group)))
         random.Random(0).shuffle(order)
         train = max(1, round(len(group) / 2))
-        # Test comes before val: three images are 2 / 0 / 1.
+        # Test has precedence over val: three images are split 2 / 0 / 1.
         val = max(0, min(round(len(group) / 5), len(group) - train - 1))
         for part, chosen in ((splits.train, order[:train]),
                              (splits.val, order[train:train + val]),

@@ -1,4 +1,4 @@
-"""A data set of image features in place of images."""
+"""Serve stored image features in place of the images of a data set."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -9,27 +9,30 @@ from torch import Tensor
 
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import DATASETS
+from dept_mm.structures import ImageFeatures
 
-from .unreadable import substitute
+from .unreadable import load_substitute
 
 
 @DATASETS.register_module()
 class StoredFeatures:
-    """Samples of a data set whose inputs are features ``(D, )``.
+    """A data set whose inputs are stored ``ImageFeatures``.
 
-    Labels, paths and metainfo are the data set's; its images are neither
-    loaded nor augmented. A row of nan stands for an image that could not be
-    read, which another one of its class replaces, as in training on images.
+    Labels, paths and metainfo are those of another data set, whose images
+    are neither loaded nor augmented. A row of nan stands for an image that
+    could not be read. As in training on images, another sample of the class
+    replaces it.
 
     Args:
-        dataset (dict | Dataset): The data set.
-        views (Sequence[Tensor]): Features ``(N, D)`` of its images, one
-            tensor per augmentation. Epoch ``e`` reads view ``e % len(views)``,
-            if an ``EpochSampler`` gives the indices, else the first.
+        dataset (dict | Dataset): The data set, or its config.
+        views (Sequence[Tensor]): Features ``(N, D)`` of its ``N`` images, one
+            tensor per augmentation. Epoch ``e`` reads view ``e % len(views)``
+            if an ``EpochSampler`` yields the indices, otherwise the first
+            view.
 
     Raises:
-        DeptError: If the views are not of this data set, or its samples are
-            not packed by ``PackInputs``.
+        DeptError: If a view has another number of rows than the data set has
+            samples, or if its pipeline does not end with ``PackInputs``.
     """
 
     def __init__(self, dataset: Any, views: Sequence[Tensor]) -> None:
@@ -50,11 +53,11 @@ class StoredFeatures:
 
     @property
     def metainfo(self) -> dict:
-        """That of the data set."""
+        """Metainfo of the data set."""
         return self.dataset.metainfo
 
     def get_data_info(self, idx: int) -> dict:
-        """One sample without its image."""
+        """Return one sample without its image."""
         return dict(self.infos[idx])
 
     def __len__(self) -> int:
@@ -65,27 +68,31 @@ class StoredFeatures:
             return self._load(idx)
         except UnreadableImage:
             labels = [info['gt_label'] for info in self.infos]
-            return substitute(idx, labels, self._load,
-                              self.infos[idx]['img_path'])
+            return load_substitute(idx, labels, self._load,
+                                   self.infos[idx]['img_path'])
 
     def _load(self, idx: int) -> dict:
         view = getattr(idx, 'epoch', 0) % len(self.views)
         if not self.readable[view][int(idx)]:
             raise UnreadableImage(self.infos[idx]['img_path'])
-        return self.pack(dict(self.infos[idx], **{
+        packed = self.pack(dict(self.infos[idx], **{
             self.pack.input_key: self.views[view][int(idx)]}))
+        return dict(packed, inputs=ImageFeatures(packed['inputs']))
 
 
 def sample_infos(dataset: Any) -> Iterator[dict]:
-    """What a data set knows of its samples before the pipeline."""
+    """Yield the samples of a data set before the pipeline runs."""
     return (dataset.get_data_info(i) for i in range(len(dataset)))
 
 
 def packer(dataset: Any) -> PackInputs:
-    """The last step of a data set's pipeline, inside any wrappers.
+    """Return the last transform of a data set's pipeline.
+
+    Wrappers such as ``RepeatDataset`` are unwrapped first.
 
     Raises:
-        DeptError: If it is no ``PackInputs``.
+        DeptError: If there is no pipeline, or its last transform is not
+            ``PackInputs``.
     """
     inner = dataset
     while not hasattr(inner, 'pipeline'):

@@ -1,4 +1,4 @@
-"""Loading and cropping of images as CLIP saw them."""
+"""Load and crop images in the way that CLIP was trained with."""
 from __future__ import annotations
 
 import io
@@ -19,29 +19,32 @@ from dept_mm.registry import TRANSFORMS
 class LoadRGBImage(BaseTransform):
     """Load an image with PIL, as the public CLIP code does.
 
-    PIL and OpenCV (MMPretrain's ``LoadImageFromFile``) disagree on grey,
-    transparent and rotated images. The channels are nevertheless in
-    OpenMMLab's order, BGR. An image that is already there (an inferencer's,
-    or a drawn one) is passed on.
+    PIL and OpenCV (which MMPretrain's ``LoadImageFromFile`` uses) disagree on
+    grey, transparent and rotated images. The channels are nevertheless in
+    OpenMMLab's order, BGR. If the sample already holds an image, because an
+    inferencer or :class:`DrawnShapes` put it there, that one is kept.
 
     **Required Keys:** img_path, or img (H, W, 3), uint8, BGR
 
     **Added Keys:** img (H, W, 3), img_shape, ori_shape
 
     Args:
-        backend_args (dict, optional): Where files lie, see
-            ``mmengine.fileio``. Defaults to None.
+        backend_args (dict, optional): Storage backend of the files; see
+            ``mmengine.fileio``. Defaults to None, the local disk.
 
     Raises:
         DeptError: If the file is missing.
-        UnreadableImage: If it cannot be read.
+        UnreadableImage: If the file cannot be read.
+
+    Examples:
+        >>> pipeline = [dict(type='LoadRGBImage')]
     """
 
     def __init__(self, backend_args: dict | None = None) -> None:
         self.backend_args = backend_args
 
     def transform(self, results: dict) -> dict:
-        """Add the image."""
+        """Load the image unless the sample already holds one."""
         if results.get('img') is None:
             results['img'] = self._load(results['img_path'])
         shape = results['img'].shape[:2]
@@ -76,7 +79,7 @@ class LoadRGBImage(BaseTransform):
 
 
 class _CLIPTransform(BaseTransform):
-    """Stock transforms in a row, set up from what the CLIP expects."""
+    """A sequence of stock transforms, configured for a CLIP."""
 
     def __init__(self, *steps: BaseTransform) -> None:
         self.steps = steps
@@ -91,15 +94,16 @@ class _CLIPTransform(BaseTransform):
 
 
 def _look_up(clip: Mapping) -> tuple[int, dict, str]:
-    """Image size of a CLIP, how to interpolate, and its resize mode.
+    """Look up the image size, the interpolation and the resize mode of a CLIP.
 
-    Always PIL: it filters when it makes an image smaller, as the images of
-    CLIP's own training were; OpenCV and plain tensor resizing do not.
+    Images are always resized with PIL. It filters when it makes an image
+    smaller, as in CLIP's own training; OpenCV and plain tensor resizing do
+    not.
     """
-    # Transforms are registered before, and without, the models.
+    # Imported here because transforms must not need the models.
     from dept_mm.models.clip.spec import clip_spec
     spec = clip_spec(clip)
-    # open_clip: whatever is not bilinear ('random' is one) means bicubic.
+    # In open_clip every value but 'bilinear' means bicubic, even 'random'.
     name = 'bilinear' if spec.interpolation == 'bilinear' else 'bicubic'
     resize = dict(interpolation=name, backend='pillow')
     return spec.image_size, resize, spec.resize_mode
@@ -107,15 +111,20 @@ def _look_up(clip: Mapping) -> tuple[int, dict, str]:
 
 @TRANSFORMS.register_module()
 class CLIPRandomResizedCrop(_CLIPTransform):
-    """Random crop, resized to the image size of a CLIP: CoOp's and DePT's
-    training crop, which is torchvision's ``RandomResizedCrop``.
+    """Cut out a random part and resize it to the image size of a CLIP.
+
+    CoOp and DePT train with this crop, which is torchvision's
+    ``RandomResizedCrop``.
 
     Args:
         clip (Mapping): Config of the CLIP.
-        scale (Sequence[float]): Range of the crop's share of the area.
-            Defaults to (0.08, 1.0).
-        ratio (Sequence[float]): Range of its width / height.
-            Defaults to (3 / 4, 4 / 3).
+        scale (Sequence[float]): Range of the crop's area, as a fraction of
+            the image's area. Defaults to (0.08, 1.0).
+        ratio (Sequence[float]): Range of the crop's width divided by its
+            height. Defaults to (3 / 4, 4 / 3).
+
+    Examples:
+        >>> transform = dict(type='CLIPRandomResizedCrop', clip=_base_.clip)
     """
 
     def __init__(self,
@@ -133,17 +142,21 @@ class CLIPRandomResizedCrop(_CLIPTransform):
 
 @TRANSFORMS.register_module()
 class CLIPResizeCenterCrop(_CLIPTransform):
-    """Resize the shorter side to the image size of a CLIP and cut out the
-    centre: open_clip's own inference transform, pixel by pixel.
+    """Resize the shorter side to the image size of a CLIP, and cut out the
+    centre.
 
-    A CLIP whose resize mode is 'squash' (SigLIP) gets the whole image,
-    whatever its shape, resized to a square.
+    The result equals that of open_clip's own inference transform, pixel by
+    pixel. If the resize mode of the CLIP is 'squash' (SigLIP), the whole
+    image is resized to a square instead.
 
     Args:
         clip (Mapping): Config of the CLIP.
 
     Raises:
         DeptError: If the CLIP has another resize mode.
+
+    Examples:
+        >>> transform = dict(type='CLIPResizeCenterCrop', clip=_base_.clip)
     """
 
     def __init__(self, clip: Mapping) -> None:

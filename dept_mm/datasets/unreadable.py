@@ -1,7 +1,8 @@
-"""Images that cannot be read: replaced in training, fatal in testing.
+"""Handle image files that cannot be read.
 
-A sample that stands for another one says so: ``data_samples.unreadable`` is
-the path of the file that could not be read.
+In training, another image of the class replaces such a file; the attribute
+``data_samples.unreadable`` of the sample is then the path of the file. In
+testing, the run stops.
 """
 from __future__ import annotations
 
@@ -19,15 +20,18 @@ from .epoch_sampler import EpochIndex
 MARK = 'unreadable'
 
 
-def substitutes(index: int, labels: Sequence[int]) -> Iterator[int]:
-    """Other samples of the same class, of the same epoch.
+def list_substitutes(index: int, labels: Sequence[int]) -> Iterator[int]:
+    """List the other samples of the class, in a reproducible random order.
 
-    Their order follows from seed, epoch and index, so that it is the same
-    whoever loads the sample, from images or from stored features.
+    The order depends only on seed, epoch and index, so any worker gets the
+    same one, from images as well as from stored features.
 
     Args:
-        index (int): The sample; an :class:`EpochIndex` or a plain one.
-        labels (Sequence[int]): Of all samples.
+        index (int): Index of a sample, plain or an :class:`EpochIndex`.
+        labels (Sequence[int]): Labels of all samples.
+
+    Yields:
+        int: Index of another sample, of the same type and epoch.
     """
     key = [getattr(index, name, 0) for name in ('seed', 'epoch')]
     others = [i for i, label in enumerate(labels)
@@ -37,65 +41,71 @@ def substitutes(index: int, labels: Sequence[int]) -> Iterator[int]:
         yield EpochIndex(i, *key) if isinstance(index, EpochIndex) else i
 
 
-def substitute(index: int, labels: Sequence[int],
-               load: Callable[[int], dict], path: str) -> dict:
-    """The first of the substitutes that can be read, marked.
+def load_substitute(index: int, labels: Sequence[int],
+                    load: Callable[[int], dict], path: str) -> dict:
+    """Load another sample of the class in place of an unreadable one.
 
     Args:
-        index (int): The sample that cannot be read.
-        labels (Sequence[int]): Of all samples.
+        index (int): Index of the sample that cannot be read.
+        labels (Sequence[int]): Labels of all samples.
         load (Callable): Loads a sample, or raises ``UnreadableImage``.
-        path (str): The file of the sample.
+        path (str): The file of the unreadable sample.
+
+    Returns:
+        dict: The first substitute that can be read, with ``path`` noted in
+        it.
 
     Raises:
-        DeptError: If there is none.
+        DeptError: If no image of the class can be read.
     """
-    for other in substitutes(index, labels):
+    for other in list_substitutes(index, labels):
         try:
-            return marked(load(other), path)
+            return mark_sample(load(other), path)
         except UnreadableImage:
             continue
     raise DeptError(f'{path} cannot be read, nor can another image of its '
                     'class. Get the files again, or leave out the class.')
 
 
-def marked(sample: dict, path: str) -> dict:
+def mark_sample(sample: dict, path: str) -> dict:
     """Note in a packed sample which file it replaces.
 
     Raises:
-        DeptError: If there is no place for it, so that nobody would know.
+        DeptError: If the sample has no ``data_samples`` to note it in, so
+            that the replacement would go unnoticed.
     """
     if 'data_samples' not in sample:
-        raise DeptError(f'{path} cannot be read, and a pipeline without '
-                        'PackInputs cannot say what stands for it.')
+        raise DeptError(f'{path} cannot be read, and without PackInputs at '
+                        'the end of the pipeline a replacement would go '
+                        'unnoticed.')
     sample['data_samples'].set_metainfo({MARK: path})
     return sample
 
 
-def marks(batch: Any) -> list[str | None]:
-    """Of each sample of a batch the file that it replaces."""
+def read_marks(batch: Any) -> list[str | None]:
+    """Read from each sample of a batch which file it replaces, if any."""
     samples = batch.get('data_samples') if isinstance(batch, dict) else None
     return [sample.get(MARK) for sample in samples or ()]
 
 
-def every_unreadable(paths: Sequence[str], load: Callable[[int], Any]
-                     ) -> DeptError:
-    """The error that names all files that cannot be read.
+def make_unreadable_error(paths: Sequence[str], load: Callable[[int], Any]
+                          ) -> DeptError:
+    """Make an error that names all files that cannot be read.
 
     Args:
-        paths (Sequence[str]): Of all samples.
+        paths (Sequence[str]): Files of all samples.
         load (Callable): Loads a sample, or raises a ``DeptError``.
     """
-    print_log(f'An image cannot be read. All {len(paths)} are looked at, to '
-              'name every such file.', logger='current',
+    print_log(f'An image cannot be read. All {len(paths)} images are now '
+              'checked, to name every such file.', logger='current',
               level=logging.WARNING)
     found = []
     for i, path in enumerate(paths):
         try:
             load(i)
-        except DeptError as error:  # missing ones, too
+        except DeptError as error:  # includes missing files
             found.append(f'{path}: {error.__cause__ or error}')
     return DeptError(
         f'{len(found)} of {len(paths)} images cannot be read. Results on the '
-        'others would compare with nothing: get these files again.\n'
+        'others could not be compared with anything: get these files again.\n'
         + '\n'.join(found))

@@ -1,4 +1,4 @@
-"""Mixed precision that runs on any device."""
+"""An optimizer wrapper for bfloat16 mixed precision on any device."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -14,14 +14,20 @@ from dept_mm.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class BF16OptimWrapper(OptimWrapper):
-    """bfloat16 autocast around the forward pass, parameters in fp32.
+    """Runs the forward pass in bfloat16 autocast and keeps parameters in fp32.
 
-    mmengine's ``AmpOptimWrapper`` refuses CPUs. bfloat16 has the range of
-    fp32, so there is no loss to scale and nothing else to do.
+    MMEngine's ``AmpOptimWrapper`` refuses to run on a CPU. bfloat16 has the
+    range of fp32, so the loss needs no scaling. ``--amp`` of
+    ``tools/train.py`` uses this wrapper where there is no GPU.
+
+    Config::
+
+        optim_wrapper = dict(
+            type='BF16OptimWrapper', optimizer=dict(type='SGD', lr=0.002))
     """
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast, inside mmengine's context of gradient accumulation."""
+        """Autocast inside MMEngine's context for gradient accumulation."""
         with super().optim_context(model), autocast(dtype=torch.bfloat16):
             yield

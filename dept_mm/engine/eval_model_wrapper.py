@@ -1,4 +1,4 @@
-"""The wrapper of a model that several processes only test."""
+"""A model wrapper for distributed tests, which need no synchronisation."""
 from typing import Any
 
 from mmengine.registry import MODEL_WRAPPERS
@@ -7,13 +7,18 @@ from torch import nn
 
 @MODEL_WRAPPERS.register_module()
 class EvalModelWrapper(nn.Module):
-    """Hold a model without synchronising anything.
+    """Wraps a model that several processes test, without synchronising
+    anything.
 
-    Testing needs no gradients, so every process can run its own copy; DDP
+    Testing needs no gradients, so every process can run its own copy. DDP
     would refuse a model without trainable parameters, such as zero-shot CLIP.
-    The runner treats it like DDP: it saves and loads ``module``.
+    The runner treats this wrapper like DDP: it saves and loads ``module``.
+    ``tools/test.py`` sets it when it starts several processes. It is
+    registered in MMEngine's root registry, where the runner looks up wrappers.
 
-    It is registered at MMEngine's root, where the runner looks wrappers up.
+    Config::
+
+        model_wrapper_cfg = dict(type='EvalModelWrapper')
 
     Args:
         module (nn.Module): The model.
@@ -36,7 +41,7 @@ class EvalModelWrapper(nn.Module):
         return self.module.test_step(data)
 
     def train_step(self, *args, **kwargs) -> None:
-        """Refuse: gradients of the processes would drift apart.
+        """Refuse to train, since the processes' parameters would drift apart.
 
         Raises:
             RuntimeError: Always.

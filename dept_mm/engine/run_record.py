@@ -1,4 +1,9 @@
-"""What a run was: the part of ``result.json`` that is no measurement."""
+"""The description of a run in ``result.json``: everything but its
+measurements.
+
+A fingerprint is the hash of all options that can change a result, see
+:mod:`dept_mm.config.fingerprint`.
+"""
 from __future__ import annotations
 
 import hashlib
@@ -6,7 +11,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,17 +29,22 @@ from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
 from dept_mm.version import __version__
 
 LIBRARIES = (torch, mmengine, mmpretrain, open_clip)
-# What may differ in a data set that is still the same one.
-FREE = frozenset(('data_root', 'seed', 'template', 'base_classes',
-                  'namespace'))
 
 
 def describe_run(runner: Runner, holder: Any) -> dict:
-    """Config, seed, shots, data set, frozen model and versions; JSON types.
+    """Describe config, seed, shots, data set, frozen model and library
+    versions.
+
+    ``recipe`` is the fingerprint without the seeds, so that runs which differ
+    only in the seed share it.
 
     Args:
         runner (Runner): The runner.
-        holder (nn.Module): What holds the frozen model, ``clip`` or ``lm``.
+        holder (nn.Module): The module whose attribute ``clip`` or ``lm`` is
+            the frozen model.
+
+    Returns:
+        dict: The description, in JSON types.
     """
     cfg = runner.cfg
     frozen = {key: dict(name=model.name, sha256=model.digest)
@@ -47,9 +56,10 @@ def describe_run(runner: Runner, holder: Any) -> dict:
     return dict(
         config=name,
         fingerprint=config_fingerprint(cfg),
-        recipe=config_fingerprint(_without_seeds(cfg.to_dict())),
+        recipe=config_fingerprint(_remove_seeds(cfg.to_dict())),
         settings=config_settings(cfg),
         dataset=dataset_name(cfg, 'train_dataloader'),
+        protocol=cfg.get('protocol'),
         seed=runner.seed,
         shots=trained_on.get('num_shots'),
         resumed=bool(runner._resume),
@@ -63,61 +73,54 @@ def describe_run(runner: Runner, holder: Any) -> dict:
 
 
 def libraries() -> list[ModuleType]:
-    """Those that numbers may depend on."""
+    """Return the libraries whose version may change a result."""
     used = sys.modules.get('transformers')
     return [*LIBRARIES, used] if used else list(LIBRARIES)
 
 
 def dataset_name(cfg: Config, loader: str) -> str | None:
-    """Name of a loader's data set: the file of ``_base_/datasets``, beside
-    the config, that defines it; else the folder of its data, or its type.
+    """Name a loader's data set: by its ``name``, else by the folder of its
+    data, or its type.
 
     Args:
         cfg (Config): The config.
         loader (str): Key of the data loader.
     """
     used = _dataset_config(cfg, loader)
-    found: dict[str, int] = {}
-    for name, definition in _definitions(cfg.filename).items():
-        known = {k: v for k, v in definition.items() if k not in FREE}
-        if all(used.get(k) == v for k, v in known.items()):
-            found[name] = len(known)
-    if found:  # the one that says most
-        return max(found, key=found.get)
-    source = used.get('data_root') or used.get('type')
+    source = used.get('name') or used.get('data_root') or used.get('type')
     return source and Path(str(source)).name
 
 
 def _dataset_config(cfg: Config, loader: str) -> Mapping:
-    """Config of a loader's data set, inside any wrappers."""
+    """Return the config of a data set, without wrappers around it."""
     used = (cfg.get(loader) or {}).get('dataset')
     while isinstance(used, Mapping) and 'dataset' in used:
         used = used['dataset']
     return used if isinstance(used, Mapping) else {}
 
 
-@lru_cache
-def _definitions(leaf: str | None) -> dict[str, Mapping]:
-    parents = Path(leaf).resolve().parents if leaf else ()
-    if len(parents) < 2:
-        return {}
-    return {path.stem: Config.fromfile(path)['dataset']
-            for path in sorted((parents[1] / '_base_/datasets').glob('*.py'))}
+def hash_images(dataset: Any) -> str:
+    """Hash the labels and image paths of all samples, in their order.
 
+    Paths are relative to the image folder, so the hash is the same wherever
+    the folder lies.
 
-def images_hash(dataset: Any) -> str:
-    """Sha256 over (label, path below the image folder) of the samples, in
-    their order: equal for the same images wherever they lie."""
-    root = _option(dataset, 'img_prefix') or ''
+    Returns:
+        str: Sha256 as hexadecimal digits.
+    """
+    root = _find_attribute(dataset, 'img_prefix') or ''
     found = hashlib.sha256()
-    for label, path in _images(dataset):
+    for label, path in _iterate_images(dataset):
         inside = os.path.relpath(path, root) if root else path
         found.update(f'{label} {inside.replace(os.sep, "/")}\n'.encode())
     return found.hexdigest()
 
 
-def _images(dataset: Any) -> Iterator[tuple[Any, str]]:
-    """Label and path of each sample. Drawn images need not be drawn."""
+def _iterate_images(dataset: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the label and the image path of each sample.
+
+    Drawn images have a path too, so they need not be drawn for it.
+    """
     if isinstance(dataset, StoredFeatures):
         infos = dataset.infos
     elif isinstance(dataset, BaseDataset):
@@ -129,17 +132,17 @@ def _images(dataset: Any) -> Iterator[tuple[Any, str]]:
         yield info.get('gt_label'), info.get('img_path', '')
 
 
-def _option(dataset: Any, name: str) -> Any:
-    """An attribute of a data set or of the one inside its wrappers."""
+def _find_attribute(dataset: Any, name: str) -> Any:
+    """Return an attribute of a data set or of one that it wraps."""
     while dataset is not None and not hasattr(dataset, name):
         dataset = getattr(dataset, 'dataset', None)
     return getattr(dataset, name, None)
 
 
-def _without_seeds(node: Any) -> Any:
-    """What runs over seeds have in common."""
+def _remove_seeds(node: Any) -> Any:
+    """Remove the seeds, in which otherwise equal runs differ."""
     if isinstance(node, dict):
-        return {k: _without_seeds(v) for k, v in node.items() if k != 'seed'}
+        return {k: _remove_seeds(v) for k, v in node.items() if k != 'seed'}
     if isinstance(node, (list, tuple)):
-        return [_without_seeds(v) for v in node]
+        return [_remove_seeds(v) for v in node]
     return node

@@ -1,4 +1,4 @@
-"""Runs that learn nothing by gradients."""
+"""A training loop for methods that need no gradients."""
 from __future__ import annotations
 
 from mmengine.optim import OptimWrapper
@@ -12,13 +12,19 @@ from dept_mm.registry import LOOPS, OPTIM_WRAPPER_CONSTRUCTORS
 
 @LOOPS.register_module()
 class TrainingFreeLoop(EpochBasedTrainLoop):
-    """A training loop without steps, for models that hooks make ready.
+    """Runs the hooks of training without any training step.
 
-    An epoch loads no data and calls the hooks before and after it; then the
-    model is saved and validated as after any other epoch.
+    It serves models that hooks prepare, such as Tip-Adapter. An epoch loads no
+    data and only calls the hooks before and after it. Afterwards, the model is
+    saved and validated as after any other epoch.
+
+    Config::
+
+        train_cfg = dict(type='TrainingFreeLoop', max_epochs=1)
+        optim_wrapper = dict(constructor='TrainingFreeConstructor')
 
     Args:
-        *args, **kwargs: Of ``EpochBasedTrainLoop``.
+        *args, **kwargs: Passed to MMEngine's ``EpochBasedTrainLoop``.
 
     Raises:
         DeptError: If the model has trainable parameters.
@@ -35,7 +41,7 @@ class TrainingFreeLoop(EpochBasedTrainLoop):
                 'train_cfg=dict(by_epoch=True, max_epochs=...).')
 
     def run_epoch(self) -> None:
-        """Call the hooks of an epoch."""
+        """Call the hooks of one epoch."""
         self.runner.call_hook('before_train_epoch')
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
@@ -43,10 +49,11 @@ class TrainingFreeLoop(EpochBasedTrainLoop):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TrainingFreeConstructor:
-    """Gives the runner, which insists on one, an optimiser of nothing.
+    """Builds an optimizer without parameters, since the runner insists on one.
 
     Args:
-        optim_wrapper_cfg, paramwise_cfg: Not used.
+        optim_wrapper_cfg, paramwise_cfg: Ignored; MMEngine passes them to any
+            constructor.
     """
 
     def __init__(self, optim_wrapper_cfg: dict,
@@ -54,5 +61,5 @@ class TrainingFreeConstructor:
         pass
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Torch refuses an empty list, but not an empty group."""
+        """Build it with an empty group, as torch refuses an empty list."""
         return OptimWrapper(SGD([dict(params=[])], lr=0.))

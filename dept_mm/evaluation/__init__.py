@@ -1,4 +1,4 @@
-"""Metrics, and the files that keep them."""
+"""Metrics of image classification, and the files that store results."""
 from dept_mm.evaluation.base_new_metric import BaseNewMetric, harmonic_mean
 from dept_mm.evaluation.results import (
     accuracy,

@@ -1,4 +1,4 @@
-"""Base-to-new accuracy."""
+"""Measure the accuracy on base and on new classes."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -16,9 +16,11 @@ from dept_mm.structures import Vocabulary
 class BaseNewMetric(BaseMetric):
     """Accuracy on base classes, on new classes, and their harmonic mean.
 
-    A sample is of the task ('base' or 'new') that its class belongs to, and
-    is scored among the classes of its task only: the field's base-to-new
-    protocol (CoCoOp, Zhou et al., CVPR 2022), both halves in one pass.
+    The classes of a data set form two *halves*: the base classes, which a
+    model was tuned on, and the new classes. In the base-to-new protocol of
+    the field (CoCoOp, Zhou et al., CVPR 2022), a sample is scored only among
+    the classes of its own half. This metric evaluates both halves in one
+    pass.
 
     Averaging: ``base`` and ``new`` are micro averages, 100 * correct / total
     over the images of a half. ``H`` is 2 base new / (base + new) of this one
@@ -28,29 +30,34 @@ class BaseNewMetric(BaseMetric):
     computed. ``macro_f1`` is the unweighted mean of the F1 scores of the
     classes that occur among the labels.
 
-    Results (prefix ``base_new``): ``base``, ``new``, ``H``; for each half
-    ``{half}_macro_f1``, ``{half}_correct``, ``{half}_total``; with
+    Results (prefix ``base_new``): ``base``, ``new``, ``H`` in %; for each
+    half ``{half}_macro_f1`` in %, ``{half}_correct``, ``{half}_total``; with
     ``per_class``, the lists ``correct_per_class`` and ``total_per_class`` in
-    label order. A half without images is left out, and H with it. All are
-    floats: mmengine's logs drop integers.
+    label order. A half without images is left out, and H with it. All values
+    are floats because mmengine does not log integers.
 
     Args:
-        generalized (bool): Score each sample among all classes instead
-            (generalized base-to-new). Defaults to False.
+        generalized (bool): Whether to score each sample among all classes
+            instead (generalized base-to-new). Defaults to False.
         per_class (bool): Whether to report counts per class.
             Defaults to False.
-        collect_device (str): Where results of all ranks are gathered.
-            Defaults to ``'cpu'``.
-        prefix (str, optional): Defaults to ``'base_new'``.
+        collect_device (str): Device on which the results of all ranks are
+            gathered. Defaults to ``'cpu'``.
+        prefix (str, optional): Prefix of the names of the results.
+            Defaults to ``'base_new'``.
 
     Attributes:
-        halves (dict): Of the last evaluation, in the main process: half ->
-            dict(correct, total, macro_f1, classes), where ``classes`` maps
-            the identity of each class with images to [correct, total].
+        halves (dict): Result of the last evaluation, in the main process
+            only. It maps each half to dict(correct, total, macro_f1,
+            classes), where ``classes`` maps the identity of each class with
+            images to [correct, total].
 
     Raises:
-        DeptError: If a label is out of range, or the model scores another
-            number of classes than the data set has.
+        DeptError: If a label is out of range, or the number of classes
+            scored by the model differs from that of the data set.
+
+    Examples:
+        >>> val_evaluator = dict(type='BaseNewMetric')
     """
     default_prefix = 'base_new'
 
@@ -63,17 +70,20 @@ class BaseNewMetric(BaseMetric):
         self.halves: dict[str, dict] = {}
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Keep (label, prediction) of each sample; the framework drops the
-        duplicates with which a ragged last batch is filled up."""
+        """Store (label, prediction) of each sample.
+
+        MMEngine removes the duplicates that fill up the last batch when
+        several processes evaluate.
+        """
         vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
         everything = list(range(len(vocabulary)))
         base, new = vocabulary.base_labels, vocabulary.new_labels
         in_base = set(base)
         for sample in data_samples:
             label = int(sample['gt_label'])
-            # Our heads give logits as well: scores may have underflowed.
+            # Prefer the logits of our heads: scores may have underflowed.
             score = sample.get('pred_logit', sample['pred_score'])
-            self._check(label, score, vocabulary)
+            self._check_sample(label, score, vocabulary)
             among = base if label in in_base else new
             if self.generalized:
                 among = everything
@@ -81,7 +91,7 @@ class BaseNewMetric(BaseMetric):
             self.results.append((label, best))
 
     def compute_metrics(self, results: list[tuple[int, int]]) -> dict:
-        """Turn pairs into metrics."""
+        """Compute the metrics from pairs (label, prediction)."""
         vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
         label, best = np.array(results, dtype=int).reshape(-1, 2).T
         found: dict = {}
@@ -90,8 +100,8 @@ class BaseNewMetric(BaseMetric):
                             ('new', vocabulary.new_labels)):
             mine = np.isin(label, among)
             if mine.any():
-                self.halves[half] = one = _half(label[mine], best[mine],
-                                                vocabulary.ids)
+                self.halves[half] = one = _count_half(label[mine], best[mine],
+                                                      vocabulary.ids)
                 found[half] = 100 * one['correct'] / one['total']
                 for key in ('macro_f1', 'correct', 'total'):
                     found[f'{half}_{key}'] = float(one[key])
@@ -106,24 +116,31 @@ class BaseNewMetric(BaseMetric):
         return found
 
     @staticmethod
-    def _check(label: int, score: torch.Tensor,
-               vocabulary: Vocabulary) -> None:
+    def _check_sample(label: int, score: torch.Tensor,
+                      vocabulary: Vocabulary) -> None:
         if not 0 <= label < len(vocabulary):
             raise DeptError(f'Label {label} is out of range: the data set '
                             f'has {len(vocabulary)} classes.')
         if len(score) != len(vocabulary):
             raise DeptError(
-                f'The model scores {len(score)} classes, the data set has '
-                f'{len(vocabulary)}. Is VocabularyHook among the hooks?')
+                f'The model scores {len(score)} classes, but the data set '
+                f'has {len(vocabulary)}. Is VocabularyHook among the hooks?')
 
 
 def harmonic_mean(base: float, new: float) -> float:
-    """H of two accuracies; 0 if both are."""
+    """Return the harmonic mean of two accuracies; 0 if both are 0."""
     return 2 * base * new / (base + new) if base + new else 0.
 
 
-def _half(label: np.ndarray, best: np.ndarray, ids: Sequence[str]) -> dict:
-    """Counts of one half, ``label`` and ``best`` of shape ``(N, )``."""
+def _count_half(label: np.ndarray, best: np.ndarray,
+                ids: Sequence[str]) -> dict:
+    """Count the hits of one half.
+
+    Args:
+        label (np.ndarray): True labels ``(N, )``.
+        best (np.ndarray): Predicted labels ``(N, )``.
+        ids (Sequence[str]): Identities of all classes, in label order.
+    """
     f1, classes = [], {}
     for c in np.unique(label):
         hit = int(((label == c) & (best == c)).sum())

@@ -1,4 +1,4 @@
-"""``result.json``: what a run measured, and what it was."""
+"""Write and read ``result.json``, the description and results of a run."""
 from __future__ import annotations
 
 import json
@@ -14,17 +14,19 @@ FORMAT = 1
 
 
 def write_result(folder: str | Path, content: Mapping) -> Path:
-    """Write the file into a folder: it is complete or not there.
+    """Write ``result.json`` into a folder.
+
+    The file is replaced in one step, so it is never incomplete.
 
     Args:
         folder (str | Path): The work dir of a run.
         content (Mapping): JSON types; ``docs/results.md`` lists the keys.
 
     Returns:
-        Path: The file.
+        Path: The path of the file.
     """
     text = json.dumps(dict(format=FORMAT, **content), indent=1)
-    # A class a line: [correct, total].
+    # One line per class: "identity": [correct, total].
     text = re.sub(r'\[\s+(\d+),\s+(\d+)\s+\]', r'[\1, \2]', text)
     path = Path(folder, FILE)
     write_atomically(path, text.encode())
@@ -32,10 +34,13 @@ def write_result(folder: str | Path, content: Mapping) -> Path:
 
 
 def read_result(path: str | Path) -> dict:
-    """Read a file or that of a folder.
+    """Read a ``result.json``.
+
+    Args:
+        path (str | Path): The file, or its folder.
 
     Raises:
-        DeptError: If there is none, or it is of another format.
+        DeptError: If the file is missing or has another format.
     """
     path = Path(path)
     path = path / FILE if path.is_dir() else path
@@ -54,10 +59,13 @@ def read_result(path: str | Path) -> dict:
 
 
 def find_results(folders: Iterable[str | Path]) -> dict[Path, dict]:
-    """All results below some folders.
+    """Read all results below some folders.
+
+    Returns:
+        dict[Path, dict]: The content of each ``result.json`` by its path.
 
     Raises:
-        DeptError: If a folder has none.
+        DeptError: If there is no result below a folder.
     """
     found = {}
     for folder in folders:
@@ -69,5 +77,12 @@ def find_results(folders: Iterable[str | Path]) -> dict[Path, dict]:
 
 
 def accuracy(half: Mapping | None) -> float | None:
-    """Top-1 accuracy in % of one half, from its counts."""
+    """Return the top-1 accuracy in % of one half, from its counts.
+
+    Args:
+        half (Mapping, optional): Has ``correct`` and ``total``.
+
+    Returns:
+        float, optional: The accuracy, or None if the half is missing.
+    """
     return half and 100 * half['correct'] / half['total']

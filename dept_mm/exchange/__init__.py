@@ -1,4 +1,8 @@
-"""Files that are handed on: adapters, and checkpoints of other code."""
+"""Files for exchange: adapters, and checkpoints of other code.
+
+An adapter is a ``.safetensors`` file with what was learned and what is needed
+to use it, see :mod:`dept_mm.exchange.adapter_file`.
+"""
 from dept_mm.exchange.adapter_file import (
     AdapterFile,
     read_adapter,

@@ -1,21 +1,22 @@
-"""The format of adapters that are handed on.
+"""The adapter: a small file with the learned parameters, to share with others.
 
-A ``.safetensors`` file with what was learned. Its metadata hold two texts:
-``dept_mm``, a header in JSON, and ``sha256``, over header and tensors.
+It is a ``.safetensors`` file. Its metadata hold two texts: ``dept_mm``, a
+header in JSON, and ``sha256``, the checksum of header and tensors. The header
+has these fields:
 
 ==============  =========================================================
 ``format``      number of the format, 1
 ``vocabulary``  the classes it was trained on; see ``Vocabulary``
-``modules``     what each module must know to accept its tensors: of
-                ``backbone`` the CLIP (name, digest of its weights,
-                preprocessing) and the prompt learner, of heads and necks
-                with a row per class the classes of the rows
-``recipe``      the config it was made with
-``versions``    of what made it
+``modules``     what each module checks before it accepts its tensors: for
+                ``backbone``, the CLIP (name, digest of its weights,
+                preprocessing) and the prompt learner; for heads and necks
+                with a row per class, the classes of the rows
+``recipe``      the config it was trained with
+``versions``    versions of the libraries that wrote it
 ==============  =========================================================
 
-Files come from anybody: nothing in one is executed, and whatever is wrong
-with it is a ``DeptError`` before anything is built.
+A file may come from a stranger. Nothing in it is executed, and any fault
+raises a ``DeptError`` before anything is built.
 """
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ from dept_mm.version import __version__
 
 FORMAT = 1
 SUFFIX = '.safetensors'
-# A thousand times what 1000 classes take; safetensors itself allows 100 MB.
+# Bytes; a thousand times what 1000 classes need. safetensors allows 100 MB.
 MAX_HEADER = 1 << 24
 DTYPES = ('F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'U8', 'BOOL')
 FIELDS = dict(modules=dict, recipe=dict, versions=dict, vocabulary=dict)
@@ -50,12 +51,12 @@ FIELDS = dict(modules=dict, recipe=dict, versions=dict, vocabulary=dict)
 
 @dataclass(frozen=True)
 class AdapterFile:
-    """An adapter as it was read.
+    """The content of an adapter file.
 
     Attributes:
-        path (Path): Where from.
-        header (dict): See the module's table.
-        tensors (dict[str, Tensor]): What was learned.
+        path (Path): The file it was read from.
+        header (dict): The header; see the table of this module.
+        tensors (dict[str, Tensor]): The learned parameters.
     """
     path: Path
     header: dict
@@ -63,31 +64,31 @@ class AdapterFile:
 
     @property
     def state_dict(self) -> dict[str, Tensor]:
-        """Tensors and headers, as modules load them."""
+        """Tensors and headers, in the form in which modules load them."""
         headers = {f'{name}.{KEY}': pack(header)
                    for name, header in self.header['modules'].items()}
         return self.tensors | headers
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The classes it was trained on."""
+        """The classes that the model was trained on."""
         return Vocabulary(**self.header['vocabulary'])
 
 
 def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
                   vocabulary: Vocabulary | None = None) -> None:
-    """Write an adapter: the file is complete or not there.
+    """Write an adapter, such that the file is complete or absent.
 
     Args:
-        path (str | Path): The file; its name ends in ``.safetensors``.
+        path (str | Path): The file; its name must end in ``.safetensors``.
         state (Mapping[str, Tensor]): State dict of the classifier.
-        recipe (dict): Its config; JSON types only.
-        vocabulary (Vocabulary, optional): Its classes, if the backbone has
-            none.
+        recipe (dict): Config of the classifier, in JSON types.
+        vocabulary (Vocabulary, optional): The classes, needed if the backbone
+            has no vocabulary.
 
     Raises:
-        DeptError: If there is no ``PromptedCLIP`` in it, a value is not
-            finite, or the file cannot be written.
+        DeptError: If the classifier has no ``PromptedCLIP``, if a value is not
+            finite, or if the file cannot be written.
     """
     path, end = Path(path), f'.{KEY}'
     if path.suffix != SUFFIX:
@@ -109,7 +110,8 @@ def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
                       mmpretrain=mmpretrain.__version__,
                       open_clip=open_clip.__version__,
                       torch=torch.__version__)))
-    data = save(tensors, dict(dept_mm=text, sha256=checksum(text, tensors)))
+    data = save(tensors, dict(dept_mm=text,
+                              sha256=compute_checksum(text, tensors)))
     try:
         write_atomically(path, data)
     except OSError as error:
@@ -122,8 +124,11 @@ def read_adapter(path: str | Path) -> AdapterFile:
     Args:
         path (str | Path): The file.
 
+    Returns:
+        AdapterFile: Its content.
+
     Raises:
-        DeptError: If it is absent, damaged, or no adapter.
+        DeptError: If the file is absent, damaged, or not an adapter.
     """
     path = Path(path).expanduser()
     _check_start(path)
@@ -133,33 +138,36 @@ def read_adapter(path: str | Path) -> AdapterFile:
             names = list(file.keys())
             if not {'dept_mm', 'sha256'} <= set(metadata):
                 raise DeptError(
-                    f'{path} is a safetensors file, but no adapter of this '
-                    f'package (it holds {names[:3]}). tools/publish_model.py '
-                    'makes one of a checkpoint, tools/import_checkpoint.py '
-                    'of a checkpoint of the public code.')
+                    f'{path} is a safetensors file, but not an adapter of '
+                    f'this package (it holds {names[:3]}). Make one with '
+                    'tools/publish_model.py from a checkpoint, or with '
+                    'tools/import_checkpoint.py from one of public code.')
             for name in names:
                 dtype = file.get_slice(name).get_dtype()
                 if dtype not in DTYPES or name.endswith(f'.{KEY}'):
-                    raise DeptError(f'{path}: {name!r:.200} of dtype {dtype} '
-                                    'is nothing that an adapter holds.')
+                    raise DeptError(f'{path}: an adapter cannot hold '
+                                    f'{name!r:.200} of dtype {dtype}.')
             tensors = {name: file.get_tensor(name).clone() for name in names}
     except (SafetensorError, OSError, RuntimeError, OverflowError) as error:
-        raise damaged(path, error) from error
-    if metadata['sha256'] != checksum(metadata['dept_mm'], tensors):
-        raise damaged(path, 'its checksum differs')
-    header = _parse(path, metadata['dept_mm'])
+        raise make_damage_error(path, error) from error
+    if metadata['sha256'] != compute_checksum(metadata['dept_mm'], tensors):
+        raise make_damage_error(path, 'its checksum differs')
+    header = _parse_header(path, metadata['dept_mm'])
     check_finite(path, tensors)
     return AdapterFile(path, header, tensors)
 
 
-def damaged(path: Path, why) -> DeptError:
-    """The error of a file that is not whole."""
-    return DeptError(f'{path} is damaged or no safetensors file ({why}). '
-                     'Nothing of it was used; get it again.')
+def make_damage_error(path: Path, why) -> DeptError:
+    """Build the error that reports a damaged file."""
+    return DeptError(f'{path} is damaged or not a safetensors file ({why}). '
+                     'Nothing in it was used; download it again.')
 
 
-def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
-    """Sha256 over the header, and names, types and values of tensors."""
+def compute_checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Compute the sha256 of the header and of the tensors.
+
+    It covers names, types, shapes and values of the tensors.
+    """
     found = hashlib.sha256(text.encode())
     for name, value in sorted(tensors.items()):
         found.update(json.dumps(
@@ -170,45 +178,53 @@ def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def check_finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse a diverged model."""
+    """Refuse the parameters of a diverged model.
+
+    Raises:
+        DeptError: If a value is nan or infinite.
+    """
     wrong = [name for name, value in tensors.items()
              if value.is_floating_point() and not value.isfinite().all()]
     if wrong:
         raise DeptError(f'{path}: {wrong} hold values that are not finite; '
-                        'such a model answers nothing.')
+                        'such a model cannot predict anything.')
 
 
 def _check_start(path: Path) -> None:
-    """Refuse what is plainly something else, with a better message."""
+    """Check the first bytes, which allows a clearer error message.
+
+    Raises:
+        DeptError: If the file is a pickle, too short, or has a huge header.
+    """
     try:
         with open(path, 'rb') as file:
             start = file.read(9)
     except OSError as error:
         raise DeptError(f'{path} cannot be read: {error}') from error
-    # The length of a header may start with any byte, the header does not.
+    # The first 8 bytes, a length, may be any; the header starts with `{`.
     if start[8:] != b'{' and start.startswith((b'PK', b'\x80')):
         raise DeptError(f'{path} is a pickle, whatever its name says; it was '
-                        'not opened. tools/publish_model.py makes an adapter '
-                        'of a .pth.')
+                        'not opened. tools/publish_model.py turns a .pth '
+                        'into an adapter.')
     if len(start) < 8:
-        raise damaged(path, 'it is shorter than 8 bytes')
+        raise make_damage_error(path, 'it is shorter than 8 bytes')
     size, = struct.unpack('<Q', start[:8])
     if size > MAX_HEADER:
-        raise damaged(path, f'its header would have {size} bytes')
+        raise make_damage_error(path, f'its header would have {size} bytes')
 
 
-def _parse(path: Path, text: str) -> dict:
-    """The header, its fields of the right types.
+def _parse_header(path: Path, text: str) -> dict:
+    """Parse the header and check the types of its fields.
 
     Raises:
-        DeptError: If it is no JSON, of another format, or incomplete.
+        DeptError: If it is not JSON, has another format, or is incomplete.
     """
     try:
         header = json.loads(text)
         found = header['format']
         if found != FORMAT:
             raise DeptError(
-                f'{path} is of format {found!r:.50}, this version reads '
+                f'{path} is of format {found!r:.50}, but this version reads '
                 f'{FORMAT}: pip install -U dept-mm.')
         wrong = [field for field, kind in FIELDS.items()
                  if not isinstance(header[field], kind)]
@@ -223,5 +239,5 @@ def _parse(path: Path, text: str) -> dict:
         raise
     except (ValueError, KeyError, TypeError, AttributeError,
             RecursionError) as error:
-        raise damaged(path, f'header: {error!r:.200}') from error
+        raise make_damage_error(path, f'header: {error!r:.200}') from error
     return header

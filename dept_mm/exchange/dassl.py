@@ -1,4 +1,7 @@
-"""Convert checkpoints of DePT's and CoOp's public code (Dassl layout)."""
+"""Conversion of checkpoints from the public code of DePT and CoOp.
+
+That code is built on the Dassl toolbox and saves checkpoints in its layout.
+"""
 from __future__ import annotations
 
 import re
@@ -11,19 +14,20 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange.adapter_file import write_adapter
-from dept_mm.exchange.public_names import LEARNER, public_name
-from dept_mm.exchange.recipe import plain_config
+from dept_mm.exchange.public_names import LEARNER, find_public_name
+from dept_mm.exchange.recipe import parse_config
 from dept_mm.exchange.stub_pickle import read_pickled
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.utils.header import KEY
 
-# Frozen copies of CLIP in the public code -> their place in open_clip.
+# Prefixes of frozen CLIP copies in the public code -> those in open_clip.
 TOWERS = {LEARNER + 'ZS_image_encoder.': 'visual.',
           'image_encoder.': 'visual.', 'text_encoder.': 'text.'}
-# Averaging over epochs in fp16 rounds the frozen weights as well.
+# Relative tolerance: averaging over epochs in fp16 rounds frozen weights too.
 ROUNDING = 0.01
 SUFFIX, PREFIX = LEARNER + 'token_suffix', LEARNER + 'token_prefix'
-# KgCoOp makes modules it never uses; CoCoOp uses the one of this name.
+# KgCoOp creates modules that it never uses. The entry `KGCOOP` tells that a
+# checkpoint is KgCoOp's; CoCoOp uses its own `meta_net`.
 KGCOOP = LEARNER + 'bias_vectors'
 KGCOOP_UNUSED = re.compile(
     r'(prompt_learner\.)?(bias_vectors|meta_net\.linear[12]\.(weight|bias))'
@@ -32,76 +36,77 @@ KGCOOP_UNUSED = re.compile(
 
 def import_checkpoint(source: str | Path, out: str | Path, cfg: Config
                       ) -> list[str]:
-    """Write a public checkpoint of CoOp, CoCoOp, KgCoOp, MaPLe or PromptSRC,
-    each with or without DePT, as an adapter.
+    """Write what a public checkpoint has learned as an adapter.
 
-    Every entry is accounted for: taken, or checked and dropped. The frozen
-    CLIP in it must be the config's, and the class names it was trained on
-    the config's base classes, in this order.
+    It reads checkpoints of CoOp, CoCoOp, KgCoOp, MaPLe and PromptSRC, each
+    with or without DePT. Every entry is either copied, or checked and dropped.
+    The frozen CLIP in the checkpoint must be the config's, and the class names
+    it was trained on must be the config's base classes, in the same order.
 
     Args:
-        source (str | Path): ``model.pth.tar-N``; no code of it is run.
-        out (str | Path): The adapter.
-        cfg (Config): Config of the same method on the same data set.
+        source (str | Path): The checkpoint ``model.pth.tar-N``; no code in it
+            is run.
+        out (str | Path): The adapter to write.
+        cfg (Config): A config of the same method on the same data set.
 
     Returns:
-        list[str]: What became of the entries.
+        list[str]: Lines that say what became of the entries.
 
     Raises:
-        DeptError: If the checkpoint cannot be read, does not fit the config
-            or holds an entry that nothing explains.
+        DeptError: If the checkpoint cannot be read, does not fit the config,
+            or holds an entry that the config does not explain.
     """
     found, stubs = read_pickled(source)
-    state = _state(found, source)
+    state = _get_state(found, source)
     model = get_model(cfg)
     backbone = model.backbone
     if not isinstance(backbone, PromptedCLIP) or not backbone.prompt:
         raise DeptError('The config has no PromptedCLIP with a prompt '
-                        'learner; take one of the method that made '
+                        'learner; use a config of the method that made '
                         f'{source}.')
     with torch.no_grad():
         report = [f'not loaded: {", ".join(stubs)}'] if stubs else []
-        report += _take(state, model, source)
+        report += _copy_learned(state, model, source)
         report += _check_classes(state, backbone, source)
         report += _check_clip(state, backbone, source)
     if KGCOOP in state:
-        report += _drop(state, KGCOOP_UNUSED, 'KgCoOp never uses them')
+        report += _drop_entries(state, KGCOOP_UNUSED, 'KgCoOp never uses them')
     if state:
         raise DeptError(
             f'{source}: {len(state)} entries are not explained by the '
-            f'config, such as {sorted(state)[:5]}. Take the config of the '
+            f'config, such as {sorted(state)[:5]}. Use a config of the '
             'method that made it; a checkpoint with film_* and linear_probe* '
             'needs a DePTHead.')
-    write_adapter(out, model.state_dict(), plain_config(cfg.pretty_text))
+    write_adapter(out, model.state_dict(), parse_config(cfg.pretty_text))
     return report
 
 
-def _state(found: dict, source) -> dict[str, Tensor]:
-    """The state dict, named as from the root of the model."""
+def _get_state(found: dict, source) -> dict[str, Tensor]:
+    """Return the state dict, with names that start at the model's root."""
     state = found.get('state_dict')
     if not isinstance(state, dict) or not all(
             isinstance(value, Tensor) for value in state.values()):
-        raise DeptError(f'{source} has no state_dict of tensors; it is not '
-                        'in the layout of Dassl.')
+        raise DeptError(f'{source} has no state_dict of tensors; it does '
+                        'not have the layout of Dassl.')
     state = {key.removeprefix('module.'): value
              for key, value in state.items()}
-    if 'ctx' in state:  # CoOp and CoCoOp save the prompt learner alone
+    if 'ctx' in state:  # CoOp and CoCoOp save only the prompt learner
         state = {LEARNER + key: value for key, value in state.items()}
     return state
 
 
-def _take(state: dict, model: nn.Module, source) -> list[str]:
-    """Copy what is learned into the model, and out of the state."""
+def _copy_learned(state: dict, model: nn.Module, source) -> list[str]:
+    """Move learned parameters from the state into the model."""
     learner = type(model.backbone.prompt).__name__
     taken = 0
     for name, own in model.state_dict().items():
         if name.endswith(f'.{KEY}'):
             continue
-        public = public_name(learner, name)
+        public = find_public_name(learner, name)
         theirs = state.pop(public, None)
         if theirs is None:
             raise DeptError(f'{source} has no {public!r} for {name} of the '
-                            "config's model; take the config of the method "
+                            "config's model; use a config of the method "
                             'that made it.')
         if theirs.shape != own.shape:
             raise DeptError(
@@ -115,16 +120,16 @@ def _take(state: dict, model: nn.Module, source) -> list[str]:
 
 
 def _check_classes(state: dict, backbone: PromptedCLIP, source) -> list[str]:
-    """Compare the class names that it embeds with the config's."""
+    """Compare the class names embedded in the checkpoint with the config's."""
     state.pop(PREFIX, None)
     embedded = state.pop(SUFFIX, None)
     if embedded is None:
-        return ['not checked: class names, of which it holds nothing']
+        return ['not checked: class names, which it does not hold']
     known = backbone.vocabulary
     names = [known.names[label] for label in known.base_labels]
     if len(embedded) != len(names):
         raise DeptError(f'{source} was trained on {len(embedded)} classes, '
-                        f'the config has {len(names)} base classes: '
+                        f'but the config has {len(names)} base classes: '
                         "set the data set's base_classes.")
     template = backbone.prompt.sentence(known.templates[0])
     tokens = backbone.clip.tokenize(names, template)
@@ -132,7 +137,7 @@ def _check_classes(state: dict, backbone: PromptedCLIP, source) -> list[str]:
     wrong = []
     for i, end in enumerate(tokens.end - tokens.start + 1):
         theirs = embedded[i, :end].to(own)
-        if theirs.shape != own[i, :end].shape or not _close(
+        if theirs.shape != own[i, :end].shape or not _is_close(
                 theirs, own[i, :end]):
             wrong.append(names[i])
     if wrong:
@@ -144,7 +149,7 @@ def _check_classes(state: dict, backbone: PromptedCLIP, source) -> list[str]:
 
 
 def _check_clip(state: dict, backbone: PromptedCLIP, source) -> list[str]:
-    """Compare its frozen CLIP with the config's."""
+    """Compare the checkpoint's frozen CLIP with the config's."""
     clip = backbone.clip.model.state_dict()
     names = {key: key for key in state if key == 'logit_scale'}
     for theirs, ours in TOWERS.items():
@@ -153,7 +158,7 @@ def _check_clip(state: dict, backbone: PromptedCLIP, source) -> list[str]:
     names = {key: ours for key, ours in names.items() if ours in clip}
     wrong = [key for key, ours in names.items()
              if state[key].shape != clip[ours].shape
-             or not _close(state[key], clip[ours])]
+             or not _is_close(state[key], clip[ours])]
     if wrong:
         raise DeptError(
             f"{source}: its frozen CLIP is not the config's, "
@@ -167,13 +172,13 @@ def _check_clip(state: dict, backbone: PromptedCLIP, source) -> list[str]:
                 'not checked: which CLIP it was trained on']
 
 
-def _close(theirs: Tensor, ours: Tensor) -> bool:
+def _is_close(theirs: Tensor, ours: Tensor) -> bool:
     ours = ours.float()
     return bool((theirs.to(ours) - ours).abs().max()
                 <= ROUNDING * ours.abs().max())
 
 
-def _drop(state: dict, pattern: re.Pattern, why: str) -> list[str]:
+def _drop_entries(state: dict, pattern: re.Pattern, why: str) -> list[str]:
     names = [key for key in state if pattern.fullmatch(key)]
     for key in names:
         del state[key]

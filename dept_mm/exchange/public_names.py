@@ -1,4 +1,4 @@
-"""How the public code of CoOp's family names what it learns."""
+"""Parameter names in the public code of CoOp and its descendants."""
 from __future__ import annotations
 
 LEARNER = 'prompt_learner.'
@@ -6,7 +6,7 @@ BLOCKS = 'transformer.resblocks'
 DEEP = range(1, 64)
 
 _CONTEXT = {'context': LEARNER + 'ctx'}
-# Class of the learner -> its parameter -> the public name of that.
+# Class of the prompt learner -> our parameter name -> the public name.
 LEARNERS = dict(
     CoOpPrompt=_CONTEXT,
     CoCoOpPrompt={
@@ -36,12 +36,12 @@ HEAD = {
     'linear.bias': 'linear_probe_proj.bias'}
 
 
-def public_name(learner: str, name: str) -> str | None:
-    """The public name of a parameter of a classifier, if it has one.
+def find_public_name(learner: str, name: str) -> str | None:
+    """Return the public code's name of a parameter, or None if it has none.
 
     Args:
         learner (str): Class name of the prompt learner.
-        name (str): Our name, e.g. ``'backbone.prompt.context'``.
+        name (str): Our name, such as ``'backbone.prompt.context'``.
     """
     if name.startswith('head.'):
         return HEAD.get(name.removeprefix('head.'))

@@ -1,4 +1,4 @@
-"""Turn a checkpoint into an adapter."""
+"""Conversion of a training checkpoint into an adapter."""
 from __future__ import annotations
 
 import datetime
@@ -10,8 +10,8 @@ import torch
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange.adapter_file import SUFFIX, write_adapter
-from dept_mm.exchange.recipe import plain_config
-from dept_mm.exchange.stub_pickle import reason
+from dept_mm.exchange.recipe import parse_config
+from dept_mm.exchange.stub_pickle import explain_refusal
 from dept_mm.structures import Vocabulary
 
 
@@ -20,50 +20,54 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
     """Write what a checkpoint has learned as an adapter.
 
     Args:
-        checkpoint (str | Path): A ``.pth`` of a training run.
-        out (str | Path): Name of the adapter; the date and the start of the
-            file's sha256 are appended to its stem, as MMPretrain's tool
-            does.
-        ema (bool): Whether to take the moving average where there is one.
-            Defaults to True.
+        checkpoint (str | Path): A ``.pth`` file of a training run.
+        out (str | Path): Name of the adapter; as in MMPretrain's tool, the
+            date and the start of the file's sha256 are appended to its stem.
+        ema (bool): Whether to use the moving average of the weights, if there
+            is one. Defaults to True.
 
     Returns:
-        Path: The file.
+        Path: The file that was written.
 
     Raises:
         DeptError: If the checkpoint cannot be read or holds no
-            ``PromptedCLIP``, or there is no folder for the adapter.
+            ``PromptedCLIP``, or if the folder of the adapter does not exist.
     """
     out = Path(out)
     if not out.parent.is_dir():
-        raise DeptError(f'There is no folder {out.parent}.')
+        raise DeptError(f'The folder {out.parent} does not exist; create it.')
     found = read_checkpoint(checkpoint)
     state, meta = dict(found['state_dict']), found.get('meta', {})
-    if not ema:  # MMEngine has swapped the two
+    if not ema:  # MMEngine swaps the two when it saves
         state.update({key.removeprefix('module.'): value for key, value
                       in found.get('ema_state_dict', {}).items()
                       if key.startswith('module.')})
     if 'cfg' not in meta:
-        raise DeptError(f'{checkpoint} holds no config (meta.cfg): it is no '
-                        'checkpoint of a training run.')
+        raise DeptError(f'{checkpoint} holds no config (meta.cfg): it is not '
+                        'a checkpoint of a training run.')
     data = meta.get('dataset_meta') or {}
     vocabulary = (Vocabulary.from_metainfo(data) if data.get('classes')
                   else None)
     name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
-    write_adapter(name, state, plain_config(meta['cfg']), vocabulary)
+    write_adapter(name, state, parse_config(meta['cfg']), vocabulary)
     sha = hashlib.sha256(name.read_bytes()).hexdigest()[:8]
     date = datetime.date.today().strftime('%Y%m%d')
     return name.rename(name.with_name(f'{name.stem}_{date}-{sha}{SUFFIX}'))
 
 
 def read_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint of a training run; nothing in it is executed."""
+    """Read a checkpoint of a training run without executing anything in it.
+
+    Raises:
+        DeptError: If it cannot be read or is not a checkpoint.
+    """
     try:
         found = torch.load(path, map_location='cpu', weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError,
             pickle.UnpicklingError) as error:
-        raise DeptError(f'{path} cannot be read: {reason(error)}') from error
+        raise DeptError(f'{path} cannot be read: {explain_refusal(error)}'
+                        ) from error
     if not isinstance(found, dict) or 'state_dict' not in found:
-        raise DeptError(f'{path} has no state_dict: it is no checkpoint of a '
-                        'training run.')
+        raise DeptError(f'{path} has no state_dict: it is not a checkpoint of '
+                        'a training run.')
     return found

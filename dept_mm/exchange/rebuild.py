@@ -1,4 +1,4 @@
-"""A model from an adapter file alone."""
+"""Building a model from an adapter file alone, without a config."""
 from __future__ import annotations
 
 import re
@@ -17,12 +17,13 @@ from dept_mm.exchange.adapter_file import AdapterFile, read_adapter
 from dept_mm.registry import MODELS
 from dept_mm.structures import Vocabulary
 
-# Of MMPretrain, what a file may name. A registry builds whatever Python
-# object a `type` with dots names, so that no other is let through.
+# Modules of MMPretrain that a file may name. A registry builds any Python
+# object that a `type` with dots names, so every other name is refused.
 STOCK = ('ImageClassifier', 'ClsDataPreprocessor', 'LinearClsHead',
          'CrossEntropyLoss', 'LabelSmoothLoss')
 PARTS = ('backbone', 'neck', 'head')
-MAX_NUMBER = 1 << 20  # beyond every width and count; saves the memory
+# Larger than any width or count; a larger number could exhaust the memory.
+MAX_NUMBER = 1 << 20
 
 
 def load_adapter(path: str | Path,
@@ -31,57 +32,67 @@ def load_adapter(path: str | Path,
                  device: str | None = None) -> ImageClassifier:
     """Build the model of an adapter, ready to classify.
 
-    Neither its config nor its data set is needed. The CLIP is loaded as
-    named in the file and must have the same weights. Only modules of this
-    package, and those it is used with, are built: a file cannot name others.
+    It needs neither the config nor the data set of the training. The CLIP is
+    loaded by the name in the file and must have the same weights. Only modules
+    of this package and a few of MMPretrain are built; a file that names any
+    other is refused.
 
     Args:
         path (str | Path): The adapter.
         class_names (Sequence[str] | Vocabulary, optional): The classes to
-            score, known or new. A name it was trained on stands for that
-            class. Defaults to those it was trained on.
-        clip (Mapping, optional): Config of the CLIP. Needed where the file
-            names a place, such as a folder or a repository of the Hub.
-        device (str, optional): Defaults to the CPU.
+            score, known or new. A name that the model was trained on stands
+            for that class. Defaults to the classes it was trained on.
+        clip (Mapping, optional): Config of the CLIP. Needed if the file gives
+            a location of the CLIP, such as a folder or a repository of the
+            Hub, instead of a known name.
+        device (str, optional): Where to put the model. Defaults to the CPU.
 
     Returns:
-        ImageClassifier: In eval mode. ``ImageClassificationInferencer``
-        takes it, and ``model.backbone.set_vocabulary`` changes the classes.
+        ImageClassifier: The model in eval mode.
+        ``ImageClassificationInferencer`` accepts it, and
+        ``model.backbone.set_vocabulary`` changes the classes.
 
     Raises:
-        DeptError: If the file is damaged, names something unsafe, is for
-            another CLIP, or cannot know other classes.
+        DeptError: If the file is damaged, names something unsafe, belongs to
+            another CLIP, or holds a model that cannot score other classes.
     """
     file = read_adapter(path)
-    config = rebuilt_config(file, clip)
+    config = build_model_config(file, clip)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         try:
             model = MODELS.build(config)
             load_state_dict(model, file.state_dict, strict=True)
         except DeptError:
             raise
-        # Whatever a file from anybody leads to.
+        # A file from a stranger may lead to any error.
         except Exception as error:
-            raise DeptError(f'{path}: its recipe and its tensors make no '
-                            f'model: {str(error)[:500]}') from error
+            raise DeptError(f'{path}: no model can be built from its recipe '
+                            f'and its tensors: {str(error)[:500]}') from error
     known = file.vocabulary
     if class_names is not None:
-        known = _named(class_names, known)
+        known = _match_names(class_names, known)
         if model.backbone.vocabulary is None:
             raise DeptError(f'{path} holds a model without a text tower; it '
                             'cannot score other classes.')
         model.backbone.set_vocabulary(known)
     model._dataset_meta = dict(classes=known.names)
-    model._config = _inference_config(config['backbone']['clip'])
+    model._config = _build_inference_config(config['backbone']['clip'])
     return model.to(device or 'cpu').eval()
 
 
-def rebuilt_config(file: AdapterFile, clip: Mapping | None = None) -> dict:
-    """The model's config from the recipe, its references resolved.
+def build_model_config(file: AdapterFile, clip: Mapping | None = None) -> dict:
+    """Build the model's config from the recipe and fill in its references.
 
     Args:
         file (AdapterFile): The adapter.
-        clip (Mapping, optional): In place of the CLIP it names.
+        clip (Mapping, optional): Config of a CLIP to use instead of the one it
+            names.
+
+    Returns:
+        dict: A config that ``MODELS.build`` accepts.
+
+    Raises:
+        DeptError: If the recipe has no model, or if it names something unsafe.
     """
     recipe, path = file.header['recipe'], file.path
     model = recipe.get('model')
@@ -89,24 +100,26 @@ def rebuilt_config(file: AdapterFile, clip: Mapping | None = None) -> dict:
             model.get('backbone'), dict):
         raise DeptError(f'{path}: its recipe has no model. Load it with a '
                         'config: get_model(CONFIG, pretrained=FILE).')
-    clip = dict(clip or _known_clip(file, model['backbone'].get('clip')))
+    clip = dict(clip or _require_known_clip(
+        file, model['backbone'].get('clip')))
     found = dict(type='ImageClassifier')
     for part in PARTS:
         if model.get(part):
-            fill = dict(clip=clip, vocabulary=_vocabulary_of(file, part))
-            found[part] = _checked(model[part], fill, path)
+            fill = dict(clip=clip, vocabulary=_choose_vocabulary(file, part))
+            found[part] = _check_and_fill(model[part], fill, path)
     preprocessor = model.get('data_preprocessor') or recipe.get(
         'data_preprocessor') or dict(type='CLIPDataPreprocessor', clip=clip)
-    found['data_preprocessor'] = _checked(preprocessor, dict(clip=clip), path)
+    found['data_preprocessor'] = _check_and_fill(
+        preprocessor, dict(clip=clip), path)
     return found
 
 
-def _known_clip(file: AdapterFile, clip: Mapping | None) -> dict:
-    """The CLIP of the recipe, if the name says all.
+def _require_known_clip(file: AdapterFile, clip: Mapping | None) -> dict:
+    """Return the CLIP config of the recipe if its name is a known one.
 
     Raises:
-        DeptError: If it is a place; a stranger's file decides neither what
-            is downloaded nor what is read from this disk.
+        DeptError: If it is a location: a file from a stranger must not decide
+            what is downloaded, nor what is read from this disk.
     """
     clip = clip if isinstance(clip, dict) else {}
     name, tag = str(clip.get('name')), clip.get('pretrained')
@@ -120,8 +133,8 @@ def _known_clip(file: AdapterFile, clip: Mapping | None) -> dict:
         'same CLIP elsewhere, give clip=dict(name=..., pretrained=...).')
 
 
-def _vocabulary_of(file: AdapterFile, part: str) -> dict:
-    """The vocabulary with which a part gets the rows its tensors have."""
+def _choose_vocabulary(file: AdapterFile, part: str) -> dict:
+    """Choose the vocabulary that gives a part as many rows as its tensors."""
     known = file.vocabulary.to_dict()
     classes = file.header['modules'].get(part, {}).get('classes')
     if classes is None:
@@ -131,22 +144,29 @@ def _vocabulary_of(file: AdapterFile, part: str) -> dict:
     return dict(names=classes)
 
 
-def _checked(node, fill: Mapping, path: Path):
-    """A part of the recipe with ``fill`` in it, if all of it is harmless."""
+def _check_and_fill(node, fill: Mapping, path: Path):
+    """Copy a part of the recipe with the values of ``fill``, if it is
+    harmless.
+
+    Raises:
+        DeptError: If it names another class or has a huge number.
+    """
     if isinstance(node, list):
-        return [_checked(item, fill, path) for item in node]
+        return [_check_and_fill(item, fill, path) for item in node]
     if isinstance(node, (int, float)) and abs(node) > MAX_NUMBER:
-        raise DeptError(f'{path}: its recipe has the number {node:.3g}.')
+        raise DeptError(f'{path}: its recipe has the number {node:.3g}, '
+                        'which is too large.')
     if not isinstance(node, dict):
         return node
     kind = node.get('type')
     if 'type' in node and not _is_safe(kind):
         raise DeptError(
-            f'{path}: its recipe asks for {kind!r:.200}, which is no module '
-            'of this package. If you trust it, load it with a config of your '
-            'own: get_model(CONFIG, pretrained=FILE).')
-    found = {key: _checked(value, fill, path) for key, value in node.items()
-             # Initial weights are replaced.
+            f'{path}: its recipe asks for {kind!r:.200}, which is not a '
+            'module of this package. If you trust it, load it with a config '
+            'of your own: get_model(CONFIG, pretrained=FILE).')
+    found = {key: _check_and_fill(value, fill, path)
+             for key, value in node.items()
+             # The initial weights would be replaced anyway.
              if key not in fill and key != 'init_cfg'}
     for key in fill.keys() & node.keys():
         same = key == 'clip' and isinstance(node[key], dict)
@@ -157,7 +177,7 @@ def _checked(node, fill: Mapping, path: Path):
 
 
 def _is_safe(kind) -> bool:
-    """Whether a ``type`` names a module of this package."""
+    """Return whether a ``type`` names a module that may be built."""
     if not isinstance(kind, str):
         return False
     found = MODELS.module_dict.get(kind)
@@ -165,9 +185,9 @@ def _is_safe(kind) -> bool:
         found, '__module__', '').startswith('dept_mm.models.')
 
 
-def _named(names: Sequence[str] | Vocabulary, known: Vocabulary
+def _match_names(names: Sequence[str] | Vocabulary, known: Vocabulary
            ) -> Vocabulary:
-    """The classes to score; names that are known keep their identity."""
+    """Build the vocabulary to score; known names keep their class identity."""
     if isinstance(names, Vocabulary):
         return names
     if isinstance(names, str):
@@ -179,8 +199,8 @@ def _named(names: Sequence[str] | Vocabulary, known: Vocabulary
                       ids=tuple(ids.get(name, name) for name in names))
 
 
-def _inference_config(clip: dict) -> Config:
-    """What MMPretrain's inferencer reads: the pipeline of test images."""
+def _build_inference_config(clip: dict) -> Config:
+    """Build the config of the test pipeline for MMPretrain's inferencer."""
     pipeline = [dict(type='LoadRGBImage'),
                 dict(type='CLIPResizeCenterCrop', clip=clip),
                 dict(type='PackInputs')]

@@ -1,4 +1,4 @@
-"""Configs as data."""
+"""Reading a dumped config as data, without running it."""
 from __future__ import annotations
 
 import ast
@@ -7,18 +7,21 @@ from typing import Any
 from dept_mm.errors import DeptError
 
 
-def plain_config(text: str) -> dict[str, Any]:
+def parse_config(text: str) -> dict[str, Any]:
     """Read a dumped config without running it.
 
-    A config file is Python, but one that MMEngine dumped (``pretty_text``,
-    which checkpoints hold) only assigns literals and ``dict(...)``. What
-    JSON has no type for stays as its source text.
+    A config file is Python, but one that MMEngine has dumped (``pretty_text``,
+    which checkpoints hold) only assigns literals and ``dict(...)`` calls. A
+    value that JSON cannot express stays as its source text.
 
     Args:
         text (str): The dumped config.
 
+    Returns:
+        dict: Names and values, in JSON types.
+
     Raises:
-        DeptError: If it is anything else.
+        DeptError: If the text is anything else.
     """
     try:
         body = ast.parse(text).body
@@ -26,22 +29,22 @@ def plain_config(text: str) -> dict[str, Any]:
                    and isinstance(line.targets[0], ast.Name)
                    for line in body):
             raise ValueError('it does more than assign values')
-        return {line.targets[0].id: _plain(line.value) for line in body}
+        return {line.targets[0].id: _parse_value(line.value) for line in body}
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise DeptError(f'This is no dumped config: {error}') from error
+        raise DeptError(f'This is not a dumped config: {error}') from error
 
 
-def _plain(node: ast.expr) -> Any:
+def _parse_value(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=str() | int() | float() | None):
             return node.value
         case ast.List(elts=items) | ast.Tuple(elts=items):
-            return [_plain(item) for item in items]
+            return [_parse_value(item) for item in items]
         case ast.Dict(keys=keys, values=values) if None not in keys:
-            return {str(_plain(key)): _plain(value)
+            return {str(_parse_value(key)): _parse_value(value)
                     for key, value in zip(keys, values, strict=True)}
         case ast.Call(func=ast.Name(id='dict'), args=[], keywords=items):
-            return {str(item.arg): _plain(item.value) for item in items}
+            return {str(item.arg): _parse_value(item.value) for item in items}
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(
                 value=int() | float() as value)):
             return -value

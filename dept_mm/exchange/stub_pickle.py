@@ -1,4 +1,7 @@
-"""Read checkpoints that hold objects of foreign classes, without them."""
+"""Safe reading of checkpoints that pickle objects of unknown classes.
+
+Each such object is replaced by a stub: an empty object that runs no code.
+"""
 from __future__ import annotations
 
 import pickle
@@ -17,12 +20,12 @@ from torch.serialization import (
 from dept_mm.errors import DeptError
 
 MAX_STUBS = 64
-# Reading around these would be safe too, but no checkpoint has them.
+# Stubs of these would be safe too, but no real checkpoint names them.
 SYSTEM = ('nt', 'os', 'posix', 'subprocess', 'sys')
 
 
 class _Stub:
-    """Stands for an object of a class that is not to be run."""
+    """An empty object in place of one whose class must not be run."""
 
     def __new__(cls, *args, **kwargs):
         return super().__new__(cls)
@@ -35,34 +38,34 @@ class _Stub:
 
 
 class _DictStub(_Stub):
-    """Stands for a dict with code, such as ``defaultdict``."""
+    """A plain dict in place of a dict with code, such as ``defaultdict``."""
 
     def __new__(cls, *args, **kwargs):
         return {}
 
 
 def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
-    """Load a checkpoint that pickles objects, such as a live optimiser.
+    """Load a checkpoint that pickles objects, such as a live optimizer.
 
-    It goes through torch's safe unpickler. Each name it refuses is put in
-    as an empty class of that name and the file read again, so that no code
-    that the file names is ever imported or run.
+    The file goes through torch's safe unpickler. For each class that it
+    refuses, an empty class of that name is registered and the file is read
+    again, so that no code that the file names is ever imported or run.
 
     Args:
-        path (str | Path): A file of ``torch.save``.
+        path (str | Path): A file written by ``torch.save``.
 
     Returns:
-        tuple[dict, list[str]]: What it holds, and the names of classes that
-        were left empty.
+        tuple[dict, list[str]]: The content, and the names of the classes that
+        were replaced by empty ones.
 
     Raises:
-        DeptError: If it cannot be read, asks for a module of the operating
-            system, or for very many classes.
+        DeptError: If the file cannot be read, asks for a module of the
+            operating system, or names very many classes.
     """
     stubs: dict[str, type] = {}
     while len(stubs) < MAX_STUBS:
         try:
-            with _allowed(stubs.values()):
+            with _allow(stubs.values()):
                 found = torch.load(path, map_location='cpu',
                                    weights_only=True)
             break
@@ -72,37 +75,40 @@ def read_pickled(path: str | Path) -> tuple[dict, list[str]]:
                               str(error), re.IGNORECASE)
             if not isinstance(error, pickle.UnpicklingError) or not match:
                 raise DeptError(f'{path} cannot be read safely: '
-                                f'{reason(error)}') from error
+                                f'{explain_refusal(error)}') from error
         name = match[1] if '.' in match[1] else f'builtins.{match[1]}'
         if name in stubs or name.partition('.')[0] in SYSTEM:
             raise DeptError(f'{path} cannot be read safely: it asks for '
                             f'{name}.')
-        stubs[name] = _stub(name)
+        stubs[name] = _make_stub(name)
     else:
         raise DeptError(f'{path} names more than {MAX_STUBS} classes; that '
-                        'is no checkpoint.')
+                        'is not a checkpoint.')
     if not isinstance(found, dict):
-        raise DeptError(f'{path} holds a {type(found).__name__}, no dict.')
+        raise DeptError(f'{path} holds a {type(found).__name__}, not a dict.')
     return found, sorted(stubs)
 
 
-def reason(error: Exception) -> str:
-    """Why torch refuses a file, without its advice to load it unsafely."""
+def explain_refusal(error: Exception) -> str:
+    """Return torch's reason, without its advice to load unsafely."""
     said = re.sub(r'In PyTorch 2.6, .*trusted source\.|Check the doc.*', '',
                   str(error), flags=re.DOTALL)
     return said.partition('WeightsUnpickler error:')[2].strip()[:300] or (
         said.strip()[:300])
 
 
-def _stub(path: str) -> type:
+def _make_stub(path: str) -> type:
     module, _, name = path.rpartition('.')
     base = _DictStub if name == 'defaultdict' else _Stub
     return type(name, (base, ), dict(__module__=module, __qualname__=name))
 
 
 @contextmanager
-def _allowed(stubs: Iterable[type]) -> Iterator[None]:
-    """Let stubs through; torch 2.4 has no context manager for it."""
+def _allow(stubs: Iterable[type]) -> Iterator[None]:
+    """Let the safe unpickler accept stubs for a while.
+
+    torch 2.4 has no context manager for this.
+    """
     before = list(get_safe_globals())
     clear_safe_globals()
     add_safe_globals([*before, *stubs])

@@ -1,7 +1,9 @@
-"""Prompts in frozen language models (extra ``language``).
+"""Prompt tuning of frozen language models (needs the extra ``language``).
 
-A part of its own: nothing else of the package imports it, and transformers
-is imported when a model is built, not before.
+This part stands alone: nothing else in the package imports it. A config that
+uses its classes says ``custom_imports = dict(imports=['dept_mm',
+'dept_mm.language'])``, as ``configs/_base_/language/runtime.py`` does. The
+library ``transformers`` is only imported when a model is built.
 """
 from dept_mm.language.dataset import TextDataset
 from dept_mm.language.frozen import FrozenLanguageModel

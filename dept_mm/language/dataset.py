@@ -1,4 +1,4 @@
-"""Texts of a table."""
+"""Read texts and labels from csv, tsv and jsonl files."""
 from __future__ import annotations
 
 import csv
@@ -22,30 +22,37 @@ Share = float | int | None
 
 @DATASETS.register_module()
 class TextDataset(BaseDataset):
-    """Rows of a csv, tsv or jsonl file.
+    """A data set whose samples are the rows of a csv, tsv or jsonl file.
 
-    A sample is ``inputs``, its texts by name, and ``data_samples`` with
-    ``gt_label``, or ``gt_value`` of a regression task.
+    A sample consists of ``inputs``, a dict of its texts by name, and
+    ``data_samples`` with ``gt_label`` or, in regression, ``gt_value``.
 
     Args:
-        task (str | Mapping | Task): See ``Task.resolve``.
-        split (str): One of the task's ``files``. Defaults to 'train'.
-        ann_file (str): Another file. Defaults to the split's.
-        data_root (str): Its folder.
-        part (tuple, optional): From where to where in a random order, as
-            shares (floats) or counts, e.g. ``(0, 0.5)`` for half of a file
-            and ``(0.5, None)`` for the other, ``(1000, None)`` for all but
-            1000. Defaults to all.
-        num_examples (int, optional): Draw so many: classes as frequent as
-            in the part. Defaults to all.
-        num_shots (int, optional): Draw so many of each class.
-        seed (int): Of the draw. Defaults to 1.
-        part_seed (int): Of the order that ``part`` divides; the public code
-            has 42. Defaults to 42.
-        **kwargs: Of mmengine's ``BaseDataset``.
+        task (str | Mapping | Task): The task; see ``Task.resolve``.
+        split (str): A split of the task's ``files``. Defaults to 'train'.
+        ann_file (str): File to read instead of the split's. Defaults to ''.
+        data_root (str): Folder of the file. Defaults to ''.
+        part (tuple, optional): Start and end of the part to use when the rows
+            are shuffled, as fractions (floats) or counts: ``(0, 0.5)`` is
+            one half of a file and ``(0.5, None)`` the other, ``(1000, None)``
+            leaves out 1000 rows. Defaults to None, all rows.
+        num_examples (int, optional): Number of examples to draw; the class
+            frequencies are kept. Defaults to None, all examples.
+        num_shots (int, optional): Number of examples to draw per class.
+            Defaults to None, all examples.
+        seed (int): Seed of the draw. Defaults to 1.
+        part_seed (int): Seed of the shuffle for ``part``. Defaults to 42, as
+            in the public code.
+        **kwargs: Arguments of mmengine's ``BaseDataset``.
 
     Raises:
-        DeptError: If file, column or label is not there.
+        DeptError: If a file, column or label is missing, or a class has too
+            few examples.
+
+    Examples:
+        >>> dataset = dict(
+        ...     type='TextDataset', task='sst2', data_root='data/SST-2',
+        ...     split='train', num_shots=16)
     """
 
     def __init__(self, task: str | Mapping | Task, split: str = 'train',
@@ -60,7 +67,7 @@ class TextDataset(BaseDataset):
                             f'{split!r}, only for {sorted(self.task.files)}; '
                             'give ann_file.')
         if num_examples and num_shots:
-            raise DeptError('TextDataset: num_examples or num_shots, not '
+            raise DeptError('TextDataset: give num_examples or num_shots, not '
                             'both.')
         self.part, self.part_seed = part, part_seed
         self.num_examples, self.num_shots = num_examples, num_shots
@@ -71,10 +78,10 @@ class TextDataset(BaseDataset):
                                        measures=self.task.measures), **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Samples in the file's order."""
-        rows = [self._sample(row, f'{self.ann_file}, line {line}')
-                for line, row in _read(Path(self.ann_file),
-                                       self.task.header)]
+        """List the samples in the order of the file."""
+        rows = [self._make_sample(row, f'{self.ann_file}, line {line}')
+                for line, row in _read_rows(Path(self.ann_file),
+                                            self.task.header)]
         rows = [row for row in rows if row['gt'] is not None]
         if self.part is not None:
             order = list(range(len(rows)))
@@ -87,19 +94,20 @@ class TextDataset(BaseDataset):
             raise DeptError(f'{self.ann_file}: no samples are left.')
         return rows
 
-    def _sample(self, row: Mapping, where: str) -> dict:
+    def _make_sample(self, row: Mapping, where: str) -> dict:
         try:
-            texts = {name: str(_column(row, column)).strip()
+            texts = {name: str(_get_column(row, column)).strip()
                      for name, column in self.task.columns.items()}
-            value = _column(row, self.task.label)
+            value = _get_column(row, self.task.label)
         except (KeyError, TypeError) as error:
             raise DeptError(
-                f'{where}: no column {error}; there are {sorted(row)}.'
+                f'{where}: no column {error}; the columns are {sorted(row)}.'
             ) from error
         if not self.task.classes:
             return dict(texts=texts, gt=float(value))
-        label = self.task.class_of(value)
-        if label is None and str(value).strip() != '-':  # no agreement
+        label = self.task.find_label(value)
+        # SNLI and MNLI write '-' where the annotators disagree.
+        if label is None and str(value).strip() != '-':
             raise DeptError(
                 f'{where}: {self.task.label} is {value!r}, which is none of '
                 f'{self.task.classes} and none of '
@@ -107,7 +115,7 @@ class TextDataset(BaseDataset):
         return dict(texts=texts, gt=label)
 
     def _draw(self, rows: list[dict]) -> list[dict]:
-        """Few examples; the draw does not depend on anything but the seed."""
+        """Draw a few examples; the draw depends only on the seed."""
         if not (self.num_examples or self.num_shots):
             return rows
         draw = random.Random(self.seed)
@@ -116,19 +124,19 @@ class TextDataset(BaseDataset):
             groups[row['gt'] if self.task.classes else 0].append(i)
         counts = {label: self.num_shots for label in groups}
         if self.num_examples:
-            counts = _shares({k: len(v) for k, v in groups.items()},
-                             self.num_examples)
+            counts = _apportion({k: len(v) for k, v in groups.items()},
+                                self.num_examples)
         chosen = []
         for label, found in sorted(groups.items()):
             if len(found) < counts[label]:
                 raise DeptError(
                     f'{self.ann_file}: {counts[label]} examples of class '
-                    f'{label} are wanted, {len(found)} are there.')
+                    f'{label} were requested, but there are {len(found)}.')
             chosen += draw.sample(found, counts[label])
         return [rows[i] for i in sorted(chosen)]
 
     def prepare_data(self, idx: int) -> dict:
-        """One sample as the model takes it."""
+        """Return one sample in the form that the model expects."""
         info = self.get_data_info(idx)
         sample = DataSample()
         if self.task.classes:
@@ -138,8 +146,8 @@ class TextDataset(BaseDataset):
         return dict(inputs=info['texts'], data_samples=sample)
 
 
-def _shares(sizes: Mapping[int, int], total: int) -> dict[int, int]:
-    """Largest remainders: ``total`` divided as ``sizes`` are."""
+def _apportion(sizes: Mapping[int, int], total: int) -> dict[int, int]:
+    """Divide ``total`` in proportion to ``sizes``, by largest remainders."""
     whole = sum(sizes.values())
     exact = {k: total * n / whole for k, n in sizes.items()}
     found = {k: int(x) for k, x in exact.items()}
@@ -149,23 +157,27 @@ def _shares(sizes: Mapping[int, int], total: int) -> dict[int, int]:
     return found
 
 
-def _column(row: Mapping, name: str) -> Any:
-    """A column, or ``outer.inner`` of nested ones."""
+def _get_column(row: Mapping, name: str) -> Any:
+    """Return the value of a column, or of a nested one, ``outer.inner``."""
     if name in row or '.' not in name:
         return row[name]
     outer, inner = name.split('.', 1)
-    return _column(row[outer], inner)
+    return _get_column(row[outer], inner)
 
 
-def _read(path: Path, header: Sequence[str]) -> list[tuple[int, Mapping]]:
-    """Rows with their line numbers.
+def _read_rows(path: Path, header: Sequence[str]) -> list[tuple[int, Mapping]]:
+    """Read the rows of a file with their line numbers.
+
+    Args:
+        path (Path): A csv, tsv or jsonl file.
+        header (Sequence[str]): Columns, if the file has no header line.
 
     Raises:
-        DeptError: If the file is not there, or of another kind.
+        DeptError: If the file is missing or has another format.
     """
     if not path.is_file():
         raise DeptError(f'Text file not found: {path.absolute()}. Put it '
-                        'there, or say where it is with --cfg-options '
+                        'there, or give its folder with --cfg-options '
                         'dataset.data_root=/path/to/data.')
     try:
         with open(path, encoding='utf-8-sig', newline='') as file:
@@ -173,8 +185,9 @@ def _read(path: Path, header: Sequence[str]) -> list[tuple[int, Mapping]]:
                 return [(i, json.loads(line))
                         for i, line in enumerate(file, 1) if line.strip()]
             if path.suffix not in ('.csv', '.tsv'):
-                raise DeptError(f'{path}: known are .csv, .tsv and .jsonl.')
-            # Quotes of GLUE's tsv files are part of the texts.
+                raise DeptError(f'{path}: the file must end in .csv, .tsv or '
+                                '.jsonl.')
+            # In the tsv files of GLUE, quotes are part of the texts.
             dialect = (dict(delimiter='\t', quoting=csv.QUOTE_NONE)
                        if path.suffix == '.tsv' else {})
             table = csv.DictReader(file, header or None, **dialect)

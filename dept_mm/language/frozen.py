@@ -1,4 +1,4 @@
-"""A frozen language model: tokenizer, tower and vocabulary scores."""
+"""Wrap a frozen language model of transformers, its tokenizer and tower."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -15,20 +15,22 @@ from dept_mm.models.clip.frozen_clip import weights_digest
 
 
 class FrozenLanguageModel:
-    """A model of transformers whose weights stay.
+    """A language model of transformers whose weights do not change.
 
-    No ``nn.Module``, so that whoever holds it has none of its parameters.
+    It is not an ``nn.Module``, so a module that holds it does not list its
+    parameters.
 
     Args:
-        model (nn.Module): With the head for words, of a family in
-            ``TOWERS``.
-        tokenizer: A fast tokenizer of transformers, or None where token ids
-            are given.
-        name (str): For messages and checkpoints.
-        absent (Sequence[str]): Parameters that the weights did not have.
+        model (nn.Module): A model of a family in ``TOWERS``, with the head
+            that scores words.
+        tokenizer: A fast tokenizer of transformers, or None if only token ids
+            are used.
+        name (str): Name for error messages and checkpoints.
+        absent (Sequence[str]): Parameters that the weights file lacked.
+            Defaults to none.
 
     Raises:
-        DeptError: If the family is not known.
+        DeptError: If the family is unknown.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Any, name: str,
@@ -43,72 +45,72 @@ class FrozenLanguageModel:
         self.tower = TOWERS[family](model)
 
     @property
-    def generates(self) -> bool:
-        """Whether a decoder writes the answer."""
+    def has_decoder(self) -> bool:
+        """Whether the model has a decoder."""
         return self.model.config.is_encoder_decoder
 
     @cached_property
     def digest(self) -> str:
-        """Sha256 of the weights."""
+        """SHA-256 of the weights."""
         return weights_digest(self.model)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return self.tower.words.weight.device
 
     @property
-    def pad(self) -> int:
-        """Id of padding; any will do, it is masked."""
+    def pad_id(self) -> int:
+        """Token id of padding; any id will do, because padding is masked."""
         return self.tokenizer.pad_token_id or 0
 
     def apply(self, fn: Callable) -> None:
-        """Move all tensors, as ``nn.Module._apply``."""
+        """Apply a function to all tensors, as ``nn.Module._apply`` does."""
         self.model._apply(fn)
 
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of texts, with special tokens, of any length."""
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn texts into token ids with special tokens; nothing is cut."""
         return self.tokenizer(list(texts), truncation=False,
                               verbose=False)['input_ids']
 
     def pad_rows(self, rows: Sequence[Sequence[int]]) -> Tokens:
-        """Lists of ids as one batch."""
-        return Tokens.pad(rows, self.pad).to(self.device)
+        """Pad lists of token ids into one batch on the model's device."""
+        return Tokens.pad(rows, self.pad_id).to(self.device)
 
     def shorten(self, text: str, drop: int) -> str:
-        """A text without its last ``drop`` tokens."""
+        """Remove the last ``drop`` tokens of a text."""
         spans = self.tokenizer(text, add_special_tokens=False, verbose=False,
                                return_offsets_mapping=True)['offset_mapping']
         return text[:spans[-drop][0]] if drop < len(spans) else ''
 
-    def length(self, text: str) -> int:
-        """Tokens of a text, special ones left out."""
+    def count_tokens(self, text: str) -> int:
+        """Count the tokens of a text without special tokens."""
         return len(self.tokenizer(text, add_special_tokens=False,
                                   verbose=False)['input_ids'])
 
-    def word_id(self, word: str) -> int:
-        """Id of a word inside a sentence.
+    def find_word_id(self, word: str) -> int:
+        """Find the token id of a word inside a sentence.
 
         Raises:
-            DeptError: If it takes several tokens, or none that is known.
+            DeptError: If the word is not exactly one known token.
         """
         ids = self.tokenizer(f' {word}', add_special_tokens=False)['input_ids']
         if len(ids) != 1 or ids[0] == self.tokenizer.unk_token_id:
-            raise DeptError(f'Label word {word!r} is '
-                            f'{self.tokenizer.convert_ids_to_tokens(ids)} to '
-                            f'{self.name!r}; take a word of one token.')
+            raise DeptError(f'{self.name!r} splits label word {word!r} into '
+                            f'{self.tokenizer.convert_ids_to_tokens(ids)}; '
+                            'take a word of one token.')
         return ids[0]
 
-    def scores(self, hidden: Tensor) -> Tensor:
-        """Scores of all words, ``(..., W)`` to ``(..., V)``."""
+    def score_words(self, hidden: Tensor) -> Tensor:
+        """Turn hidden states ``(..., W)`` into word scores ``(..., V)``."""
         return self.word_head(hidden)
 
     @property
     def word_head(self) -> nn.Module:
-        """What turns hidden states into scores.
+        """The head that turns hidden states into scores of words.
 
         Raises:
-            DeptError: If the weights had none.
+            DeptError: If the weights file has no such head.
         """
         name = 'cls' if self.family == 'bert' else 'lm_head'
         missing = [key for key in self.absent if key.startswith(name)]

@@ -1,4 +1,4 @@
-"""From a config to a frozen language model."""
+"""Load a frozen language model from its config."""
 from __future__ import annotations
 
 import os
@@ -9,6 +9,7 @@ from dept_mm.errors import DeptError
 from dept_mm.language.frozen import FrozenLanguageModel
 from dept_mm.language.towers import TOWERS
 
+# The class of transformers that loads each family with its word head.
 AUTO = dict(bert='AutoModelForMaskedLM', roberta='AutoModelForMaskedLM',
             gpt2='AutoModelForCausalLM', t5='AutoModelForSeq2SeqLM')
 
@@ -18,14 +19,18 @@ def build_language_model(config: Mapping | FrozenLanguageModel
     """Load a language model with the ``transformers`` library.
 
     Args:
-        config (Mapping | FrozenLanguageModel): ``name``, a folder or a name
-            on the Hugging Face Hub; ``pretrained``, False for random weights
-            (of the run's seed), which needs config and tokenizer only.
-            A built one is returned as it is.
+        config (Mapping | FrozenLanguageModel): A dict with ``name``, a folder
+            or a name on the Hugging Face Hub, and optionally ``pretrained``.
+            With ``pretrained=False``, weights are random (determined by the
+            run's seed) and only config and tokenizer are needed. A model that
+            is built already is returned unchanged.
 
     Raises:
-        DeptError: If transformers is not installed, or there is no such
-            model.
+        DeptError: If transformers is not installed, or the model cannot be
+            loaded.
+
+    Examples:
+        >>> lm = dict(name='t5-base')
     """
     if isinstance(config, FrozenLanguageModel):
         return config
@@ -33,8 +38,8 @@ def build_language_model(config: Mapping | FrozenLanguageModel
     name = os.path.expanduser(config.pop('name'))
     pretrained = config.pop('pretrained', True)
     if config:
-        raise DeptError(f'lm: unknown options {sorted(config)}; there are '
-                        'name and pretrained.')
+        raise DeptError(f'lm: unknown options {sorted(config)}; known '
+                        'options are name and pretrained.')
     hf = import_transformers()
     try:
         found = hf.AutoConfig.from_pretrained(name)
@@ -55,16 +60,16 @@ def build_language_model(config: Mapping | FrozenLanguageModel
             raise
         why = str(error).strip().split('\n')[0]
         raise DeptError(f'Language model {name!r} cannot be loaded: it is '
-                        'no folder with config.json, tokenizer and weights, '
-                        f'and not on the Hub ({why}).') from error
+                        'neither a folder with config.json, tokenizer and '
+                        f'weights nor a model on the Hub ({why}).') from error
     return FrozenLanguageModel(model.float(), tokenizer, name, absent)
 
 
 def import_transformers() -> Any:
-    """The library, which nothing else of this package needs.
+    """Import transformers, which nothing else in this package needs.
 
     Raises:
-        DeptError: If it is not installed.
+        DeptError: If transformers is not installed.
     """
     try:
         import transformers

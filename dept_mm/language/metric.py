@@ -1,4 +1,4 @@
-"""Measures of GLUE and SuperGLUE."""
+"""Measure predictions on text tasks as GLUE and SuperGLUE do."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,25 +11,31 @@ from dept_mm.registry import METRICS
 
 
 def accuracy(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Share of right answers."""
+    """Return the fraction of correct answers."""
     return float((truth == guess).mean())
 
 
 def f1(truth: np.ndarray, guess: np.ndarray, positive: int = 1) -> float:
-    """``2 tp / (2 tp + fp + fn)`` of one class; 0 where it never occurs."""
+    """Return the F1 score of one class, ``2 tp / (2 tp + fp + fn)``.
+
+    It is 0 if the class never occurs.
+    """
     both = (truth == positive).sum() + (guess == positive).sum()
     hit = ((truth == positive) & (guess == positive)).sum()
     return float(2 * hit / both) if both else 0.
 
 
 def macro_f1(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Mean F1 of the classes that occur."""
+    """Return the mean F1 score of the classes that occur in ``truth``."""
     return float(np.mean([f1(truth, guess, c) for c in np.unique(truth)]))
 
 
 def matthews(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Matthews correlation, of any number of classes (Gorodkin, 2004): the
-    correlation of one-hot answers; 0 where one side is constant."""
+    """Return the Matthews correlation for any number of classes.
+
+    It is the correlation of one-hot answers (Gorodkin, 2004), and 0 if one
+    side is constant.
+    """
     classes = np.union1d(truth, guess)
     x, y = (np.equal.outer(side, classes).astype(float)
             for side in (truth, guess))
@@ -39,7 +45,7 @@ def matthews(truth: np.ndarray, guess: np.ndarray) -> float:
 
 
 def pearson(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Pearson correlation; 0 where one side is constant."""
+    """Return the Pearson correlation; 0 if one side is constant."""
     x, y = truth - truth.mean(), guess - guess.mean()
     scale = np.sqrt((x * x).sum() * (y * y).sum())
     return float((x * y).sum() / scale) if scale else 0.
@@ -51,22 +57,26 @@ MEASURES = dict(accuracy=accuracy, f1=f1, macro_f1=macro_f1,
 
 @METRICS.register_module()
 class LanguageMetric(BaseMetric):
-    """Measures of predicted classes or values, times 100.
+    """Measure predicted classes or values; results are multiplied by 100.
 
     Args:
-        measures (Sequence[str], optional): Of ``accuracy``, ``f1`` (of class
-            1), ``macro_f1``, ``matthews``, ``pearson``. Defaults to the
-            task's.
-        collect_device (str): Where results of all ranks are gathered.
-            Defaults to ``'cpu'``.
-        prefix (str, optional): Defaults to ``'language'``.
+        measures (Sequence[str], optional): Names out of ``accuracy``, ``f1``
+            (that of class 1), ``macro_f1``, ``matthews`` and ``pearson``.
+            Defaults to the measures of the task.
+        collect_device (str): Device on which the results of all ranks are
+            gathered. Defaults to ``'cpu'``.
+        prefix (str, optional): Prefix of the names of the results.
+            Defaults to ``'language'``.
 
     Attributes:
-        counts (dict): Of the last evaluation, in the main process:
-            ``correct`` and ``total``; empty for values.
+        counts (dict): ``correct`` and ``total`` of the last evaluation, in
+            the main process only; empty in regression.
 
     Raises:
         DeptError: If a measure is unknown.
+
+    Examples:
+        >>> val_evaluator = dict(type='LanguageMetric')
     """
     default_prefix = 'language'
 
@@ -76,12 +86,12 @@ class LanguageMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         if unknown := set(measures or ()) - MEASURES.keys():
             raise DeptError(f'LanguageMetric: {sorted(unknown)} are unknown; '
-                            f'there are {sorted(MEASURES)}.')
+                            f'choose from {sorted(MEASURES)}.')
         self.measures = measures
         self.counts: dict[str, int] = {}
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Keep (truth, guess) of each sample."""
+        """Store (truth, guess, whether they are labels) of each sample."""
         for sample in data_samples:
             kind = 'label' if 'gt_label' in sample else 'value'
             self.results.append((float(sample[f'gt_{kind}']),
@@ -89,7 +99,7 @@ class LanguageMetric(BaseMetric):
                                  kind == 'label'))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
-        """Turn pairs into measures."""
+        """Compute the measures from the stored predictions."""
         truth, guess, labels = np.array(results, dtype=float).T
         self.counts = dict(correct=int((truth == guess).sum()),
                            total=len(truth)) if labels.all() else {}

@@ -1,4 +1,4 @@
-"""A frozen language model with prompts and a head."""
+"""Combine a frozen language model with prompts and a head."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,8 @@ from dept_mm.language.tokens import Tokens
 from dept_mm.models.prompts import (
     ADePTPrompt,
     LatePrompt,
+    PromptModule,
+    check_kind,
     sample_rows,
 )
 from dept_mm.models.utils.header import HeaderMixin
@@ -28,28 +30,38 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class PromptedLanguageModel(HeaderMixin, BaseModel):
-    """Prompts in a frozen language model, and a head that asks it.
+    """A frozen language model with learned prompts and a head.
 
-    The language model is held outside the module tree: only what is learned
-    is in ``parameters()`` and in checkpoints.
+    An *input prompt* is put in front of the token embeddings; a *late prompt*
+    joins the hidden states after some blocks. The language model is not a
+    submodule, so ``parameters()`` and checkpoints contain only what is
+    learned.
 
     Args:
-        lm (Mapping | FrozenLanguageModel): Which model; see
+        lm (Mapping | FrozenLanguageModel): The language model; see
             ``build_language_model``.
-        head (Mapping): E.g. ``MaskedLMHead``; it is built with the model.
-        prompts (Sequence[Mapping]): At most one prompt of the input
-            (``SoftPrompt``, ``DecomposedPrompt``, ``ADePTPrompt``), and late
-            ones after different blocks. ``embed_dims`` is filled in.
-            ``init=dict(text='...')`` starts from the embeddings of a text,
-            ``init=dict(vocab=SEED)`` from frequent words.
-            Defaults to none.
-        max_length (int): Longest input, without prompts. Defaults to 256.
-        backbone_eval (bool): Whether the frozen model has no dropout in
-            training. Defaults to False, as in the public code.
-        **kwargs: Of mmengine's ``BaseModel``.
+        head (Mapping): Config of a head such as ``MaskedLMHead``.
+        prompts (Sequence[Mapping]): Configs of at most one input prompt
+            (``SoftPrompt``, ``DecomposedPrompt`` or ``ADePTPrompt``) and any
+            number of late prompts after different blocks. ``embed_dims`` is
+            filled in. With ``init=dict(text='...')`` a prompt starts from the
+            embeddings of a text, with ``init=dict(vocab=SEED)`` from those of
+            frequent words. Defaults to none.
+        max_length (int): Largest number of tokens of an input, without
+            prompts. Defaults to 256.
+        backbone_eval (bool): Whether to switch off the dropout of the frozen
+            model in training. Defaults to False, as in the public code.
+        **kwargs: Arguments of mmengine's ``BaseModel``.
 
     Raises:
-        DeptError: If model, prompts and head do not fit together.
+        DeptError: If model, prompts and head do not fit together, or a
+            checkpoint belongs to another model, method or task.
+
+    Examples:
+        >>> model = dict(
+        ...     type='PromptedLanguageModel', lm=dict(name='t5-base'),
+        ...     prompts=[dict(type='SoftPrompt', num_tokens=100)],
+        ...     head=dict(type='Seq2SeqHead', task='rte'))
     """
 
     def __init__(self, lm: Mapping | FrozenLanguageModel, head: Mapping,
@@ -61,12 +73,12 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         self.input_prompt: nn.Module | None = None
         self.late_prompts = nn.ModuleList()
         for config in prompts:
-            self._add(self._build_prompt(config))
+            self._add_prompt(self._build_prompt(config))
         self._check_length(max_length)
         self.head = MODELS.build(
             dict(head, lm=self.lm, max_length=max_length))
         if self.input_prompt is not None and len(self.late_prompts):
-            print_log('A prompt of the input is learned through all blocks: '
+            print_log('Gradients of the input prompt pass through all blocks: '
                       'the late prompt saves neither time nor memory.',
                       'current', 30)
         self.init_header()
@@ -74,13 +86,14 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
     def forward(self, inputs: Mapping[str, Sequence[str]],
                 data_samples: list | None = None, mode: str = 'tensor'
                 ) -> Any:
-        """Losses ('loss'), samples with predictions ('predict') or what the
-        head computes ('tensor').
+        """Run the model in one of three modes, as mmengine expects.
 
         Args:
-            inputs (Mapping): Name of a text -> those of ``B`` samples.
+            inputs (Mapping): The texts of ``B`` samples by name.
             data_samples (list[DataSample], optional): Their labels.
-            mode (str): See above.
+            mode (str): 'loss' returns the losses, 'predict' the samples with
+                predictions, and 'tensor' the output of the head.
+                Defaults to 'tensor'.
         """
         texts = [dict(zip(inputs, row, strict=True))
                  for row in zip(*inputs.values(), strict=True)]
@@ -96,16 +109,16 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         """Run the model with all prompts.
 
         Args:
-            tokens (Tokens): ``B`` inputs; any padding.
-            read (Tensor, optional): ``(B, S)`` bool, what late prompts may
-                be generated from, of inputs padded on the right. Defaults to
-                all tokens.
+            tokens (Tokens): ``B`` inputs, padded on either side.
+            read (Tensor, optional): ``(B, S)`` bool, the tokens from which
+                late prompts may be generated, for inputs that are padded on
+                the right. Defaults to all tokens.
         """
         tokens = tokens.compact()
         read = tokens.mask if read is None else read & tokens.mask
         size = tokens.ids.shape[1]
         embeds, mask = self._embed(tokens)
-        late = {p.layer: partial(self._late, p, read)
+        late = {p.layer: partial(self._generate_rows, p, read)
                 for p in self.late_prompts}
         # Nothing is learned below the first late prompt.
         frozen = min(late, default=len(self.lm.tower.blocks))
@@ -115,7 +128,8 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         return Encoded(hidden, mask, hidden.shape[1] - size)
 
     def _embed(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
-        """Embeddings ``(B, m + S, W)`` with the input's prompt."""
+        """Return embeddings ``(B, m + S, W)`` with the input prompt of ``m``
+        tokens, and their mask."""
         table, prompt = self.lm.tower.words.weight, self.input_prompt
         if prompt is None:
             return F.embedding(tokens.ids, table), tokens.mask
@@ -127,7 +141,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             if self.training and getattr(
                     prompt, 'rows_seen', None) is not None:
                 longest = tokens.mask.sum(1).max()
-                all_reduce(longest, 'max')  # all processes save the same
+                all_reduce(longest, 'max')  # processes must agree
                 prompt.see(longest)
             place = tokens.mask.cumsum(1) - 1
             offset = prompt.offset(embeds, place)
@@ -139,9 +153,10 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
                 torch.cat([tokens.mask.new_ones(rows.shape[:2]),
                            tokens.mask], 1))
 
-    def _late(self, prompt: LatePrompt, read: Tensor, hidden: Tensor
-              ) -> Tensor:
-        """Rows of a late prompt, of hidden states ``(B, T, W)``."""
+    def _generate_rows(self, prompt: LatePrompt, read: Tensor, hidden: Tensor
+                       ) -> Tensor:
+        """Generate the tokens of a late prompt from hidden states
+        ``(B, T, W)``."""
         shift = hidden.shape[1] - read.shape[1]
         anchor = torch.full((len(read), ), shift, device=read.device)
         if (prompt.anchor or self.lm.tower.anchor) == 'last':
@@ -149,36 +164,40 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         return prompt.generate(hidden, F.pad(read, (shift, 0)), anchor)
 
     def train(self, mode: bool = True) -> PromptedLanguageModel:
-        """Switch the mode, of the frozen model as well."""
+        """Switch the mode, also that of the frozen model."""
         self.lm.model.train(mode and not self.backbone_eval)
         return super().train(mode)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> nn.Module:
-        # The language model is no submodule, but follows to the device.
+        # The language model is not a submodule, but must change device too.
         self.lm.apply(fn)
         return super()._apply(fn, recurse)
 
     def _build_prompt(self, config: Mapping) -> nn.Module:
+        """Build a prompt of the model's width."""
+        check_kind('PromptedLanguageModel(prompts=[...])', config,
+                   PromptModule)
         config = dict(config, embed_dims=self.lm.tower.width)
         init = config.get('init')
         if isinstance(init, Mapping):
-            config['init'] = self._start(config, **init)
+            config['init'] = self._make_initial_rows(config, **init)
         return MODELS.build(config)
 
-    def _start(self, config: Mapping, text: str | None = None,
-               vocab: int | None = None) -> Tensor:
-        """Embeddings that a prompt starts from."""
+    def _make_initial_rows(self, config: Mapping, text: str | None = None,
+                           vocab: int | None = None) -> Tensor:
+        """Make the embeddings that a prompt starts from, ``(m, W)``."""
         table = self.lm.tower.words.weight
         if text is not None:
-            ids, = self.lm.token_ids([text])
+            ids, = self.lm.tokenize([text])
             return table[ids]
         return sample_rows(table, config['num_tokens'], vocab,
                            self.lm.tokenizer.all_special_ids)
 
-    def _add(self, prompt: nn.Module) -> None:
+    def _add_prompt(self, prompt: nn.Module) -> None:
+        """Add an input or late prompt, and check that it has a place."""
         if not isinstance(prompt, LatePrompt):
             if self.input_prompt is not None:
-                raise DeptError('prompts: one prompt of the input at most; '
+                raise DeptError('prompts: at most one prompt of the input; '
                                 f'{type(self.input_prompt).__name__} and '
                                 f'{type(prompt).__name__} are given.')
             self.input_prompt = prompt
@@ -188,10 +207,11 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         if prompt.layer >= blocks or prompt.layer in taken:
             raise DeptError(
                 f'LatePrompt: layer {prompt.layer} is taken, or no block '
-                f'follows it; {self.lm.name!r} has {blocks}.')
+                f'follows it; {self.lm.name!r} has {blocks} blocks.')
         self.late_prompts.append(prompt)
 
     def _check_length(self, max_length: int) -> None:
+        """Refuse inputs that exceed the positions or the offsets."""
         count = getattr(self.input_prompt, 'num_tokens', 0)
         most = self.lm.tower.max_length
         if most is not None and max_length + count > most:
@@ -203,10 +223,10 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             raise DeptError(
                 f'DecomposedPrompt: max_length {offsets} is less than that '
                 f"of the model, {max_length}. Raise it, or set overflow='none'"
-                ' for no offset beyond it.')
+                ' to leave the tokens beyond it without an offset.')
 
     def header(self) -> dict:
-        """Which language model, prompts and task."""
+        """Describe the language model, the prompts and the task."""
         prompts = [self.input_prompt] if self.input_prompt else []
         return dict(
             lm=dict(name=self.lm.name, sha256=self.lm.digest),
@@ -221,9 +241,9 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         for key in ('prompts', 'head', 'classes'):
             if found.get(key) != own[key]:
                 raise DeptError(f'The checkpoint has {key} {found.get(key)}, '
-                                f'the model has {own[key]}.')
+                                f'but this model has {own[key]}.')
         if found['lm']['sha256'] != own['lm']['sha256']:
             raise DeptError(
-                f'The checkpoint was trained on {found["lm"]}, the model has '
-                f'{own["lm"]}: prompts of one mean nothing to another. Set '
-                'lm.name to the first.')
+                f'The checkpoint was trained on {found["lm"]}, but this '
+                f'model has {own["lm"]}: prompts of one language model mean '
+                'nothing to another. Set lm.name to the first.')

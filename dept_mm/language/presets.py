@@ -1,10 +1,10 @@
-"""Tasks of GLUE, SuperGLUE and of the papers' few-shot experiments.
+"""Known text tasks: GLUE, SuperGLUE and the papers' few-shot experiments.
 
 Columns and files are those of the published archives, whose test labels are
-not public; MultiRC has to be written as one line per answer. Templates and
-words of MNLI, QNLI, RTE, MRPC, QQP, SST-2 and the few-shot tasks are those
-of the public code of "Late Prompt Tuning" (Liu et al., 2022); the others are
-ours.
+not public. MultiRC must be converted to one line per answer. The templates
+and label words of MNLI, QNLI, RTE, MRPC, QQP, SST-2 and the few-shot tasks
+come from the public code of "Late Prompt Tuning" (Liu et al., 2022); the
+others were written for this package.
 """
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PAIR = '{%s} ? {mask} , {%s}'
 ENTAILED = ('entailment', 'not_entailment')
 
 
-def pair(first: str, second: str, **options) -> dict:
-    """A task on two texts, whose columns have their names."""
+def make_pair(first: str, second: str, **options) -> dict:
+    """Make a task on two texts that are named after their columns."""
     return dict(dict(columns={first: first, second: second}, files=TSV,
                      template=PAIR % (first, second)), **options)
 
@@ -33,11 +33,11 @@ TASKS = dict(
         template='{sentence} This is {mask} .',
         words=('incorrect', 'correct'), measures=('matthews', )),
     sst2=SENTIMENT,
-    mrpc=pair(
+    mrpc=make_pair(
         'sentence1', 'sentence2', classes=('not_equivalent', 'equivalent'),
         columns=dict(sentence1='#1 String', sentence2='#2 String'),
         label='Quality', words=('No', 'Yes'), measures=('accuracy', 'f1')),
-    qqp=pair(
+    qqp=make_pair(
         'question1', 'question2', classes=('not_duplicate', 'duplicate'),
         label='is_duplicate', words=('No', 'Yes'),
         template='{question1} {mask} , {question2}',
@@ -45,22 +45,23 @@ TASKS = dict(
     stsb=dict(
         columns=dict(sentence1='sentence1', sentence2='sentence2'),
         label='score', files=TSV, step=0.2, measures=('pearson', )),
-    mnli=pair(
+    mnli=make_pair(
         'premise', 'hypothesis',
         columns=dict(premise='sentence1', hypothesis='sentence2'),
         classes=('entailment', 'neutral', 'contradiction'),
         label='gold_label', words=('Yes', 'Maybe', 'No'),
         files=dict(train='train.tsv', val='dev_matched.tsv',
                    val_mismatched='dev_mismatched.tsv')),
-    qnli=pair('question', 'sentence', classes=ENTAILED, words=('Yes', 'No')),
-    rte=pair('sentence1', 'sentence2', classes=ENTAILED,
-             words=('Yes', 'No')),
+    qnli=make_pair('question', 'sentence', classes=ENTAILED,
+                   words=('Yes', 'No')),
+    rte=make_pair('sentence1', 'sentence2', classes=ENTAILED,
+                  words=('Yes', 'No')),
     # SuperGLUE
-    boolq=pair(
+    boolq=make_pair(
         'question', 'passage', classes=('no', 'yes'), files=JSONL,
         values=('False', 'True'), words=('No', 'Yes'),
         template='{passage} Question: {question} ? Answer: {mask} .'),
-    cb=pair(
+    cb=make_pair(
         'premise', 'hypothesis', files=JSONL, words=('Yes', 'No', 'Maybe'),
         classes=('entailment', 'contradiction', 'neutral'),
         measures=('accuracy', 'macro_f1')),

@@ -1,4 +1,4 @@
-"""``result.json`` of a language model."""
+"""Write ``result.json`` after a run with a language model."""
 from __future__ import annotations
 
 import hashlib
@@ -19,13 +19,16 @@ from dept_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class LanguageResultHook(Hook):
-    """Writes what a run measured, and what it was, when it ends.
+    """Write ``result.json`` (the results and settings of a run) at its end.
 
-    As ``BaseNewTableHook`` does for CLIP: into the work dir after training,
-    beside the log after a test. Counts stand under 'base' (no class is
-    new), all measures under ``metrics``.
+    Like ``BaseNewTableHook`` for CLIP, it writes into the work dir after
+    training, and beside the log after a test. Counts are stored under 'base',
+    because no class is new, and all measures under ``metrics``.
+
+    Examples:
+        >>> custom_hooks = [dict(type='LanguageResultHook')]
     """
-    # Results are read after every other hook has seen them.
+    # Other hooks may change the results before they are written.
     priority = 'LOWEST'
 
     def __init__(self) -> None:
@@ -33,17 +36,17 @@ class LanguageResultHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
-        """Keep the last validation, in training."""
+        """Keep the metrics of the last validation."""
         self._keep(runner.val_loop, metrics)
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None
                          ) -> None:
-        """Write down a test."""
+        """Write the results of a test."""
         self._keep(runner.test_loop, metrics)
         self._write(runner, runner.log_dir, 'tested')
 
     def after_train(self, runner: Runner) -> None:
-        """Write down a training."""
+        """Write the results of a training run."""
         if self.found:
             self._write(runner, runner.work_dir, 'tuned')
 
@@ -65,14 +68,14 @@ class LanguageResultHook(Hook):
         cost = next((hook.report() for hook in runner.hooks
                      if isinstance(hook, CostHook)), {})
         write_result(folder, dict(
-            about, images={k: texts_hash(v) for k, v in data.items()},
+            about, images={k: hash_texts(v) for k, v in data.items()},
             results={row: {about['dataset'] or name:
                            dict(base=counts) if counts else {}}},
             metrics=self.found['metrics'], **cost))
 
 
-def texts_hash(dataset: TextDataset) -> str:
-    """Sha256 over labels and texts of the samples, in their order."""
+def hash_texts(dataset: TextDataset) -> str:
+    """Return the SHA-256 of the labels and texts of all samples, in order."""
     found = hashlib.sha256()
     for i in range(len(dataset)):
         info = dataset.get_data_info(i)

@@ -1,4 +1,4 @@
-"""What a text data set is about, and how a language model is asked."""
+"""Describe a text task: its columns, its classes, and how to ask a model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -11,28 +11,42 @@ from dept_mm.language.presets import TASKS
 
 @dataclass(frozen=True)
 class Task:
-    """Columns, classes and sentences of a task.
+    """The columns, classes and sentences of a classification or regression
+    task on texts.
+
+    A *template* is a sentence into which the texts are filled. A *label word*
+    is the word that answers it for one class.
 
     Args:
-        columns (Mapping): Name of a text in templates -> its column, or
-            ``outer.inner`` of a jsonl file.
-        classes (tuple[str]): Class names in label order; none for
+        columns (Mapping): The column of each text, by the name that templates
+            use for the text. ``outer.inner`` is a nested column of a jsonl
+            file.
+        classes (tuple[str]): Class names in label order; empty for
             regression.
-        label (str): The column of the label.
-        values (tuple[str], optional): What that column holds for each
-            class. Defaults to ``0``, ``1``, ...; class names will do too.
+        label (str): The column of the label. Defaults to 'label'.
+        values (tuple[str], optional): What the label column contains for each
+            class. Defaults to ``0``, ``1``, ...; class names are accepted
+            too.
         template (str): A sentence with the names of ``columns`` in braces
-            and ``{mask}`` where the answer stands.
-        words (tuple[str]): The answer for each class.
-        source (str, optional): What a sequence-to-sequence model reads.
+            and ``{mask}`` in place of the answer.
+        words (tuple[str]): The label word of each class.
+        source (str, optional): The template of a sequence-to-sequence model.
             Defaults to ``name: text`` for each column, as T5 was trained.
-        files (Mapping): Split -> file.
-        header (tuple[str]): Columns of a file without a first line.
-        step (float, optional): Regression: answers are rounded to it.
-        measures (tuple[str]): See ``LanguageMetric``.
+        files (Mapping): The file of each split.
+        header (tuple[str]): Columns of a file that has no header line.
+        step (float, optional): In regression, answers are rounded to
+            multiples of it.
+        measures (tuple[str]): See ``LanguageMetric``. Defaults to accuracy.
 
     Raises:
-        DeptError: If these do not fit together.
+        DeptError: If these arguments contradict each other.
+
+    Examples:
+        >>> task = dict(
+        ...     columns=dict(text='body'), label='urgent',
+        ...     classes=('no', 'yes'), words=('No', 'Yes'),
+        ...     template='{text} Urgent : {mask} .')
+        >>> task = dict(base='sst2', words=('bad', 'good'))
     """
     columns: Mapping[str, str]
     classes: tuple[str, ...] = ()
@@ -61,19 +75,23 @@ class Task:
                        if name is not None} - known
             if unknown:
                 raise DeptError(f'task: {sorted(unknown)} in {text!r} are '
-                                f'no columns; there are {sorted(known)}.')
+                                f'no columns; known are {sorted(known)}.')
         if not self.source:
             object.__setattr__(self, 'source', ' '.join(
                 f'{name}: {{{name}}}' for name in self.columns))
 
     @classmethod
     def resolve(cls, given: str | Mapping | Task) -> Task:
-        """A task from its name, from its config or that of its data set, or
-        itself. In a config, ``base`` names a known task whose entries are
-        replaced.
+        """Build a task from whatever a config may contain.
+
+        Args:
+            given (str | Mapping | Task): A task, the name of a task in
+                ``presets.py``, a dict of the arguments of this class, or the
+                config of a data set with a ``task``. A dict may name a known
+                task as ``base`` and replace some of its entries.
 
         Raises:
-            DeptError: If there is no such task or entry.
+            DeptError: If the task or an entry is unknown.
         """
         if isinstance(given, Task):
             return given
@@ -83,7 +101,7 @@ class Task:
         base = given.pop('base', None)
         if base is not None and base not in TASKS:
             raise DeptError(f'task {base!r} is unknown: choose one of '
-                            f'{sorted(TASKS)}, or describe it by columns, '
+                            f'{sorted(TASKS)}, or describe it with columns, '
                             'classes and template.')
         options = {**TASKS.get(base, {}), **given}
         unknown = options.keys() - {f.name for f in fields(cls)}
@@ -92,8 +110,8 @@ class Task:
                             if unknown else 'task: columns are missing.')
         return cls(**options)
 
-    def class_of(self, value: object) -> int | None:
-        """Label of a value of the label column; None if it is none."""
+    def find_label(self, value: object) -> int | None:
+        """Find the label of a value in the label column, or return None."""
         text = str(value).strip()
         for names in (self.values, self.classes,
                       tuple(map(str, range(len(self.classes))))):

@@ -1,4 +1,4 @@
-"""Token ids of a batch of texts."""
+"""Hold the token ids of a batch of texts."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class Tokens(NamedTuple):
-    """Texts as ids.
+    """A batch of ``B`` texts as token ids.
 
     Attributes:
-        ids (Tensor): ``(B, S)`` long.
+        ids (Tensor): Token ids ``(B, S)``, long.
         mask (Tensor): ``(B, S)`` bool, False at padding.
     """
     ids: Tensor
@@ -20,11 +20,11 @@ class Tokens(NamedTuple):
 
     @classmethod
     def pad(cls, rows: Sequence[Sequence[int]], value: int) -> Tokens:
-        """Rows of different lengths, padded on the right to the longest.
+        """Pad rows on the right to the length of the longest.
 
         Args:
-            rows (Sequence): ``B`` lists of ids.
-            value (int): Id of padding.
+            rows (Sequence): ``B`` lists of token ids.
+            value (int): Token id of padding.
         """
         length = max(map(len, rows))
         ids = torch.tensor([[*row, *[value] * (length - len(row))]
@@ -33,10 +33,10 @@ class Tokens(NamedTuple):
         return cls(ids, torch.arange(length) < count[:, None])
 
     def compact(self) -> Tokens:
-        """The same texts with all padding on the right."""
+        """Move all padding to the right."""
         order = (~self.mask).long().argsort(dim=1, stable=True)
         return Tokens(self.ids.gather(1, order), self.mask.gather(1, order))
 
     def to(self, device: torch.device | str) -> Tokens:
-        """Move to a device."""
+        """Move both tensors to a device."""
         return Tokens(self.ids.to(device), self.mask.to(device))

@@ -1,1 +1,1 @@
-"""Reports on configs, data and finished runs; only the tools import them."""
+"""Reports on configs, data sets and finished runs, used by the tools only."""

@@ -1,4 +1,4 @@
-"""What to look at before training on a data set."""
+"""Checks of a data set before training: counts, files and class names."""
 from __future__ import annotations
 
 import json
@@ -24,35 +24,44 @@ from dept_mm.models import CLIPDataPreprocessor, CLIPHead, PromptedCLIP
 from dept_mm.registry import DATASETS
 from dept_mm.structures import Vocabulary
 
-# CLIP's positions, less start and end token and 16 learned ones.
+# Positions of CLIP's text tower without start, end and 16 learned tokens.
 MAX_TOKENS = 77 - 2 - 16
 
 
-def expected_counts(name: str) -> dict[str, int]:
-    """Numbers of classes and images of a data set of the field.
+def read_expected_counts(name: str) -> dict[str, int]:
+    """Return the published numbers of classes and images of a benchmark data
+    set.
 
     Args:
         name (str): Name of its config in ``configs/_base_/datasets``.
 
     Returns:
-        dict: ``classes``, ``train``, ``val``, ``test`` and, for data sets of
-        base-to-new, ``base_test`` and ``new_test``; empty for others.
+        dict: ``classes``, ``train``, ``val``, ``test`` and, for base-to-new
+        data sets, ``base_test`` and ``new_test``; empty for other data sets.
     """
     table = files('dept_mm') / 'assets' / 'dataset_counts.json'
     return json.loads(table.read_text(encoding='utf-8')).get(name, {})
 
 
 def read_dataset(cfg: Mapping) -> tuple[FewShotDataset, Splits]:
-    """Build a data set of this package and list all of its images."""
+    """Build a data set of this package and list all of its images.
+
+    Raises:
+        DeptError: If it is another data set, or if its files cannot be listed.
+    """
     dataset = DATASETS.build(dict(cfg, pipeline=[], lazy_init=True))
     if not isinstance(dataset, FewShotDataset):
-        raise DeptError(f'{type(dataset).__name__} is no data set of this '
+        raise DeptError(f'{type(dataset).__name__} is not a data set of this '
                         'package; only those can be checked.')
     return dataset, dataset.read()
 
 
-def counts(dataset: FewShotDataset, splits: Splits) -> dict[str, int]:
-    """The numbers of ``expected_counts``, as they are."""
+def count_images(dataset: FewShotDataset, splits: Splits) -> dict[str, int]:
+    """Count classes and images.
+
+    Returns:
+        dict: The counts under the names of :func:`read_expected_counts`.
+    """
     base = set(dataset.vocabulary.base_labels)
     in_base = sum(item.label in base for item in splits.test)
     return dict(
@@ -61,23 +70,23 @@ def counts(dataset: FewShotDataset, splits: Splits) -> dict[str, int]:
         base_test=in_base, new_test=len(splits.test) - in_base)
 
 
-def overlaps(splits: Splits) -> list[str]:
-    """Images that are in more than one split, or twice in one."""
+def find_repeated(splits: Splits) -> list[str]:
+    """Return images that are in two splits, or twice in one."""
     seen = Counter(item.path for split in SPLITS
                    for item in getattr(splits, split))
     return [path for path, number in seen.items() if number > 1]
 
 
-def faulty_files(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+def find_faulty_files(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     """Decode every image, several at a time.
 
     Returns:
-        tuple[list[str], list[str]]: Missing files, and those that cannot be
-        read, with the reason.
+        tuple[list[str], list[str]]: Paths of missing files, and the error
+        messages of files that cannot be read.
     """
     load = LoadRGBImage()
 
-    def fault(path: str) -> str | None:
+    def find_fault(path: str) -> str | None:
         try:
             load(dict(img_path=path))
         except DeptError as error:
@@ -85,24 +94,24 @@ def faulty_files(paths: Iterable[str]) -> tuple[list[str], list[str]]:
         return None
 
     paths = list(paths)
-    # Threads: decoders let go of the interpreter's lock.
+    # Threads suffice: decoders release the interpreter's lock.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         faults = {path: text for path, text in
-                  zip(paths, pool.map(fault, paths), strict=True) if text}
+                  zip(paths, pool.map(find_fault, paths), strict=True) if text}
     missing = [path for path in faults if not osp.isfile(path)]
     return missing, [t for path, t in faults.items() if path not in missing]
 
 
-def odd_names(vocabulary: Vocabulary) -> dict[str, list[str]]:
-    """Class names that a text tower may not take as they are meant.
+def find_odd_names(vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """Find class names that a text tower may misunderstand.
 
     Returns:
-        dict: What is odd -> the names, in label order.
+        dict: What is odd, mapped to the class names in label order.
     """
     names, encode = vocabulary.names, SimpleTokenizer().encode
     alike = defaultdict(set)
     for name in names:
-        # 'T-Shirts' and 't shirt'
+        # e.g. 'T-Shirts' and 't shirt'
         alike[re.sub(r'\W|_', '', name.casefold()).rstrip('s')].add(name)
     longest = max(vocabulary.templates, key=len)
     found = {
@@ -121,17 +130,19 @@ def odd_names(vocabulary: Vocabulary) -> dict[str, list[str]]:
 
 
 @torch.no_grad()
-def zero_shot_accuracy(cfg: Mapping, clip: Mapping, images: int = 2000
+def measure_zero_shot(cfg: Mapping, clip: Mapping, images: int = 2000
                        ) -> tuple[float, int]:
-    """Accuracy of a CLIP without prompts among all classes.
+    """Measure the accuracy of a CLIP without learned prompts, among all
+    classes.
 
     Args:
         cfg (Mapping): Config of the data set.
         clip (Mapping): Config of the CLIP.
-        images (int): Test images to look at, evenly spread over the split.
+        images (int): Number of test images to use, evenly spread over the
+            split.
 
     Returns:
-        tuple[float, int]: Per cent, and the number of images.
+        tuple[float, int]: Accuracy in per cent, and the number of images.
     """
     pipeline = [dict(type='LoadRGBImage'),
                 dict(type='CLIPResizeCenterCrop', clip=clip),

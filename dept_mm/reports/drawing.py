@@ -1,4 +1,4 @@
-"""Plots need matplotlib, which nothing else does."""
+"""Figures for plots; matplotlib is imported only when one is drawn."""
 from __future__ import annotations
 
 from typing import Any
@@ -7,7 +7,8 @@ from dept_mm.errors import DeptError
 
 
 def new_figure(**options: Any) -> Any:
-    """A figure that no window shows.
+    """Return a matplotlib figure that is saved to a file, not shown in a
+    window.
 
     Raises:
         DeptError: If matplotlib is missing.

@@ -1,41 +1,45 @@
-"""What a prompted CLIP hands to a head."""
+"""The features that a prompted CLIP passes to a head."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
 class TeacherFeatures(NamedTuple):
-    """Features of the frozen CLIP without prompts, un-normalised.
+    """Un-normalised features of the frozen CLIP without prompts (the teacher).
 
     Attributes:
-        text (Tensor): ``(C, D)``, of hand-written sentences.
-        image (Tensor, optional): ``(B, D)``, of the same images.
+        text (Tensor): Features ``(C, D)`` of hand-written sentences.
+        image (Tensor, optional): Features ``(B, D)`` of the batch's images.
     """
     text: Tensor
     image: Tensor | None
 
 
 class CLIPFeatures(NamedTuple):
-    """Features of a batch, un-normalised; ``B`` images, ``C`` classes.
+    """Un-normalised features of ``B`` images and ``C`` classes.
 
-    ``image`` comes last, because MMPretrain's heads read ``feats[-1]``: every
-    stock head runs on this tuple.
+    ``image`` comes last because MMPretrain's heads read ``feats[-1]``. Every
+    stock head therefore works on this tuple.
 
     Attributes:
-        text (Tensor, optional): ``(C, D)``, or ``(B, C, D)`` where prompts
-            depend on the image. None without a vocabulary.
-        labels (Tensor, optional): ``(C, )``, the label of each row of
-            ``text``. Labels index ``ids``.
+        text (Tensor, optional): Class texts ``(C, D)``, or ``(B, C, D)`` if
+            prompts depend on the image. None without a vocabulary.
+        labels (Tensor, optional): Label of each row of ``text``, ``(C, )``.
+            Labels index ``ids``.
         ids (tuple[str], optional): Identities of all classes that labels
             refer to; see ``Vocabulary``.
         logit_scale (Tensor): CLIP's frozen scale, already exponentiated.
-        teacher (TeacherFeatures, optional): In training, what consistency
-            terms compare with.
-        bonus (Tensor, optional): ``(B, C)``, what a cache of training images
-            adds to the similarity logits.
-        image (Tensor): ``(B, D)``.
+        teacher (TeacherFeatures, optional): Features of the frozen CLIP, to
+            which loss terms compare. Present in training only.
+        bonus (Tensor, optional): Numbers ``(B, C)`` that ``TipAdapter`` adds
+            to the similarity logits.
+        extra (Mapping[str, Tensor], optional): What a learner adds for a
+            loss or head that knows it; see ``BasePrompt.change_features``.
+        image (Tensor): Image features ``(B, D)``.
     """
     text: Tensor | None
     labels: Tensor | None
@@ -43,4 +47,17 @@ class CLIPFeatures(NamedTuple):
     logit_scale: Tensor
     teacher: TeacherFeatures | None
     bonus: Tensor | None
+    extra: Mapping[str, Tensor] | None
     image: Tensor
+
+    @property
+    def per_image(self) -> bool:
+        """Whether each image has class texts of its own."""
+        return self.text is not None and self.text.ndim == 3
+
+    def text_of(self, rows: Tensor) -> Tensor:
+        """Texts ``(B, D)`` of one class for each image, given its row of
+        ``text``, ``(B, )``."""
+        if not self.per_image:
+            return self.text[rows]
+        return self.text[torch.arange(len(rows), device=rows.device), rows]

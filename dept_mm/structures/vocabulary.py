@@ -1,34 +1,40 @@
-"""The list of classes that a model scores."""
+"""Describe the classes that a model scores."""
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
 from dept_mm.errors import DeptError
+from dept_mm.registry import DATASETS
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Class names in label order, which of them are base, and the templates.
+    """A list of classes, its base classes, and templates for their texts.
 
-    Classes are matched by *identity*, never by position: the identity of a
-    class is its name, or its entry of ``ids`` where two classes may share a
-    name (ImageNet's WordNet ids).
+    *Base* classes are those that a model is tuned on. Two vocabularies are
+    matched by the *identity* of their classes, never by position. The
+    identity is the class name or, where two classes may share a name, an
+    entry of ``ids`` (such as ImageNet's WordNet ids).
 
     Args:
-        names (tuple[str]): Class names in label order, as a person writes
-            them; ``_`` stands for a space.
-        base (tuple[str], optional): Identities of the base classes, those a
-            model is tuned on. Defaults to all classes.
-        templates (tuple[str]): Hand-written sentences with one ``{}`` for
-            the name.
-        ids (tuple[str], optional): Identities. Defaults to ``names``.
+        names (tuple[str]): Class names in label order, in plain language;
+            ``_`` counts as a space.
+        base (tuple[str], optional): Identities of the base classes. Defaults
+            to all classes.
+        templates (tuple[str]): Hand-written sentences with ``{}`` for the
+            class name. Defaults to 'a photo of a {}.'.
+        ids (tuple[str], optional): Identities in label order. Defaults to
+            ``names``.
 
     Raises:
         DeptError: If the list is empty, an identity occurs twice, a base
             class is unknown, or a template has no ``{}``.
+
+    Examples:
+        >>> vocabulary = dict(names=['cat', 'dog', 'cow'], base=['cat'])
     """
     names: tuple[str, ...]
     base: tuple[str, ...] | None = None
@@ -61,7 +67,8 @@ class Vocabulary:
                                 f'more than once: {twice}.')
         unknown = sorted(set(self.base) - set(self.ids))
         if unknown:
-            raise DeptError(f'Base classes that are not classes: {unknown}.')
+            raise DeptError(f'These base classes are not in the class list: '
+                            f'{unknown}.')
         for template in self.templates:
             if '{}' not in template:
                 raise DeptError(f"Template {template!r} has no '{{}}' for "
@@ -73,30 +80,32 @@ class Vocabulary:
     @property
     def base_labels(self) -> list[int]:
         """Labels of the base classes, in the order of ``base``."""
-        return self.labels_of(self.base)
+        label = {key: i for i, key in enumerate(self.ids)}
+        return [label[key] for key in self.base]
 
     @property
     def new_labels(self) -> list[int]:
-        """Labels of the classes that are not base, in label order."""
+        """Labels of all other classes, in label order."""
         base = set(self.base)
         return [i for i, key in enumerate(self.ids) if key not in base]
 
-    def labels_of(self, ids: Iterable[str]) -> list[int]:
-        """Labels of the classes with these identities."""
-        label = {key: i for i, key in enumerate(self.ids)}
-        return [label[key] for key in ids]
-
     def to_dict(self) -> dict:
-        """Plain lists and strings; ``Vocabulary(**v.to_dict()) == v``."""
+        """Convert to plain lists and strings.
+
+        ``Vocabulary(**vocabulary.to_dict())`` is the inverse.
+        """
         return json.loads(json.dumps(asdict(self)))
 
     @classmethod
     def from_metainfo(cls, meta: Mapping) -> Vocabulary:
-        """From a data set's ``metainfo``.
+        """Build a vocabulary from the ``metainfo`` of a data set.
 
         Args:
-            meta (Mapping): ``classes`` and, where known, ``base_classes``,
+            meta (Mapping): Has ``classes`` and optionally ``base_classes``,
                 ``template`` (a sentence or a list) and ``class_ids``.
+
+        Raises:
+            DeptError: If there are no classes, or they are inconsistent.
         """
         if not meta.get('classes'):
             raise DeptError('The data set names no classes: its metainfo has '
@@ -110,13 +119,17 @@ class Vocabulary:
     @classmethod
     def resolve(
             cls, source: Vocabulary | Mapping | Sequence[str]) -> Vocabulary:
-        """Make a vocabulary of what a config may write.
+        """Build a vocabulary from whatever a config may contain.
 
         Args:
-            source: A vocabulary, a list of class names, a dict of this
-                class's fields, or the config of a registered data set, whose
-                ``metainfo`` is then read (without its samples wherever the
-                data set allows).
+            source (Vocabulary | Mapping | Sequence[str]): A vocabulary, a
+                list of class names, a dict of the arguments of this class, or
+                the config of a registered data set. The latter is built to
+                read its ``metainfo``, without its samples if it knows its
+                classes before them.
+
+        Raises:
+            DeptError: If a key is unknown, or the classes are inconsistent.
         """
         if isinstance(source, Vocabulary):
             return source
@@ -129,7 +142,6 @@ class Vocabulary:
                                 f'{sorted(unknown)}. A data set needs a '
                                 "'type'.")
             return cls(**source)
-        from dept_mm.registry import DATASETS
         dataset = DATASETS.build(
             dict(source, pipeline=[], lazy_init=True))
         if not dataset.metainfo.get('classes'):

@@ -1,1 +1,1 @@
-"""Small helpers that know nothing of models, data or configs."""
+"""Helpers for files and the machine, independent of models and configs."""

@@ -1,4 +1,4 @@
-"""Files that are complete or not there."""
+"""Writing files atomically (complete or not at all), and reading text."""
 from __future__ import annotations
 
 import os
@@ -10,16 +10,16 @@ from dept_mm.errors import DeptError
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Write a file so that its name never stands for a part of it.
+    """Write a file such that its name never stands for half of it.
 
-    A process that is killed, or a full disk, leaves what was there before.
+    If the process is killed or the disk is full, the previous file stays.
 
     Args:
         path (str | PathLike): The file; its folder must exist.
-        data (bytes): All of its content.
+        data (bytes): The whole content.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     path = Path(path)
     # Another process may be writing the same file.
@@ -35,17 +35,21 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
 
 
 def remove_parts(folder: str | os.PathLike) -> None:
-    """Remove what killed processes have left of files in a folder."""
+    """Remove the temporary files that killed processes left in a folder."""
     for path in Path(folder).glob('*.tmp'):
         if re.fullmatch(r'.+\.[0-9a-f]{32}\.tmp', path.name):
             path.unlink(missing_ok=True)
 
 
 def check_writable(folder: str | os.PathLike, remedy: str) -> None:
-    """Make a folder, and try to write to it.
+    """Create a folder, and check that it is writable.
+
+    Args:
+        folder (str | PathLike): The folder.
+        remedy (str): What the user can do otherwise; it ends the message.
 
     Raises:
-        DeptError: If that fails; it ends with the remedy.
+        DeptError: If files cannot be written there.
     """
     folder = Path(folder)
     try:
@@ -59,14 +63,14 @@ def check_writable(folder: str | os.PathLike, remedy: str) -> None:
 
 
 def read_lines(path: str | os.PathLike) -> list[str]:
-    """The lines of a text file, without the spaces around them.
+    """Read the lines of a text file, without spaces around each.
 
     Raises:
-        DeptError: If it is no text in utf-8.
+        DeptError: If it is not a text in UTF-8.
     """
     try:
         return [line.strip()
                 for line in Path(path).read_text('utf-8').split('\n')]
     except UnicodeDecodeError as error:
-        raise DeptError(f'{path} is no text file in utf-8: {error}.'
+        raise DeptError(f'{path} is not a text file in utf-8: {error}.'
                         ) from error

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from dept_mm.engine.checkpoint_files import fault
+from dept_mm.engine.checkpoint_files import find_fault
 from dept_mm.errors import DeptError
 
 
@@ -44,7 +44,7 @@ def test_step_is_named_and_nothing_broken_is_saved(toy, tmp_path, value, said,
     assert 'Learning rates: 0.005.' in text
     last = Path(re.search(r'last good checkpoint: (\S+)\. ', text)[1])
     assert last == tmp_path / 'run/epoch_2.pth'
-    assert fault(last) is None
+    assert find_fault(last) is None
     assert not (tmp_path / 'run/epoch_3.pth').exists()
 
 

@@ -7,10 +7,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from dept_mm.apis import apply_options
 from dept_mm.cli.arguments import common_parser
+from dept_mm.config import apply_options
 from dept_mm.errors import DeptError
-from dept_mm.exchange.recipe import plain_config
+from dept_mm.exchange.recipe import parse_config
 from dept_mm.registry import DATASETS
 
 NAMES = 'cat', 'owl', 'red fox'
@@ -96,7 +96,7 @@ def test_dumped_configs(fuzz, small_run):
     right = 0
     for data in fuzz(*(text.encode() for text in texts)):
         try:
-            found = plain_config(data.decode('utf-8', 'surrogateescape'))
+            found = parse_config(data.decode('utf-8', 'surrogateescape'))
         except DeptError:
             continue
         right += 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from dept_mm.engine.checkpoint_files import fault
+from dept_mm.engine.checkpoint_files import find_fault
 
 ROOT = Path(__file__).parents[2]
 EPOCHS_PER_KILL = 12
@@ -103,7 +103,7 @@ def test_two_processes_stop_and_go_on(start, tmp_path):
     os.killpg(run.pid, signal.SIGTERM)
     assert run.wait(timeout=60) != 0
     log = (tmp_path / 'parts.log').read_text()
-    assert 'Go on with --resume' in log
+    assert 'Continue with --resume' in log
     assert 'epoch_60.pth' not in saved(parts)
     assert start(parts, '--resume', processes=2).wait(timeout=600) == 0
     assert result(parts) == result(whole)
@@ -129,4 +129,4 @@ def test_process_that_dies_ends_the_others(start, tmp_path, rank):
     assert 'error: another process of this run is gone' in log
     assert '--resume' in log
     last = Path((tmp_path / 'run/last_checkpoint').read_text())
-    assert fault(last) is None
+    assert find_fault(last) is None

@@ -11,7 +11,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from dept_mm.engine.checkpoint_files import candidates, fault
+from dept_mm.engine.checkpoint_files import find_fault, list_checkpoints
 from dept_mm.engine.hooks import EpochSeedHook
 from dept_mm.errors import DeptError
 
@@ -199,10 +199,10 @@ def test_pickle_would_be_executed(tmp_path):
     pickled(path)
     torch.load(path, weights_only=False)
     assert (tmp_path / 'harm').exists()
-    assert 'pickled' in fault(path)
+    assert 'pickled' in find_fault(path)
     path.write_bytes(pickle.dumps(Harm()))  # torch's oldest format
     (tmp_path / 'harm').unlink()
-    assert fault(path)
+    assert find_fault(path)
     assert not (tmp_path / 'harm').exists()
 
 
@@ -260,7 +260,7 @@ def touch(folder, *names):
 
 
 def names(folder):
-    return [path.name for path in candidates(folder)]
+    return [path.name for path in list_checkpoints(folder)]
 
 
 def test_order_of_candidates(tmp_path):
@@ -280,4 +280,4 @@ def test_order_of_candidates(tmp_path):
     assert names(tmp_path) == ['mine_4_.pth', 'mine_3_.pth']
     pointer.write_text('')
     assert names(tmp_path)[0] == 'epoch_11.pth'
-    assert candidates(tmp_path / 'out/none') == []
+    assert list_checkpoints(tmp_path / 'out/none') == []

@@ -8,7 +8,11 @@ import pytest
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 
-from dept_mm.engine.checkpoint_files import AtomicBackend, candidates, fault
+from dept_mm.engine.checkpoint_files import (
+    AtomicBackend,
+    find_fault,
+    list_checkpoints,
+)
 from dept_mm.errors import DeptError
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +55,7 @@ def test_killed_at_any_call(toy, tmp_path, keep, before):
                 pass
         folder = tmp_path / name
         saved = sorted(folder.glob('epoch_*.pth'))
-        assert all(fault(path) is None for path in saved)
+        assert all(find_fault(path) is None for path in saved)
         pointer = folder / 'last_checkpoint'
         if pointer.exists():
             assert Path(pointer.read_text()).is_file()
@@ -77,8 +81,8 @@ def test_mmengine_loses_the_run(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(LocalBackend, 'put', put)
     with pytest.raises(Killed):
         runner.train()
-    paths = candidates(tmp_path / 'run')
-    assert paths and all(fault(path) for path in paths)
+    paths = list_checkpoints(tmp_path / 'run')
+    assert paths and all(find_fault(path) for path in paths)
 
 
 def test_best_checkpoint_is_removed_last(toy, tmp_path, monkeypatch):
@@ -95,12 +99,12 @@ def test_best_checkpoint_is_removed_last(toy, tmp_path, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         dies_at(patch, 0, before=True)
         hook._save_best_checkpoint(runner, dict(acc=2.))
-    assert fault(best) is None
+    assert find_fault(best) is None
     runner.message_hub.update_info('best_score', 1.)
     hook.best_ckpt_path = str(best)
     hook._save_best_checkpoint(runner, dict(acc=2.))
     assert not best.exists()
-    assert fault(best.with_name('best_acc_epoch_1.pth')) is None
+    assert find_fault(best.with_name('best_acc_epoch_1.pth')) is None
 
 
 FULL = """

@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 
-from dept_mm.engine.checkpoint_files import fault
+from dept_mm.engine.checkpoint_files import find_fault
 from dept_mm.engine.hooks.stop_signal_hook import EXIT_CODE
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def test_end_of_an_epoch_is_saved_whatever_the_interval(toy, tmp_path):
     runner = toy(Signal(4), default_hooks=dict(checkpoint=dict(interval=3)))
     with pytest.raises(SystemExit):
         runner.train()
-    assert fault(tmp_path / 'run/epoch_2.pth') is None
+    assert find_fault(tmp_path / 'run/epoch_2.pth') is None
 
 
 def test_iterations_are_saved_at_once(toy, tmp_path):
@@ -78,7 +78,8 @@ def test_message_says_how_to_go_on(toy, monkeypatch):
     with pytest.raises(SystemExit):
         runner.train()
     assert 'Stopped by SIGTERM after step 3' in said[-1]
-    assert '--resume: from' in said[-1] and 'epoch_1.pth' in said[-1]
+    assert 'Continue with --resume' in said[-1]
+    assert 'epoch_1.pth' in said[-1]
 
 
 @pytest.mark.slow
@@ -105,6 +106,6 @@ def test_of_the_tool(clip, tmp_path, group):
     code = run.wait(timeout=60)
     text = (tmp_path / 'log').read_text()
     assert code == EXIT_CODE, text
-    assert 'Go on with --resume' in text
+    assert 'Continue with --resume' in text
     assert 'Traceback' not in text
-    assert fault(Path((tmp_path / 'last_checkpoint').read_text())) is None
+    assert find_fault(Path((tmp_path / 'last_checkpoint').read_text())) is None

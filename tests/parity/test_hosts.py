@@ -15,7 +15,7 @@ from reference_clip import (
     trainable_value,
 )
 
-from dept_mm.exchange.public_names import public_name
+from dept_mm.exchange.public_names import find_public_name
 from dept_mm.models import DePTHead, PromptedCLIP
 from dept_mm.models.heads import CLIPHead
 from dept_mm.structures import Vocabulary
@@ -70,7 +70,7 @@ def case(request, clip):
     with np.load(REFERENCE / f'{name}.npz') as file:
         expected = {k: file[k] for k in file.files}
     learner = type(backbone.prompt).__name__
-    learned = {public_name(learner, f'{part}.{k}'): p
+    learned = {find_public_name(learner, f'{part}.{k}'): p
                for part, module in (('backbone', backbone), ('head', head))
                for k, p in module.named_parameters()}
     assert sorted(learned) == sorted(expected['trainable'])

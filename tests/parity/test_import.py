@@ -24,8 +24,8 @@ from reference_clip import (
 from test_hosts import PROMPTS, close
 from torch import nn
 
-from dept_mm.apis import import_checkpoint, load_adapter
 from dept_mm.errors import DeptError
+from dept_mm.exchange import import_checkpoint, load_adapter
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'import_checkpoint.py'
 LEARNER = 'prompt_learner.'

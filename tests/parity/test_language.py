@@ -115,13 +115,13 @@ def test_loss_logits_gradients(case):
     ids, mask, labels = (torch.from_numpy(expected[key]) for key in (
         'input_ids', 'attention_mask', 'labels'))
     out = model.encode(Tokens(ids, mask.bool()))
-    if model.lm.generates:
+    if model.lm.has_decoder:
         scores = model.lm.model(encoder_outputs=(out.hidden, ), labels=labels,
                                 attention_mask=out.mask.long()).logits
     else:
         rows = torch.arange(len(ids))
         place = torch.from_numpy(expected['mask_pos']) + out.shift
-        scores = model.lm.scores(out.hidden[rows, place])
+        scores = model.lm.score_words(out.hidden[rows, place])
     close(scores, expected['logits'], 1e-4)
     loss = F.cross_entropy(scores.flatten(0, -2), labels.flatten())
     close(loss, expected['loss'], 1e-4)

@@ -11,7 +11,7 @@ from torch import distributed as dist
 from torch import nn
 from torch.utils.data import Subset
 
-from dept_mm.apis import init_launcher
+from dept_mm.cli.launch import init_launcher
 
 INPUTS = torch.arange(1., 7.).reshape(6, 1)  # 6 samples of 1 feature
 

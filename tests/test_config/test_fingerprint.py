@@ -4,13 +4,14 @@ import argparse
 import pytest
 from mmengine.config import Config
 
-from dept_mm.apis import init_launcher, set_seed_options
 from dept_mm.cli.arguments import (
-    build_runner,
     cache_features,
     set_loader_defaults,
 )
+from dept_mm.cli.launch import init_launcher
+from dept_mm.config import set_seed_options
 from dept_mm.config.fingerprint import config_fingerprint
+from dept_mm.engine.runner import build_runner
 
 SAME = [
     {'work_dir': '/elsewhere'}, {'launcher': 'slurm'}, {'resume': True},

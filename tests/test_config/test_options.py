@@ -1,16 +1,11 @@
-"""An option for a definition must reach every place that refers to it."""
+"""An option for a definition must reach the places that refer to it, and no
+other."""
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
-from dept_mm.apis import (
-    apply_options,
-    replace_definition,
-    set_seed_options,
-)
-from dept_mm.cli.arguments import common_parser, load_config
-from dept_mm.errors import DeptError
+from dept_mm.config import apply_options, set_seed_options
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -86,20 +81,52 @@ def test_option_for_one_place_wins(cfg):
     assert cfg.val_dataloader[0].dataset.split == 'val'
 
 
-def test_other_values_are_not_copies(cfg):
-    cfg.other = dict(type='D', data_root='elsewhere', seed=1, a=dict(b=0))
-    cfg.empty = dict()
-    cfg.holder = dict(inner=dict())
-    apply_options(cfg, {'dataset.data_root': 'new', 'empty.x': 1})
-    assert cfg.other.data_root == 'elsewhere'
-    assert (cfg.empty, cfg.holder) == (dict(x=1), dict(inner=dict()))
+def test_other_dicts_stay_as_they_are(cfg):
+    """Whatever they contain: the key says what refers to a definition, and a
+    ``name`` whether it is another one."""
+    same = dict(cfg.dataset)
+    cfg.other = dict(same)
+    cfg.model.head = dict(samples=dict(same), pair=[dict(same)])
+    cfg.model.teacher = dict(clip=dict(name='other'))
+    cfg.model.clips = dict(name='RN50')
+    cfg.test_dataloader = dict(dataset=dict(same, name='other'))
+    cfg.extra = dict(dataset=dict(same))
+    apply_options(cfg, {'dataset.data_root': 'new', 'clip.name': 'ViT',
+                        'extra.x': 1})
+    assert [d.data_root for d in datasets(cfg)] == ['new'] * 4
+    assert cfg.other == cfg.model.head.samples == cfg.extra.dataset == same
+    assert cfg.model.head.pair == [same]
+    assert cfg.test_dataloader.dataset == dict(same, name='other')
+    assert cfg.model.teacher.clip.name == 'other'
+    assert cfg.model.clips == dict(name='RN50')
+    assert cfg.extra.x == 1
 
 
-def test_runner_arguments_are_no_definitions(cfg):
-    """``randomness`` is contained in ``dataset`` by accident only."""
-    apply_options(cfg, {'randomness.deterministic': True})
-    assert 'deterministic' not in cfg.dataset
-    assert cfg.randomness.deterministic
+def test_data_sets_inside_wrappers(cfg):
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(
+        type='Repeat', dataset=dict(type='Concat', datasets=[inner, inner]))
+    cfg.other_dataloader = dict(batch_size=1)
+    apply_options(cfg, {'dataset.data_root': 'new'})
+    wrapper = cfg.train_dataloader.dataset
+    assert 'data_root' not in wrapper and 'data_root' not in wrapper.dataset
+    assert [d.data_root for d in wrapper.dataset.datasets] == ['new'] * 2
+    assert cfg.other_dataloader == dict(batch_size=1)
+
+
+def test_language_models_and_further_data_sets():
+    cfg = Config(dict(
+        lm=dict(name='a'), dataset=dict(task='cb', seed=1),
+        targets=dict(pets=dict(type='D')),
+        model=dict(lm=dict(name='a'), head=dict(
+            task=dict(task='cb', seed=1))),
+        val_cfg=dict(datasets=dict(pets=dict(type='D')))))
+    apply_options(cfg, {'lm.name': 'b', 'dataset.seed': 2,
+                        'targets.pets.data_root': 'here'})
+    assert cfg.model.lm == cfg.lm == dict(name='b')
+    assert cfg.model.head.task == cfg.dataset == dict(task='cb', seed=2)
+    assert cfg.val_cfg.datasets == cfg.targets == dict(
+        pets=dict(type='D', data_root='here'))
 
 
 def test_plain_options_merge_as_ever(cfg):
@@ -108,31 +135,6 @@ def test_plain_options_merge_as_ever(cfg):
     before = cfg.pretty_text
     apply_options(cfg, None)
     assert cfg.pretty_text == before
-
-
-def test_another_definition_takes_the_place_of_all_copies(cfg):
-    replace_definition(cfg, 'dataset', dict(type='E', x=1))
-    assert datasets(cfg)[:2] == [dict(type='E', x=1)] * 2
-    assert cfg.train_dataloader.dataset == dict(
-        type='E', x=1, split='train', pipeline=cfg.pipeline)
-    with pytest.raises(DeptError, match="no 'host'"):
-        replace_definition(cfg, 'host', {})
-
-
-def test_another_data_set_from_the_command_line():
-    config = str(CONFIGS / 'dept/quickstart.py')
-    args = common_parser('').parse_args(
-        [config, '--dataset', 'flowers102', '--seed', '3',
-         '--cfg-options', 'dataset.data_root=here'])
-    cfg = load_config(args)
-    assert cfg.model.backbone.vocabulary == cfg.model.head.vocabulary == dict(
-        Config.fromfile(CONFIGS / '_base_/datasets/flowers102.py').dataset,
-        seed=3, data_root='here')
-    assert cfg.train_dataloader.dataset.task == 'base'
-    assert Path(cfg.work_dir).name == 'quickstart-on-flowers102'
-    args.dataset = 'flower'
-    with pytest.raises(DeptError, match='caltech101, .*flowers102'):
-        load_config(args)
 
 
 def test_seed(cfg):

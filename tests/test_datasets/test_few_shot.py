@@ -168,7 +168,7 @@ def test_metainfo_argument_wins(cfg):
     (dict(num_shots=True), 'num_shots=True'),
     (dict(seed='1'), "seed='1'"),
     (dict(base_classes='third'), "base_classes='third'"),
-    (dict(base_classes=['ant', 'yak']), r"not classes: \['yak'\]"),
+    (dict(base_classes=['ant', 'yak']), r"not in the class list: \['yak'\]"),
     (dict(base_classes=['ant', 'ant']), r"more than once: \['ant'\]"),
     (dict(task='new', base_classes='all'), "task='new' has no classes"),
     (dict(template='a photo.'), 'a photo.'),

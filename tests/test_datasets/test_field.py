@@ -14,7 +14,7 @@ from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.registry import DATASETS
-from dept_mm.reports.summary import build_table, group
+from dept_mm.reports.summary import build_table, group_results
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
 ROOT = Path(__file__).parents[2]
@@ -109,8 +109,8 @@ def test_imagenet_is_listed_only_where_it_must_be(root, monkeypatch):
     """1.3 million names take a while: not for the class list."""
     import dept_mm.datasets.folder as module
     listed = []
-    original = module._items
-    monkeypatch.setattr(module, '_items', lambda *args: (
+    original = module._list_items
+    monkeypatch.setattr(module, '_list_items', lambda *args: (
         listed.append(args[1]), original(*args))[1])
     Vocabulary.resolve(config('imagenet', root))
     assert listed == []
@@ -143,7 +143,7 @@ def test_rows_of_imagenet_a_by_wordnet_id(root):
     expected = .3 * s + .7 * (x @ w.T + b)
     ids = build('imagenet-a', root, split='test').vocabulary.ids
     feats = CLIPFeatures(text[torch.from_numpy(mask)], torch.arange(3), ids,
-                         torch.tensor(50.), None, None, image)
+                         torch.tensor(50.), None, None, None, image)
     np.testing.assert_allclose(head(feats).detach().numpy(), expected,
                                rtol=1e-4, atol=1e-4)
 
@@ -158,7 +158,7 @@ def test_equal_names_of_other_data_sets(root, namespace):
     assert other.vocabulary.base_labels == [2, 0]
     feats = CLIPFeatures(torch.randn(4, 8), torch.arange(4),
                          other.vocabulary.ids, torch.tensor(50.), None,
-                         None, torch.randn(3, 8))
+                         None, None, torch.randn(3, 8))
     same = torch.equal(head(feats), CLIPHead()(feats))
     assert same == (namespace is not None)
     assert len(build('caltech101', root, namespace=namespace, task='new',
@@ -167,7 +167,7 @@ def test_equal_names_of_other_data_sets(root, namespace):
 
 def table_of(folder):
     """What `tools/summarize.py` makes of a run."""
-    (key, methods), = group(find_results([folder])).items()
+    (key, methods), = group_results(find_results([folder])).items()
     return build_table(*key, methods)
 
 
@@ -192,12 +192,14 @@ def test_base_to_new_run(name, root, small_run, tmp_path):
 
 @pytest.mark.parametrize('method', ['dept/dept-coop', 'coop/coop'])
 @pytest.mark.parametrize('protocol, others, total', [
-    ('imagenet-xd', list(field.TREES), [8] * 10),
-    ('imagenet-dg', list(field.IMAGENETS)[1:], [18, 18, 9, 9])])
+    ('cross_dataset', list(field.TREES), [8] * 10),
+    ('domain_generalization', list(field.IMAGENETS)[1:], [18, 18, 9, 9])])
 def test_one_to_many_run(method, protocol, others, total, root, small_run,
                          tmp_path):
-    cfg = small_run(f'{method}_vit-base-p16_16shot_{protocol}.py',
-                    **{'dataset.data_root': str(root)})
+    cfg = small_run(
+        f'{method}_vit-base-p16_16shot_caltech101-b2n.py',
+        dict(dataset='imagenet', protocol=f'{protocol}_16shot'),
+        **{'dataset.data_root': str(root)})
     runner = Runner.from_cfg(cfg)
     runner.train()
     for row in read_result(tmp_path)['results'].values():
@@ -213,28 +215,34 @@ def test_one_to_many_run(method, protocol, others, total, root, small_run,
     assert own == set(field.WORDNET)
     for prefix, (loader, _) in runner.val_loop.parts.items():
         ids = loader.dataset.vocabulary.ids
-        if prefix == '' or protocol == 'imagenet-dg':
+        if prefix == '' or protocol == 'domain_generalization':
             assert set(ids) <= own
         else:
             assert all(key.startswith(prefix) for key in ids)
 
 
-@pytest.mark.parametrize('protocol', ['fewshot', 'gb2n'])
+@pytest.mark.parametrize('protocol', [
+    'few_shot', 'generalized_base_to_new'])
 @pytest.mark.parametrize('method', ['dept/dept-coop', 'coop/coop'])
-def test_single_run_leaves(method, protocol, root, small_run, tmp_path):
-    cfg = small_run(f'{method}_vit-base-p16_16shot_caltech101-{protocol}.py',
+def test_other_protocols_of_one_data_set(method, protocol, root, small_run,
+                                          tmp_path):
+    cfg = small_run(f'{method}_vit-base-p16_16shot_caltech101-b2n.py',
+                    dict(protocol=f'{protocol}_16shot'),
                     **{'dataset.data_root': str(root)})
     runner = Runner.from_cfg(cfg)
     runner.train()
     row, = read_result(tmp_path)['results']['tuned'].values()
     total = {half: counts['total'] for half, counts in row.items()}
-    if protocol == 'gb2n':
+    generalized = protocol != 'few_shot'
+    (key, _), = group_results(find_results([tmp_path])).items()
+    assert key[0] == ('gb2n' if generalized else 'fewshot')
+    if generalized:
         assert runner.val_evaluator.metrics[0].generalized
         assert total == dict(base=4, new=4)
     else:
         assert total == dict(base=8)
         assert len(runner.train_dataloader.dataset) == 4  # one of each
-    rows = dict(gb2n=2, fewshot=4)[protocol]
+    rows = 2 if generalized else 4
     if method.startswith('dept'):
         assert runner.model.head.linear.out_features == rows
 
@@ -250,7 +258,7 @@ def test_mistakes_with_folders(root, options, culprit):
 
 
 @pytest.mark.parametrize('content, culprit', [
-    ('n01440764 tench\n', 'class folders that'),
+    ('n01440764 tench\n', 'class folders are not in'),
     ('n01440764\n', 'line 1'), ('n1 a\n\nn1 b\n', 'line 3')])
 def test_mistakes_in_class_files(root, tmp_path, content, culprit):
     path = tmp_path / 'names.txt'
@@ -261,7 +269,7 @@ def test_mistakes_in_class_files(root, tmp_path, content, culprit):
 
 @pytest.mark.parametrize('options, culprit', [
     (dict(pattern='.+'), 'has no group'),
-    (dict(pattern=r'(?P<label>\d+)/.+'), 'nothing there matches|not match'),
+    (dict(pattern=r'(?P<label>\d+)/.+'), 'no path or line matches|not match'),
     (dict(lists=dict(train='nope.txt')), 'List of train images not found')])
 def test_mistakes_with_patterns(root, options, culprit):
     with pytest.raises(DeptError, match=culprit):

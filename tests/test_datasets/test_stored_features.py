@@ -5,7 +5,7 @@ from mmengine.dataset import ConcatDataset
 
 from dept_mm.datasets import DrawnShapes, EpochIndex, StoredFeatures
 from dept_mm.errors import DeptError
-from dept_mm.registry import MODELS
+from dept_mm.structures import ImageFeatures
 
 PACK = dict(type='PackInputs', meta_keys=('img_path', 'sample_idx'))
 
@@ -26,7 +26,8 @@ def test_all_but_the_image_is_kept(shapes, views):
     assert len(stored) == 3
     for i in range(3):
         found, expected = stored[i], shapes[i]['data_samples']
-        assert torch.equal(found['inputs'], views[0][i])
+        assert isinstance(found['inputs'], ImageFeatures)
+        assert torch.equal(found['inputs'].feature, views[0][i])
         sample = found['data_samples']
         assert torch.equal(sample.gt_label, expected.gt_label)
         assert sample.metainfo == expected.metainfo
@@ -37,7 +38,7 @@ def test_epochs_take_turns_on_the_views(shapes, views):
     stored = StoredFeatures(shapes, views)
     for epoch, view in enumerate([0, 1, 0, 1, 0]):
         found = stored[EpochIndex(2, 1, epoch)]['inputs']
-        assert torch.equal(found, views[view][2])
+        assert torch.equal(found.feature, views[view][2])
 
 
 def test_inside_wrappers(views):
@@ -45,7 +46,7 @@ def test_inside_wrappers(views):
         DrawnShapes(split='train', indices=indices, pipeline=[PACK])
         for indices in ([3, 40], [80])])
     stored = StoredFeatures(whole, views)
-    assert torch.equal(stored[2]['inputs'], views[0][2])
+    assert torch.equal(stored[2]['inputs'].feature, views[0][2])
     assert (stored[2]['data_samples'].img_path
             == whole[2]['data_samples'].img_path)
 
@@ -60,29 +61,3 @@ def test_what_does_not_fit_is_refused(shapes, views):
         StoredFeatures(shapes, views)
     with pytest.raises(DeptError, match='no pipeline'):
         StoredFeatures([1, 2, 3], views)
-
-
-@pytest.mark.parametrize('stacked', [True, False])
-def test_the_preprocessor_passes_features_through(clip, shapes, views,
-                                                  stacked):
-    process = MODELS.build(dict(type='CLIPDataPreprocessor', clip=clip,
-                                num_classes=32, to_onehot=True))
-    stored = StoredFeatures(shapes, views)
-    items = [stored[i] for i in range(3)]
-    inputs = [item['inputs'] for item in items]
-    found = process(dict(
-        inputs=torch.stack(inputs) if stacked else inputs,
-        data_samples=[item['data_samples'] for item in items]), True)
-    assert torch.equal(found['inputs'], views[0])
-    # Whatever else it does, it does as always.
-    labels = [sample.gt_label.item() for sample in found['data_samples']]
-    scores = [sample.gt_score.argmax().item()
-              for sample in found['data_samples']]
-    assert labels == scores == [0, 1, 2]
-
-
-def test_features_three_wide_are_no_colours(clip):
-    """MMPretrain's preprocessor would swap channels."""
-    process = MODELS.build(dict(type='CLIPDataPreprocessor', clip=clip))
-    features = torch.randn(5, 3)
-    assert torch.equal(process(dict(inputs=features))['inputs'], features)

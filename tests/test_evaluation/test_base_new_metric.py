@@ -99,7 +99,7 @@ def test_stock_metrics_stand_beside_ours():
 
 @pytest.mark.parametrize('case, culprit', [
     ((4, [0.] * 4), 'Label 4 is out of range'),
-    ((0, [0.] * 3), 'scores 3 classes, the data set has 4'),
+    ((0, [0.] * 3), 'scores 3 classes, but the data set has 4'),
 ])
 def test_bad_samples_are_named(case, culprit):
     with pytest.raises(DeptError, match=culprit):

@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter, write_adapter
-from dept_mm.exchange.adapter_file import checksum
+from dept_mm.exchange.adapter_file import compute_checksum
 from dept_mm.structures import Vocabulary
 
 
@@ -43,7 +43,7 @@ def test_the_checksum_is_over_header_names_types_and_values():
     expected = hashlib.sha256(
         b'text' + b'["a", "torch.float16", [1, 2]]'
         + struct.pack('<2e', 1, 2)).hexdigest()
-    assert checksum('text', {'a': value}) == expected
+    assert compute_checksum('text', {'a': value}) == expected
 
 
 def rewritten(path, change=lambda header: None, tensors=None, text=None):
@@ -54,7 +54,7 @@ def rewritten(path, change=lambda header: None, tensors=None, text=None):
     text = json.dumps(header) if text is None else text
     tensors = file.tensors | (tensors or {})
     path.write_bytes(save(tensors, dict(
-        dept_mm=text, sha256=checksum(text, tensors))))
+        dept_mm=text, sha256=compute_checksum(text, tensors))))
     return path
 
 
@@ -69,10 +69,10 @@ class Harmful:
     (b'PK\3\4' + bytes(100), 'is a pickle'),
     (struct.pack('<Q', 1 << 62) + b'{}', 'header would have'),
     (struct.pack('<Q', 1 << 23) + b'{}', 'damaged'),
-    (struct.pack('<Q', 2) + b'{}', 'no adapter of this package'),
+    (struct.pack('<Q', 2) + b'{}', 'not an adapter of this package'),
     (struct.pack('<Q', 4000) + b'[' * 4000, 'damaged'),
     (struct.pack('<Q', 30) + b'{"a":{"a":{"a":{"a":{"a":1}}}}}', 'damaged'),
-    (save({'weight': torch.ones(2)}), "no adapter.*'weight'"),
+    (save({'weight': torch.ones(2)}), "not an adapter.*'weight'"),
     (save({'a': torch.ones(2)}, dict(dept_mm='{}', sha256='0')), 'checksum'),
 ])
 def test_refuses_what_is_no_adapter(data, culprit, tmp_path, monkeypatch):

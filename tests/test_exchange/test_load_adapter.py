@@ -10,11 +10,10 @@ from mmpretrain import ImageClassificationInferencer
 from mmpretrain.registry import MODELS
 from safetensors.torch import save
 
-from dept_mm.apis import load_adapter
 from dept_mm.errors import DeptError
-from dept_mm.exchange import read_adapter, write_adapter
-from dept_mm.exchange.adapter_file import checksum
-from dept_mm.exchange.rebuild import rebuilt_config
+from dept_mm.exchange import load_adapter, read_adapter, write_adapter
+from dept_mm.exchange.adapter_file import compute_checksum
+from dept_mm.exchange.rebuild import build_model_config
 from dept_mm.models import CLIPHead
 from dept_mm.structures import Vocabulary
 
@@ -117,7 +116,7 @@ def hostile(path, change, tensors=None):
              if v is not None}
     text = json.dumps(header)
     path.write_bytes(save(found, dict(dept_mm=text,
-                                      sha256=checksum(text, found))))
+                                      sha256=compute_checksum(text, found))))
     return path
 
 
@@ -145,7 +144,7 @@ MODEL = 'recipe', 'model'
     (put(*MODEL, 'backbone', 'prompt', 'num_tokens', value=10**12),
      'the number 1e'),
     (put(*MODEL, 'backbone', 'prompt', 'num_tokens', value='many'),
-     'make no model'),
+     'no model can be built'),
     (put(*MODEL, 'backbone', value='text'), 'has no model'),
     (put(*MODEL, 'head', value=dict(type='CLIPHead')), 'head.linear.weight'),
     (put('modules', 'backbone', value={}), "backbone.header' .*damaged"),
@@ -198,7 +197,7 @@ def test_whatever_a_recipe_says(adapter, clip, fuzz):
             continue  # refused when it is read
         header = dict(file.header, recipe=recipe)
         try:
-            found = rebuilt_config(replace(file, header=header), clip)
+            found = build_model_config(replace(file, header=header), clip)
         except DeptError:
             continue
         kinds = set(re.findall(r"'type': ([^,}]*)", str(found)))

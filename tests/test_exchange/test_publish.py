@@ -10,10 +10,9 @@ import torch
 from mmengine.runner import Runner
 from mmpretrain import get_model
 
-from dept_mm.apis import load_adapter, publish_checkpoint
 from dept_mm.errors import DeptError
-from dept_mm.exchange import read_adapter
-from dept_mm.exchange.recipe import plain_config
+from dept_mm.exchange import load_adapter, publish_checkpoint, read_adapter
+from dept_mm.exchange.recipe import parse_config
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +91,7 @@ def test_the_tools(trained, tmp_path):
 
 
 def test_refuses_what_is_no_run(tmp_path):
-    with pytest.raises(DeptError, match='no folder'):
+    with pytest.raises(DeptError, match='folder .* does not exist'):
         publish_checkpoint('x.pth', tmp_path / 'no' / 'x')
     with pytest.raises(DeptError, match='x.pth cannot be read'):
         publish_checkpoint('x.pth', tmp_path / 'x')
@@ -107,9 +106,9 @@ def test_refuses_what_is_no_run(tmp_path):
 def test_a_dumped_config_is_read_and_never_run(tmp_path):
     text = ("a = dict(b=[1, -2.5, None, (True, 'x')], c={'d e': 1, 3: 4})\n"
             'f = range(0, 3)\ng = float("inf")\n')
-    assert plain_config(text) == dict(
+    assert parse_config(text) == dict(
         a=dict(b=[1, -2.5, None, [True, 'x']], c={'d e': 1, '3': 4}),
         f='range(0, 3)', g="float('inf')")
     for bad in ('import os', 'x = (', 'x[0] = 1', 'f()', '-' * 100_000 + '1'):
         with pytest.raises(DeptError):
-            plain_config(bad)
+            parse_config(bad)

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 pytest.importorskip('transformers')
-import benchmark_language
+import language
 from _benchmark.language import (
     FULL,
     METHODS,
@@ -13,7 +13,7 @@ from _benchmark.language import (
     build,
     cost,
 )
-from benchmark_language import ROWS, Row
+from language import ROWS, Row
 
 # Of T5-base, for 8 inputs of 64 tokens after 100 learned ones.
 BLOCKS, WIDTH, INNER, HEADS, INPUTS, TOKENS = 12, 768, 3072, 12, 8, 164
@@ -87,14 +87,14 @@ def test_the_table(monkeypatch, capsys):
     monkeypatch.setitem(SIZES, 'small', (config, model, dict(
         size, hidden_size=32, num_attention_heads=2, intermediate_size=64,
         num_hidden_layers=14, vocab_size=50)))
-    monkeypatch.setattr(benchmark_language, 'ROWS', [
+    monkeypatch.setattr(language, 'ROWS', [
         Row('small', FULL, 'late 5', 8, True, 1.5, (.5, .6)),
         Row('small', 'soft 20', 'late 5', 8, False),
         Row('small', 'soft 20', 'late 5', 9, False)])
     monkeypatch.setattr(sys, 'argv', [
-        'benchmark_language.py', '--tokens', '8', '--time', 'cpu',
+        'language.py', '--tokens', '8', '--time', 'cpu',
         '--rounds', '1'])
-    benchmark_language.main()
+    language.main()
     lines = capsys.readouterr().out.splitlines()
     table = [[cell.strip() for cell in line.split('|')[1:-1]]
              for line in lines]

@@ -70,8 +70,8 @@ def test_the_mask_is_found_behind_prompts(prompt):
 
 def test_long_texts_leave_the_template_whole():
     model = build('roberta', 'MaskedLMHead', max_length=12)
-    row = model.head.ids(dict(sentence=' '.join(['good'] * 50)),
-                         mask='<mask>')
+    row = model.head.tokenize_one(dict(sentence=' '.join(['good'] * 50)),
+                                  mask='<mask>')
     assert len(row) == 12
     assert row[-3:-1] == ids('<mask>', '.')[0].tolist()
     with pytest.raises(DeptError, match='template .* alone'):
@@ -110,7 +110,7 @@ def test_causal_prompts_do_not_know_the_answer(generator):
 def test_seq2seq():
     model = build('t5', 'Seq2SeqHead', SOFT)
     loss, = model(TEXTS, samples(0, 1), 'loss').values()
-    encoded = model.encode(model.head.tokens(
+    encoded = model.encode(model.head.tokenize(
         [dict(sentence=text) for text in TEXTS['sentence']], sep=''))
     labels = torch.cat([ids('0', '</s>'), ids('1', '</s>')])
     from transformers.modeling_outputs import BaseModelOutput
@@ -125,7 +125,7 @@ def test_seq2seq():
 @pytest.mark.parametrize('text, label', [('1', 1), (' 0 ', 0), ('2', -1),
                                          ('one', -1), ('', -1)])
 def test_an_answer_that_is_no_class(text, label):
-    assert build('t5', 'Seq2SeqHead').head._class(text) == label
+    assert build('t5', 'Seq2SeqHead').head._read_class(text) == label
 
 
 def test_values_are_rounded():
@@ -134,8 +134,8 @@ def test_values_are_rounded():
     sample = DataSample()
     for value, text in ((3.65, '3.6'), (5., '5.0'), (0.29, '0.2')):
         sample.set_field(value, 'gt_value')
-        assert head.answer(sample) == text
-    assert head._value('2.4') == 2.4 and head._value('good') == 0
+        assert head.make_answer(sample) == text
+    assert head._read_value('2.4') == 2.4 and head._read_value('good') == 0
 
 
 @pytest.mark.parametrize('family, pool, at', [
@@ -143,7 +143,7 @@ def test_values_are_rounded():
 def test_linear(family, pool, at):
     model = build(family, 'LinearTextHead', SOFT)
     model.head.pool = pool or model.head.pool
-    tokens = model.head.tokens([dict(sentence='a superb cast')], sep='')
+    tokens = model.head.tokenize([dict(sentence='a superb cast')], sep='')
     own = model.encode(tokens).hidden[0, 2:]
     expected = own.mean(0) if at is None else own[at]
     torch.testing.assert_close(model(TEXTS)[1], model.head.linear(expected),

@@ -107,3 +107,8 @@ def test_rows_that_training_saw():
     short = Tokens(*(t[1:] for t in tokens()))  # 4 and 5 tokens
     model.train().encode(short)
     assert model.eval().input_prompt.rows_seen == 5
+
+
+def test_a_learner_of_clip_is_no_module():
+    with pytest.raises(DeptError, match='CoOpPrompt is a prompt learner.*Wri'):
+        build('roberta', dict(type='CoOpPrompt'))

@@ -48,7 +48,7 @@ def config(folder, work_dir, epochs=1, batch=8, prompt=None,
         head=dict(type=head, task=dataset))
     loader = dict(num_workers=0)
     return f"""
-_base_ = '{ROOT}/configs/_base_/default_runtime.py'
+_base_ = '{ROOT}/configs/_base_/language/runtime.py'
 dataset = {dataset}
 model = {model}
 work_dir = '{work_dir}'

@@ -121,7 +121,7 @@ def test_a_hidden_late_prompt_is_none(family):
     zeros = [torch.zeros(3, 2, model.lm.tower.width)]
     model.late_prompts[0].generate = lambda *_: zeros[0]
     assert (own(model.encode(given)) - expected).abs().max() > 1e-3
-    bias = model.lm.tower.bias
+    bias = model.lm.tower.make_bias
 
     def hidden_prompt(mask, dtype):
         found = bias(mask, dtype).clone()
@@ -129,7 +129,7 @@ def test_a_hidden_late_prompt_is_none(family):
             found[..., :2] = torch.finfo(dtype).min
         return found
 
-    model.lm.tower.bias = hidden_prompt
+    model.lm.tower.make_bias = hidden_prompt
     torch.testing.assert_close(own(model.encode(given)), expected, rtol=0,
                                atol=1e-5)
 
@@ -137,8 +137,8 @@ def test_a_hidden_late_prompt_is_none(family):
 def test_late_prompts_leave_the_bias_of_tokens():
     """T13: T5's bias between tokens does not know of rows in front."""
     tower = build('t5').lm.tower
-    few, many = (tower.bias(torch.ones(1, n, dtype=torch.bool),
-                            torch.float32) for n in (7, 9))
+    few, many = (tower.make_bias(torch.ones(1, n, dtype=torch.bool),
+                                 torch.float32) for n in (7, 9))
     assert torch.equal(many[:, :, 2:, 2:], few)
 
 

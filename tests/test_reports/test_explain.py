@@ -10,9 +10,15 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from dept_mm.apis import apply_options, publish_checkpoint
+from dept_mm.config import apply_options
 from dept_mm.errors import DeptError
-from dept_mm.reports.explain import explain, report, stand_in, without_weights
+from dept_mm.exchange import publish_checkpoint
+from dept_mm.reports.explain import (
+    explain,
+    format_report,
+    replace_datasets,
+    use_random_weights,
+)
 
 ROOT = Path(__file__).parents[2]
 LR, HEAD = .0035, 6.5
@@ -94,7 +100,7 @@ def test_nothing_to_learn_and_nothing_to_train(small_run):
         cfg.pop(key)
     facts = explain(cfg)
     assert facts['parameters']['learned_count'] == 0
-    assert 'TRAINING' not in report(facts)
+    assert 'TRAINING' not in format_report(facts)
 
 
 def test_what_a_model_refuses_is_said(small_run):
@@ -103,7 +109,8 @@ def test_what_a_model_refuses_is_said(small_run):
     facts = explain(cfg)
     assert isinstance(facts['training']['flop'], dict)
     assert 'not counted' in facts['evaluation']['flop']
-    assert 'has no context for classes' in ' '.join(report(facts).split())
+    text = ' '.join(format_report(facts).split())
+    assert 'has no context for classes' in text
 
 
 def test_without_the_data(clip, tmp_path):
@@ -112,7 +119,7 @@ def test_without_the_data(clip, tmp_path):
     apply_options(cfg, {'clip': clip, 'dataset.data_root': str(tmp_path)})
     with pytest.raises(DeptError, match='not found.*--classes cat dog'):
         explain(cfg)
-    stand_in(cfg, ['cat', 'dog', 'owl'], images=20)
+    replace_datasets(cfg, ['cat', 'dog', 'owl'], images=20)
     facts = explain(cfg)
     assert facts['training']['images'] == 16 * 2  # two are base classes
     assert facts['training']['steps_per_epoch'] == 8
@@ -123,7 +130,7 @@ def test_without_the_data(clip, tmp_path):
 def test_weights_are_not_looked_for():
     cfg = Config.fromfile(ROOT / 'configs/dept/dept-coop_vit-base-p16_16shot_'
                           'caltech101-b2n.py')
-    without_weights(cfg)
+    use_random_weights(cfg)
     assert cfg.model.backbone.clip.pretrained == 'random'
     assert cfg.model.head.clip.pretrained == 'random'
 

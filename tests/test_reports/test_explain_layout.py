@@ -6,9 +6,9 @@ from torch import nn
 
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.prompts import BasePrompt
-from dept_mm.reports.explain import explain, report
+from dept_mm.reports.explain import explain, format_report
 from dept_mm.reports.explain._layout import token_layout
-from dept_mm.reports.explain._parameters import collapse
+from dept_mm.reports.explain._parameters import collapse_names
 from dept_mm.structures import Prompts
 
 
@@ -109,12 +109,12 @@ def test_other_towers(clip_configs, small_run, kind):
     assert bool(facts['layout']['image']['layers']) == (
         kind in ('coca', 'not_causal'))
     assert isinstance(facts['evaluation']['flop'], dict)
-    assert 'IMAGE TOWER' in report(facts)
+    assert 'IMAGE TOWER' in format_report(facts)
 
 
 def test_names_that_differ_in_a_number_go_together():
     names = ['a.0.w', 'a.1.w', 'b', 'c.3', 'd.0', 'd.2']
-    assert collapse(names) == {
+    assert collapse_names(names) == {
         'a.{0-1}.w': names[:2], 'b': ['b'], 'c.3': ['c.3'],
         'd.{0,2}': names[4:]}
-    assert list(collapse(names[:2], kind=str)) == names[:2]
+    assert list(collapse_names(names[:2], kind=str)) == names[:2]

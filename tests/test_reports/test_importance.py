@@ -33,7 +33,7 @@ def test_worked_by_hand():
             (1, [[3, 0, 0, 0], [0, 3, 0, 0]]),
             (2, [[3 * .6 / 1.4, 0, 0, 3],
                  [3 * .8 / 1.4, 3, 0, 0]])):
-        found = importance.channel_ratios(image, text, label, window)
+        found = importance.compute_channel_ratios(image, text, label, window)
         assert found == pytest.approx(torch.tensor(wanted).double().numpy(),
                                       abs=1e-6)
 
@@ -43,7 +43,7 @@ def test_window_sums(window):
     x = torch.randn(2, 8).double()
     wanted = [[sum(float(row[(r + k) % 8]) for k in range(window))
                for r in range(8)] for row in x]
-    torch.testing.assert_close(importance.window_sums(x, window),
+    torch.testing.assert_close(importance.sum_windows(x, window),
                                torch.tensor(wanted).double())
 
 
@@ -98,10 +98,10 @@ def test_a_test_run(small_run, config):
 
 
 @pytest.mark.parametrize('window, options, message', [
-    (17, {}, 'A window of 17 channels: features have 16'),
+    (17, {}, 'A window of 17 channels does not fit: features have 16'),
     (None, {'dataset.base_classes': 'all'}, 'has no new classes'),
-    (None, {'test_dataloader.dataset.indices': 1}, 'No test image is of a '
-     'new class')])
+    (None, {'test_dataloader.dataset.indices': 1}, 'No test image belongs '
+     'to a new class')])
 def test_what_cannot_be_compared(small_run, window, options, message):
     runner = Runner.from_cfg(small_run(**options))
     runner.register_hook(ChannelImportanceHook(window))
@@ -113,11 +113,11 @@ def test_summary():
     """Ratios 1, 2, 1.05 and .5; the last channel is nothing to new ones."""
     one = Importance('m', [1., 2., 2.1, 1., 1.], [1., 1., 2., 2., 0.])
     assert one.ratios == [1, 2, 1.05, .5, None]
-    found = one.summary()
+    found = one.summarize()
     assert found == pytest.approx(dict(
         mean=4.55 / 4, std=(1.176875 / 3) ** .5, distance=1.55 / 4, near=.5,
         above=.5))
-    assert '| m | 1.137 | 0.626 |' in importance.report([one])
+    assert '| m | 1.137 | 0.626 |' in importance.format_report([one])
 
 
 def test_the_tool(small_run, tmp_path):
@@ -152,5 +152,5 @@ def test_the_tool(small_run, tmp_path):
     assert picture.read_bytes()[:4] == b'\x89PNG'
     # It is no test of a model that tables should show.
     assert not list(tmp_path.glob('b/**/result.json'))
-    assert 'is no channel_importance.json' in call(
+    assert 'is not a channel_importance.json' in call(
         'none', '--beside', tmp_path / 'config.py').stderr

@@ -4,9 +4,9 @@ from statistics import mean
 import pytest
 
 from dept_mm.evaluation import harmonic_mean
-from dept_mm.reports.summary import dataset_order, published_tables
+from dept_mm.reports.summary import list_datasets, load_published_tables
 
-TABLES = published_tables()
+TABLES = load_published_tables()
 # What is printed wrong: (table, row, column) -> what follows from the rest.
 WRONG_AVERAGE = {('dept', 'coop'): (81.59, 69.99),
                  ('dept', 'cocoop'): (80.70, 72.05)}
@@ -42,8 +42,8 @@ def test_every_h_follows():
 def test_every_average_follows(name):
     wrong = {}
     for row, columns in TABLES[name]['rows'].items():
-        assert list(columns) == ['average', *dataset_order()]
-        means = [mean(columns[d][i] for d in dataset_order())
+        assert list(columns) == ['average', *list_datasets()]
+        means = [mean(columns[d][i] for d in list_datasets())
                  for i in range(2)]
         if any(abs(columns['average'][i] - means[i]) > .0151
                for i in range(2)):
@@ -79,7 +79,7 @@ def test_tables_repeat_each_other():
 def test_headline():
     """What Papers with Code lists for DePT."""
     row = TABLES['dept']['rows']['dept-promptsrc']
-    assert [row[d][2] for d in dataset_order()] == [
+    assert [row[d][2] for d in list_datasets()] == [
         74.02, 96.28, 96.37, 77.79, 86.46, 91.22, 40.73, 81.06, 71.09, 84.88,
         82.46]
     assert row['average'] == [85.19, 76.17, 80.43]

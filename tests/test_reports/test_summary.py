@@ -12,10 +12,10 @@ from dept_mm.evaluation import find_results, read_result, write_result
 from dept_mm.reports.summary import (
     Spread,
     build_table,
-    group,
-    published_tables,
+    compute_t_quantile,
+    group_results,
+    load_published_tables,
     render,
-    t_quantile,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def runs(tmp_path):
 
 
 def table_of(folder, **kwargs):
-    (key, methods), = group(find_results([folder])).items()
+    (key, methods), = group_results(find_results([folder])).items()
     return build_table(*key, methods, **kwargs)
 
 
@@ -140,7 +140,7 @@ def test_cross_dataset_leaves_the_source_out(tmp_path):
 
 def test_published_rows(tmp_path):
     """The published seeds' means give the published table."""
-    known = published_tables()['dept']['rows']['dept-coop']
+    known = load_published_tables()['dept']['rows']['dept-coop']
     for name, (base, new, _) in known.items():
         if name != 'average':
             result(tmp_path / name, 'dept-coop', 1,
@@ -174,7 +174,7 @@ def test_other_options_are_not_another_seed(tmp_path, other):
     rows = {'tuned': dict(pets=(80, 50))}
     result(tmp_path / 'a', 'coop', 1, rows)
     result(tmp_path / 'b', 'coop', **dict(dict(seed=1), rows=rows, **other))
-    with pytest.raises(DeptError, match='not of the same options'):
+    with pytest.raises(DeptError, match='different options'):
         table_of(tmp_path)
 
 
@@ -183,15 +183,15 @@ def test_other_options_are_not_another_seed(tmp_path, other):
     (1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (9, 2.262),
     (10, 2.228), (30, 2.042), (1000, 1.962)])
 def test_student_t(df, value):
-    assert t_quantile(df) == pytest.approx(value, abs=.0005)
+    assert compute_t_quantile(df) == pytest.approx(value, abs=.0005)
 
 
 def test_spread_of_three_seeds():
     """1, 2, 3: standard deviation 1, 4.303 / sqrt(3) around the mean."""
-    found = Spread.of([1., 2., 3.])
+    found = Spread.from_values([1., 2., 3.])
     assert (found.mean, found.std, found.n) == (2, 1, 3)
     assert found.half_width == pytest.approx(2.484, abs=.001)
-    assert Spread.of([]) is None
+    assert Spread.from_values([]) is None
 
 
 def summarize(*args):

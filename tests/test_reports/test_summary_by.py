@@ -10,8 +10,8 @@ from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result, write_result
 from dept_mm.reports.summary import (
     build_table,
-    dataset_order,
-    group,
+    group_results,
+    list_datasets,
     plot_curves,
     render,
 )
@@ -36,7 +36,7 @@ def result(folder, config, seed, base, new, shots=16, options='',
 
 
 def table_by(folder, option, **kwargs):
-    (key, methods), = group(find_results([folder]), option).items()
+    (key, methods), = group_results(find_results([folder]), option).items()
     return build_table(*key, methods, by=option, **kwargs)
 
 
@@ -65,7 +65,7 @@ def curves(tmp_path):
 
 def test_rows_by_an_option(curves):
     with pytest.raises(DeptError, match='--by'):
-        group(find_results([curves]))
+        group_results(find_results([curves]))
     table = table_by(curves, 'model.head.loss_weight')
     rows = [f'{DEPT}, loss_weight={w}' for w in (.3, .7, 1)]
     assert [row.label for row in table.rows] == [
@@ -101,7 +101,7 @@ def test_rows_by_shots(tmp_path):
         1.: 82.05})])
 def test_published_curves(tmp_path, option, table, wanted):
     """They are averages of all eleven data sets."""
-    for name in dataset_order():
+    for name in list_datasets():
         result(tmp_path / name, DEPT, 1, 80, 70, dataset=name,
                options=dict(fusion_weight=.7))
     found = table_by(tmp_path, option, compare_published=True)
@@ -147,5 +147,5 @@ def test_by_at_the_command_line(curves, tmp_path):
     for key in ('format', 'settings'):
         found.pop(key)
     write_result(curves / 'coop1', found)
-    assert 'does not tell its options' in summarize(
+    assert 'does not hold the options' in summarize(
         curves, '--by', 'train_cfg.max_epochs').stderr

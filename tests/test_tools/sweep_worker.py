@@ -1,6 +1,6 @@
 """A sweep over fake runs, in a process of its own for test_sweep.py.
 
-    python sweep_worker.py ROOT RUNS SLOTS
+    python sweep_worker.py ROOT RUNS DEVICES
 """
 import signal
 import sys
@@ -13,8 +13,10 @@ import submitit
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS.parents[1] / 'tools'))
 from _sweep import job  # noqa: E402
-from _sweep.job import Job, Run, Slot  # noqa: E402
+from _sweep.job import Job, Run  # noqa: E402
 from _sweep.schedule import Schedule  # noqa: E402
+
+FAKE = str(TESTS / 'fake_train.py')
 
 
 def make_runs(root: Path, count: int, *options: str) -> list[Run]:
@@ -24,22 +26,18 @@ def make_runs(root: Path, count: int, *options: str) -> list[Run]:
             for seed in range(1, count + 1)]
 
 
-def schedule(runs: list[Run], slots: int, retry: bool = False) -> Schedule:
-    """With fake GPUs of fixed names."""
-    root = runs[0].work_dir.parent
+def schedule(runs: list[Run], devices: int) -> Schedule:
+    """With fake GPUs."""
     cloudpickle.register_pickle_by_value(job)
     executor = submitit.AutoExecutor(
-        root / f'.submitit/{time.time_ns()}', cluster='local')
-    executor.update_parameters(timeout_min=10)
-    chosen = [Slot((root / f'gpu{i}.lock', ), f'{i}') for i in range(slots)]
-    root.mkdir(exist_ok=True)
+        runs[0].work_dir.parent / f'.submitit/{time.time_ns()}', 'local')
     return Schedule(
-        runs, lambda run: executor.submit(Job(
-            run, str(TESTS / 'fake_train.py'), chosen, 1, job.failures(run))),
-        slots, retry, poll=.05)
+        runs, lambda run, gpu: executor.submit(Job(run, FAKE, gpu, 1)),
+        [f'{i}' for i in range(devices)], poll=.02)
 
 
 if __name__ == '__main__':
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     schedule(make_runs(Path(sys.argv[1]), int(sys.argv[2])),
              int(sys.argv[3])).run()

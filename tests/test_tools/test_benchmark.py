@@ -1,22 +1,16 @@
 """The benchmark compares like with like, and counts what is there."""
 import sys
-from pathlib import Path
 
-import benchmark
 import pytest
+import run
 import torch
 from _benchmark.case import HOSTS, Case
-from _benchmark.measure import Part, costs, count
+from _benchmark.measure import Part, costs
 from _benchmark.names import class_names
-from _benchmark.works import (
-    Sizes,
-    train_stacked,
-    train_step,
-)
+from _benchmark.works import Sizes, train_step
 
 from dept_mm.models.clip import build_clip
-
-TOOLS = Path(__file__).parents[2] / 'tools'
+from dept_mm.reports.counting import count
 
 
 def doubled(case):
@@ -69,11 +63,11 @@ def test_the_plain_way_is_that_of_whole_sentences(clip):
     case = Case('coop', built, 5)
     assert case.plain.tokens.ids.shape[1] + 16 == 77
     with torch.no_grad():
-        flops, _ = count(lambda: case.plain.text(case.features))
+        cost, _ = count(lambda: case.plain.text(case.features))
     width, layers, tokens = 32, 2, 5 * 77
     linear = layers * 12 * width**2 * tokens
     attention = layers * 2 * tokens * 77 * width
-    assert flops == 2 * (linear + attention + 5 * width * 16)
+    assert cost.forward == 2 * (linear + attention + 5 * width * 16)
 
 
 def test_parts_add_up_to_the_whole(clip):
@@ -88,32 +82,8 @@ def test_parts_add_up_to_the_whole(clip):
     assert part_kept == pytest.approx(kept, rel=0.01)
 
 
-def test_stacked_seeds_are_three_runs(clip):
-    """Their text towers' arithmetic is that of three."""
-    one_by_one, together = train_stacked(Case('coop', build_clip(clip), 6),
-                                         Sizes())[:2]
-    single, stacked = costs([one_by_one, together], 1, ())
-    assert one_by_one[0].times == 3
-    assert stacked.flops == pytest.approx(single.flops, rel=.05)
-
-
 def built_tensors(case):
     return [*case.clip.parameters(), *case.clip.buffers()]
-
-
-@pytest.mark.parametrize('device', ['cpu', 'meta'])
-def test_count_by_hand(device):
-    """(4, 3) @ (3, 5): 120 operations, 120 more backward for the input;
-    exp keeps its output of 80 bytes, and a view of it costs nothing."""
-    x = torch.ones(4, 3, requires_grad=True, device=device)
-    weight = torch.ones(3, 5, device=device)
-
-    def run():
-        y = (x @ weight).exp()
-        (y.T * y.reshape(5, 4)).sum().backward()
-
-    assert count(run, [weight]) == (240, 80)
-    assert count(run) == (240, 80 + 60)
 
 
 def test_a_part_counts_as_often_as_it_is_done():
@@ -138,8 +108,8 @@ def test_names_are_as_long_as_those_of_imagenet(clip, number):
 
 
 def test_the_table(monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', ['benchmark.py', '--quick'])
-    benchmark.main()
+    monkeypatch.setattr(sys, 'argv', ['run.py', '--quick'])
+    run.main()
     lines = capsys.readouterr().out.splitlines()
     table = [[cell.strip() for cell in line.split('|')[1:-1]]
              for line in lines if line.startswith('|')]
@@ -147,19 +117,17 @@ def test_the_table(monkeypatch, capsys):
     rows = {row[0]: row for row in table[2:]}
     assert set(rows) == {
         'coop text of a step', 'coop text of an evaluation',
-        'coop step, 3 seeds stacked',
         *(f'{host} {work}' for host in HOSTS
           for work in ('step', 'evaluation'))}
     for name, row in rows.items():
         assert float(row[4].removesuffix('x')) > 0
-        assert float(row[7]) > float(row[8]) or any(
-            word in name for word in ('text', 'stacked'))
+        assert float(row[7]) > float(row[8]) or 'text' in name
     assert 'matrix products' in lines[-1]
 
 
 @pytest.mark.parametrize('wrong', [['--classes', '70'], ['--work', 'x']])
 def test_wrong_options(wrong, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', ['benchmark.py', *wrong])
+    monkeypatch.setattr(sys, 'argv', ['run.py', *wrong])
     with pytest.raises(SystemExit):
-        benchmark.parse_args()
+        run.parse_args()
     assert wrong[0] in capsys.readouterr().err

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from _sweep import grid
 
-from dept_mm.apis import config_fingerprint
 from dept_mm.cli.arguments import load_config
+from dept_mm.config import config_fingerprint
 from dept_mm.errors import DeptError
 
 ROOT = Path(__file__).parents[2]
@@ -15,15 +15,15 @@ COOP, DEPT = (str(ROOT / f'configs/{n}/quickstart.py')
 
 
 def test_all_points_seeds_beside_each_other():
-    points = grid.expand(['a.py', 'b.py'], ['dtd', 'pets'], [4], [1, 2],
+    points = grid.expand(['a.py', 'b.py'], ['dtd', 'pets'], ['p'], [4], [1, 2],
                          ['x.lr=0.1,0.2', 'y,z=[1,2],(3,[4,5]),6'])
     assert len(points) == len(set(points)) == 2 * 2 * 1 * 2 * 3 * 2
-    assert points[0] == ('a.py', 'dtd', 4, (
+    assert points[0] == ('a.py', 'dtd', 'p', 4, (
         ('x.lr', '0.1'), ('y', '[1,2]'), ('z', '[1,2]')), 1)
     assert points[1] == (*points[0][:-1], 2)
     assert points[-1].arguments() == (
-        'b.py', '--seed', '2', '--dataset', 'pets', '--cfg-options',
-        'x.lr=0.2', 'y=6', 'z=6', f'{grid.SHOTS}=4')
+        'b.py', '--seed', '2', '--dataset', 'pets', '--protocol', 'p',
+        '--cfg-options', 'x.lr=0.2', 'y=6', 'z=6', f'{grid.SHOTS}=4')
 
 
 @pytest.mark.parametrize('text', ['key', 'key=', 'key=1,', '=1', 'a,=1'])
@@ -33,7 +33,7 @@ def test_a_setting_that_is_none(text):
 
 
 def test_configs_are_resolved_as_in_training(tmp_path):
-    points = grid.expand([DEPT], [], [1, 2], [5], [
+    points = grid.expand([DEPT], [], [], [1, 2], [5], [
         'model.head.loss_weight,model.head.fusion_weight=0.1,0.3'])
     runs = grid.make_runs(points, tmp_path, ['--amp'])
     seen = set()
@@ -56,12 +56,15 @@ def test_one_config_is_one_folder(tmp_path):
     def folders(*points, processes=1):
         return [r.work_dir for r in grid.make_runs(
             grid.expand(*points), tmp_path, [], processes)]
-    first, second = folders([COOP], [None, 'shapes'], [], [1], [])
+    first, second = folders(
+        [COOP], [None, 'shapes'], [], [], [1], [])
     assert first == second
     first.mkdir()
-    assert folders([COOP], ['shapes'], [16], [1], []) == [first]
-    assert folders([COOP], [], [], [1], [], processes=2) != [first]
-    assert folders([COOP], [], [], [2], []) != [first]
+    assert folders([COOP], ['shapes'], ['base_to_new_16shot'], [16], [1],
+                   []) == [first]
+    assert folders([COOP], [], ['few_shot_16shot'], [], [1], []) != [first]
+    assert folders([COOP], [], [], [], [1], [], processes=2) != [first]
+    assert folders([COOP], [], [], [], [2], []) != [first]
 
 
 def test_options_of_the_sweep_itself(tmp_path):

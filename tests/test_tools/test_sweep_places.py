@@ -9,39 +9,35 @@ from pathlib import Path
 import cloudpickle
 import pytest
 from _sweep import executors, job
-from sweep_worker import make_runs
+from sweep_worker import FAKE, make_runs
 
 from dept_mm.errors import DeptError
 
 ROOT = Path(__file__).parents[2]
 
 
-def slots(monkeypatch, tmp_path, **given):
-    monkeypatch.setattr(executors.tempfile, 'gettempdir', lambda: tmp_path)
+def devices(monkeypatch, **given):
     monkeypatch.setattr(executors.os, 'sched_getaffinity',
                         lambda _: set(range(8)))
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    args = Namespace(**{**dict(threads=None, gpus=None, processes=1,
-                               jobs=None), **given})
-    found, threads = executors.local_slots(args)
-    return [slot.devices for slot in found], len(
-        {lock for slot in found for lock in slot.locks}), threads
+    return executors.local_devices(Namespace(**{
+        **dict(threads=None, gpus=None, processes=1, jobs=None), **given}))
 
 
 @pytest.mark.parametrize(('given', 'wanted'), [
-    (dict(gpus=[]), ([''] * 8, 8, 1)),
-    (dict(gpus=[], threads=2, processes=2), ([''] * 2, 2, 2)),
-    (dict(gpus=['0', '3']), (['0', '3'], 2, 4)),
-    (dict(gpus=list('01234'), processes=2), (['0,1', '2,3'], 4, 2)),
-    (dict(gpus=list('01234'), jobs=1), (['0'], 1, 8)),
+    (dict(gpus=[]), ([''] * 8, 1)),
+    (dict(gpus=[], threads=2, processes=2), ([''] * 2, 2)),
+    (dict(gpus=['0', '3']), (['0', '3'], 4)),
+    (dict(gpus=list('01234'), processes=2), (['0,1', '2,3'], 2)),
+    (dict(gpus=list('01234'), jobs=1), (['0'], 8)),
 ])
-def test_parts_of_eight_cores(monkeypatch, tmp_path, given, wanted):
-    assert slots(monkeypatch, tmp_path, **given) == wanted
+def test_parts_of_eight_cores(monkeypatch, given, wanted):
+    assert devices(monkeypatch, **given) == wanted
 
 
-def test_too_few_gpus(monkeypatch, tmp_path):
+def test_too_few_gpus(monkeypatch):
     with pytest.raises(DeptError, match='--processes 3'):
-        slots(monkeypatch, tmp_path, gpus=['0', '1'], processes=3)
+        devices(monkeypatch, gpus=['0', '1'], processes=3)
 
 
 def test_visible_gpus(monkeypatch):
@@ -54,7 +50,7 @@ def test_visible_gpus(monkeypatch):
 
 def test_several_processes_get_a_launcher(tmp_path):
     run = job.Run('row', 1, tmp_path, '0' * 64, ('cfg.py', '--seed', '1'), 2)
-    command = job.Job(run, 'train.py')._command()
+    command = job.Job(run, 'train.py').command()
     assert command[1:5] == ['-m', 'torch.distributed.run', '--standalone',
                             '--nproc-per-node=2']
     assert command[5:] == ['train.py', 'cfg.py', '--seed', '1', '--work-dir',
@@ -66,7 +62,7 @@ def test_a_job_needs_none_of_our_modules(tmp_path):
     run, = make_runs(tmp_path, 1)
     cloudpickle.register_pickle_by_value(job)
     (tmp_path / 'job.pkl').write_bytes(cloudpickle.dumps(
-        job.Job(run, str(ROOT / 'tests/test_tools/fake_train.py'), threads=1)))
+        job.Job(run, FAKE, devices='0', threads=1)))
     subprocess.run(
         [sys.executable, '-c', """if True:
             import cloudpickle, pathlib, pickle, sys
@@ -75,8 +71,7 @@ def test_a_job_needs_none_of_our_modules(tmp_path):
             again.dump(path)
             print(pickle.loads(path.read_bytes()).result())
             assert not {'dept_mm', 'torch'} & set(sys.modules)"""],
-        cwd=tmp_path, check=True, env=dict(os.environ,
-                                           CUDA_VISIBLE_DEVICES=''))
+        cwd=tmp_path, check=True)
     assert job.is_finished(run)
 
 
@@ -105,8 +100,8 @@ def test_slurm(monkeypatch, tmp_path):
         root=tmp_path, executor='slurm', processes=2,
         slurm=dict(timeout_min=600, slurm_partition='big')))
     sent = executor.submit(job.Job(
-        run, str(ROOT / 'tests/test_tools/fake_train.py'), threads=3))
-    assert sent.result() == 'done' and job.is_finished(run)
+        run, FAKE, threads=3))
+    assert sent.result() == 0 and job.is_finished(run)
     start = next(entry for entry in map(json.loads, (
         tmp_path / 'trace.jsonl').read_text().splitlines())
         if entry['event'] == 'start')

@@ -3,47 +3,43 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from _sweep import job
-from _sweep.job import Slot
 from dept_mm.errors import DeptError
 from dept_mm.utils.machine import num_cores
 
 
-def local_slots(args: argparse.Namespace) -> tuple[list[Slot], int]:
-    """Parts of this machine for one job each, and threads per process.
+def local_devices(args: argparse.Namespace) -> tuple[list[str], int]:
+    """Share this machine among the jobs that may run at the same time.
+
+    Returns:
+        tuple[list[str], int]: ``CUDA_VISIBLE_DEVICES`` of each job, empty on
+        the CPU; and threads per process.
 
     Raises:
         DeptError: If there are too few GPUs for one job.
     """
     threads = args.threads or int(os.environ.get('OMP_NUM_THREADS', 0))
     gpus = visible_gpus() if args.gpus is None else args.gpus
-    # Sweeps of one user see each other's locks, whatever their --root.
-    folder = Path(tempfile.gettempdir(), f'dept_mm-sweeps-{os.getuid()}')
-    folder.mkdir(exist_ok=True)
     each = args.processes
     if not gpus:
         threads = threads or 1
         count = args.jobs or max(1, num_cores() // (each * threads))
-        return [Slot((folder / f'cpu{i}', ), '')
-                for i in range(count)], threads
+        return [''] * count, threads
     if len(gpus) < each:
         raise DeptError(f'--processes {each}: this machine has only '
                         f'{len(gpus)} GPUs, {gpus}.')
-    slots = [Slot(tuple(folder / f'gpu{gpu}' for gpu in gpus[i:i + each]),
-                  ','.join(gpus[i:i + each]))
-             for i in range(0, len(gpus) - each + 1, each)][:args.jobs]
-    return slots, threads or max(1, num_cores() // len(slots) // each)
+    devices = [','.join(gpus[i:i + each])
+               for i in range(0, len(gpus) - each + 1, each)][:args.jobs]
+    return devices, threads or max(1, num_cores() // len(devices) // each)
 
 
 def visible_gpus() -> list[str]:
-    """GPUs as ``CUDA_VISIBLE_DEVICES`` names them."""
+    """List the GPUs as ``CUDA_VISIBLE_DEVICES`` names them."""
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     count = torch.cuda.device_count()
     if visible is None:
@@ -52,7 +48,7 @@ def visible_gpus() -> list[str]:
 
 
 def make_executor(args: argparse.Namespace) -> Any:
-    """The executor of submitit.
+    """Build the executor of submitit.
 
     Raises:
         DeptError: If submitit or Slurm is missing, or a parameter is wrong.

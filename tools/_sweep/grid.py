@@ -10,19 +10,21 @@ from typing import NamedTuple
 from train import merge_args, parse_args
 
 from _sweep.job import Run
-from dept_mm.apis import config_fingerprint
 from dept_mm.cli.arguments import load_config
+from dept_mm.config import config_fingerprint
 from dept_mm.errors import DeptError
 
 SHOTS = 'train_dataloader.dataset.num_shots'
 # What a run gets from the sweep, not from the options for all runs.
-OWN = ('--work-dir', '--seed', '--dataset', '--launcher', '--resume')
+OWN = ('--work-dir', '--seed', '--dataset', '--protocol', '--launcher',
+       '--resume')
 
 
 class Point(NamedTuple):
     """A point of the grid; None is what the config says."""
     config: str
     dataset: str | None
+    protocol: str | None
     shots: int | None
     options: tuple[tuple[str, str], ...]
     seed: int
@@ -35,6 +37,8 @@ class Point(NamedTuple):
                  if short else self.config]
         if self.dataset is not None:
             parts.append(f'on {Path(self.dataset).stem}')
+        if self.protocol is not None:
+            parts.append(Path(self.protocol).stem)
         if self.shots is not None:
             parts.append(f'{self.shots} shots')
         for key, value in self.options:
@@ -46,19 +50,22 @@ class Point(NamedTuple):
         options = [f'{key}={value}' for key, value in self.options]
         if self.shots is not None:
             options.append(f'{SHOTS}={self.shots}')
-        dataset = ['--dataset', self.dataset] if self.dataset else []
-        return (self.config, '--seed', str(self.seed), *dataset,
+        choices = [word for kind in ('dataset', 'protocol')
+                   if (name := getattr(self, kind))
+                   for word in (f'--{kind}', name)]
+        return (self.config, '--seed', str(self.seed), *choices,
                 *(['--cfg-options', *options] if options else []))
 
 
 def expand(configs: Sequence[str], datasets: Sequence[str],
-           shots: Sequence[int], seeds: Sequence[int],
-           settings: Sequence[str]) -> list[Point]:
+           protocols: Sequence[str], shots: Sequence[int],
+           seeds: Sequence[int], settings: Sequence[str]) -> list[Point]:
     """All points of the grid, the seeds of one beside each other."""
     values = [parse_setting(text) for text in settings]
-    return [Point(config, dataset, number, sum(chosen, ()), seed)
-            for config, dataset, number, *chosen, seed in product(
-                configs, datasets or [None], shots or [None], *values, seeds)]
+    return [Point(*point, sum(chosen, ()), seed)
+            for *point, chosen, seed in product(
+                configs, datasets or [None], protocols or [None],
+                shots or [None], product(*values), seeds)]
 
 
 def parse_setting(text: str) -> list[tuple[tuple[str, str], ...]]:
@@ -107,7 +114,8 @@ def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
     for option in options:
         if option.split('=')[0] in OWN:
             raise DeptError(f'{option} is set by the sweep itself; see '
-                            '--root, --seeds, --datasets and --processes.')
+                            '--root, --seeds, --datasets, --protocols and '
+                            '--processes.')
     folders = {path.name.rpartition('-')[2]: path
                for path in sorted(root.glob('*-*'))}
     runs = []
@@ -124,6 +132,5 @@ def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
         runs.append(Run(
             ', '.join(point.label()), point.seed,
             folders.setdefault(key, root / f'{name}-{key}'), fingerprint,
-            arguments, processes,
-            ', '.join(point._replace(options=()).label())))
+            arguments, processes))
     return runs

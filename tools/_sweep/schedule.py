@@ -1,110 +1,101 @@
-"""Which job is sent off when."""
+"""Which job is sent when."""
 from __future__ import annotations
 
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from tqdm import tqdm
 
-from _sweep import job
-from _sweep.job import Run
+from _sweep.job import Run, is_finished, is_running
+
+Devices = str | None
+PATIENCE = 10.  # seconds for cancelled trainings to end
 
 
 class Schedule:
-    """Keeps a number of jobs under way until each run has an end.
+    """Sends a job for each run that is not finished, and waits for its end.
 
     Args:
         runs (Sequence[Run]): No two of one work dir.
-        submit (Callable): Run -> job of submitit.
-        limit (int): How many jobs at once.
-        retry (bool): Whether to try runs again that have failed.
+        submit (Callable): Maps a run and its devices to a job of submitit.
+        devices (Sequence): ``CUDA_VISIBLE_DEVICES`` of each job that may run
+            at the same time; see ``Job``.
         poll (float): Seconds between two looks. Defaults to 1.0.
+
+    Attributes:
+        ends (dict): Run -> ``'finished'``, ``'interrupted'`` or what failed.
     """
 
-    def __init__(self, runs: Sequence[Run], submit: Callable[[Run], Any],
-                 limit: int, retry: bool, poll: float = 1.) -> None:
-        self.submit, self.limit, self.poll = submit, limit, poll
-        self.ends: dict[Run, str] = {}
-        self.trouble: dict[Run, str] = {}
-        self._todo: deque[Run] = deque()
-        self._jobs: dict[Run, Any] = {}
-        self._elsewhere: list[Run] = []
-        for run in runs:
-            found = job.state(run)
-            if found == 'finished' or (found == 'failed' and not retry):
-                self.ends[run] = found
-            else:
-                self._todo.append(run)
+    def __init__(self, runs: Sequence[Run],
+                 submit: Callable[[Run, Devices], Any],
+                 devices: Sequence[Devices], poll: float = 1.) -> None:
+        self.submit, self.poll = submit, poll
+        self.ends = {run: 'finished' for run in runs if is_finished(run)}
+        self._todo = [run for run in runs if run not in self.ends]
+        self._free = list(devices)
+        self._jobs: dict[Run, tuple[Any, Devices]] = {}
 
     def run(self) -> None:
-        """Work until nothing is left.
+        """Work until each run has an end.
 
-        On Ctrl-C all jobs of this sweep are cancelled; each goes on from
-        its last checkpoint when a sweep has it again.
+        On Ctrl-C all jobs of this sweep are cancelled.
         """
-        before, total = len(self.ends), len(self.ends) + len(self._todo)
-        with tqdm(total=total, initial=before, smoothing=0, unit='run') as bar:
+        # A terminal sees the clock run; a log file, what has changed.
+        bar = tqdm(total=len(self.ends) + len(self._todo), unit='run',
+                   initial=len(self.ends), smoothing=0,
+                   mininterval=.1 if sys.stderr.isatty() else 60)
+        with bar:
             try:
-                while self._todo or self._jobs or self._elsewhere:
-                    self._look()
-                    self._show(bar)
-                    if self._jobs or self._elsewhere:
+                while self._todo or self._jobs:
+                    self._collect()
+                    self._send()
+                    bar.set_postfix(running=len(self._jobs), refresh=False)
+                    bar.update(len(self.ends) - bar.n)
+                    if self._todo or self._jobs:
                         time.sleep(self.poll)
             except KeyboardInterrupt:
                 self._cancel()
                 raise
 
-    def _look(self) -> None:
-        for run in [r for r, j in self._jobs.items() if j.done()]:
-            self._ended(run, self._jobs.pop(run))
-        for run in self._elsewhere:
-            found = job.state(run)
-            if found == 'open':  # the other sweep was interrupted
+    def _collect(self) -> None:
+        """Note how jobs ended. What is on disk counts; the job only says why
+        there is no result."""
+        for run, (sent, devices) in list(self._jobs.items()):
+            if not sent.done():
+                continue
+            del self._jobs[run]
+            self._free.append(devices)
+            error = sent.exception()
+            code = sent.result() if error is None else str(error)
+            if is_finished(run):
+                self.ends[run] = 'finished'
+            elif code is None or is_running(run):  # by another sweep
                 self._todo.append(run)
-            elif found != 'running':
-                self.ends[run] = found
-        self._elsewhere = [r for r in self._elsewhere
-                           if r not in self.ends and r not in self._todo]
-        while self._todo and len(self._jobs) < self.limit:
-            run = self._todo.popleft()
-            if job.state(run) == 'running':
-                self._elsewhere.append(run)
             else:
-                self._jobs[run] = self.submit(run)
+                self.ends[run] = f'failed, exit code {code}' if (
+                    error is None) else f'failed, {code}'
 
-    def _ended(self, run: Run, done: Any) -> None:
-        """What is on disk counts; the job only says if it had the run."""
-        error = done.exception()
-        found = job.state(run)
-        if found == 'running' or (error is None and done.result() == 'taken'):
-            self._elsewhere.append(run)
-        else:
-            self.ends[run] = 'interrupted' if found == 'open' else found
-            if error is not None:
-                self.trouble[run] = str(error)
-
-    def _show(self, bar: tqdm) -> None:
-        before = bar.n, bar.postfix
-        bar.set_postfix(running=len(self._jobs),
-                        elsewhere=len(self._elsewhere),
-                        failed=self._count('failed'), refresh=False)
-        bar.n = len(self.ends)
-        # A terminal sees the clock run; a log file, what has changed.
-        if sys.stderr.isatty() or (bar.n, bar.postfix) != before:
-            bar.refresh()
+    def _send(self) -> None:
+        """Use free devices for runs that nobody trains."""
+        for run in list(self._todo):
+            if not self._free:
+                return
+            if is_running(run):
+                continue
+            self._todo.remove(run)
+            if is_finished(run):
+                self.ends[run] = 'finished'
+                continue
+            devices = self._free.pop(0)
+            self._jobs[run] = self.submit(run, devices), devices
 
     def _cancel(self) -> None:
-        for run, sent in self._jobs.items():
+        """End this sweep's jobs, and wait for their trainings to end."""
+        for sent, _ in self._jobs.values():
             sent.cancel(check=False)
-            self.ends[run] = 'interrupted'
-        # Until their processes have let go of runs and devices.
-        until = time.monotonic() + 10
-        while time.monotonic() < until and any(
-                job.state(run) == 'running' for run in self._jobs):
+        self.ends.update(dict.fromkeys(self._jobs, 'interrupted'))
+        until = time.monotonic() + PATIENCE
+        while any(map(is_running, self._jobs)) and time.monotonic() < until:
             time.sleep(.1)
-
-    def _count(self, end: str) -> int:
-        return sum(found == end for found in self.ends.values())

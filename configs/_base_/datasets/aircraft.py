@@ -1,5 +1,6 @@
 dataset = dict(
     type='PathPatternDataset',
+    name='aircraft',
     data_root='data',
     data_prefix='fgvc_aircraft/images',
     lists=dict(train='fgvc_aircraft/images_variant_train.txt',

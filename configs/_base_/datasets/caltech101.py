@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='caltech101',
     data_root='data',
     ann_file='caltech-101/split_zhou_Caltech101.json',
     data_prefix='caltech-101/101_ObjectCategories',

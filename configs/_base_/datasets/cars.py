@@ -1,6 +1,7 @@
 # Without the split file there are only MATLAB files: no fallback.
 dataset = dict(
     type='SplitFileDataset',
+    name='cars',
     data_root='data',
     ann_file='stanford_cars/split_zhou_StanfordCars.json',
     data_prefix='stanford_cars',

@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='dtd',
     data_root='data',
     ann_file='dtd/split_zhou_DescribableTextures.json',
     data_prefix='dtd/images',

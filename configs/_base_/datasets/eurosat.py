@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='eurosat',
     data_root='data',
     ann_file='eurosat/split_zhou_EuroSAT.json',
     data_prefix='eurosat/2750',

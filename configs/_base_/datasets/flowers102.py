@@ -1,6 +1,7 @@
 # Without the split file there are only MATLAB files: no fallback.
 dataset = dict(
     type='SplitFileDataset',
+    name='flowers102',
     data_root='data',
     ann_file='oxford_flowers/split_zhou_OxfordFlowers.json',
     data_prefix='oxford_flowers/jpg',

@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='food101',
     data_root='data',
     ann_file='food-101/split_zhou_Food101.json',
     data_prefix='food-101/images',

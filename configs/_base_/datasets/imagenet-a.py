@@ -1,6 +1,7 @@
 # 200 of the classes of ImageNet.
 dataset = dict(
     type='FolderDataset',
+    name='imagenet-a',
     data_root='data',
     data_prefix='imagenet-adversarial/imagenet-a',
     folders=dict(test=''),

@@ -1,6 +1,7 @@
 # 200 of the classes of ImageNet.
 dataset = dict(
     type='FolderDataset',
+    name='imagenet-r',
     data_root='data',
     data_prefix='imagenet-rendition/imagenet-r',
     folders=dict(test=''),

@@ -1,5 +1,6 @@
 dataset = dict(
     type='FolderDataset',
+    name='imagenet-sketch',
     data_root='data',
     data_prefix='imagenet-sketch/images',
     folders=dict(test=''),

@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='pets',
     data_root='data',
     ann_file='oxford_pets/split_zhou_OxfordPets.json',
     data_prefix='oxford_pets/images',

@@ -1,1 +1,2 @@
-dataset = dict(type='DrawnShapes', template='a photo of a {}.', seed=1)
+dataset = dict(
+    type='DrawnShapes', name='shapes', template='a photo of a {}.', seed=1)

@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='sun397',
     data_root='data',
     ann_file='sun397/split_zhou_SUN397.json',
     data_prefix='sun397/SUN397',

@@ -1,5 +1,6 @@
 dataset = dict(
     type='SplitFileDataset',
+    name='ucf101',
     data_root='data',
     ann_file='ucf101/split_zhou_UCF101.json',
     data_prefix='ucf101/UCF-101-midframes',

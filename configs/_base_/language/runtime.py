@@ -1,4 +1,3 @@
 _base_ = '../default_runtime.py'
-# By steps; the best checkpoint on the development examples is kept.
-default_hooks = dict(checkpoint=dict(
-    by_epoch=False, interval=100, save_best='auto', rule='greater'))
+# Language models are a part of their own, which is imported where it is used.
+custom_imports = dict(imports=['dept_mm', 'dept_mm.language'])

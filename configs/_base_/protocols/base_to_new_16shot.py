@@ -1,5 +1,8 @@
 # Train on 16 images of each base class, then score base and new test images
-# among the classes of their half. The leaf config adds data set and pipeline.
+# among the classes of their half: by default, the first half of the data set's
+# classes is base.
+protocol = 'b2n'
+classes = dict()
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,

@@ -4,6 +4,7 @@
 from mmengine import Config
 
 _base_ = ['few_shot_16shot.py']
+protocol = 'xd'
 targets = {
     name: dict(
         {key: value for key, value in Config.fromfile(

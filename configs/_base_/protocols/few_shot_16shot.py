@@ -1,5 +1,6 @@
 # Train on 16 images of each class, then score test images among all classes.
-# The leaf config adds data set, with base_classes='all', and pipeline.
+protocol = 'fewshot'
+classes = dict(base_classes='all')
 train_dataloader = dict(
     batch_size=4,
     num_workers=2,

@@ -1,11 +1,8 @@
-# CoOp on ImageNet in the experiments of CoCoOp, batch 32. DePT's head, if
-# there is one, learns at 6.5 times the rate.
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.002, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=6.5)}))
+# CoOp on ImageNet in the experiments of CoCoOp, batch 32.
+_base_ = 'warmup_cosine.py'
 param_scheduler = [
-    dict(type='AbsoluteWarmupLR', lr=1e-5, end=1),
+    _base_.param_scheduler[0],
     dict(type='CosineAnnealingLR', T_max=50, begin=1),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=50, val_interval=50)
+train_cfg = dict(max_epochs=50, val_interval=50)
 auto_scale_lr = dict(base_batch_size=32)

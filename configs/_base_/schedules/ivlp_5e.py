@@ -1,11 +1,9 @@
-# IVLP in the experiments of MaPLe, batch 4: 2 + 2 tokens, depth 12. DePT's
-# head, if there is one, learns at 6.5 times the rate.
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.0025, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=6.5)}))
+# VPT and IVLP in the experiments of MaPLe, batch 4.
+_base_ = 'warmup_cosine.py'
+optim_wrapper = dict(optimizer=dict(lr=0.0025))
 param_scheduler = [
-    dict(type='AbsoluteWarmupLR', lr=1e-5, end=1),
+    _base_.param_scheduler[0],
     dict(type='CosineAnnealingLR', T_max=5, begin=1),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=5, val_interval=5)
+train_cfg = dict(max_epochs=5, val_interval=5)
 auto_scale_lr = dict(base_batch_size=4)

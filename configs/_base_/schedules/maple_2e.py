@@ -1,11 +1,8 @@
-# MaPLe across data sets, batch 4, depth 3. DePT's head, if there is one,
-# learns at 6.5 times the rate.
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.0026, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=6.5)}))
+# MaPLe across data sets, batch 4, depth 3.
+_base_ = 'ivlp_5e.py'
+optim_wrapper = dict(optimizer=dict(lr=0.0026))
 param_scheduler = [
-    dict(type='AbsoluteWarmupLR', lr=1e-5, end=1),
+    _base_.param_scheduler[0],
     dict(type='CosineAnnealingLR', T_max=2, begin=1),
 ]
-train_cfg = dict(by_epoch=True, max_epochs=2, val_interval=2)
-auto_scale_lr = dict(base_batch_size=4)
+train_cfg = dict(max_epochs=2, val_interval=2)

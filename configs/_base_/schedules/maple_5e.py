@@ -1,11 +1,3 @@
-# MaPLe, batch 4, depth 9. DePT's head, if there is one, learns at 6.5 times
-# the rate.
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.0035, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=6.5)}))
-param_scheduler = [
-    dict(type='AbsoluteWarmupLR', lr=1e-5, end=1),
-    dict(type='CosineAnnealingLR', T_max=5, begin=1),
-]
-train_cfg = dict(by_epoch=True, max_epochs=5, val_interval=5)
-auto_scale_lr = dict(base_batch_size=4)
+# MaPLe, batch 4, depth 9.
+_base_ = 'ivlp_5e.py'
+optim_wrapper = dict(optimizer=dict(lr=0.0035))

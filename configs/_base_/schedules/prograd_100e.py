@@ -1,11 +1,4 @@
 # ProGrad from base to new classes, batch 32. The leaf config adds the
-# ProGradHook and its guide. DePT's head, if any, learns at 6.5 times the rate.
-optim_wrapper = dict(
-    optimizer=dict(type='SGD', lr=0.002, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=6.5)}))
-param_scheduler = [
-    dict(type='AbsoluteWarmupLR', lr=1e-5, end=1),
-    dict(type='CosineAnnealingLR', T_max=100, begin=1),
-]
-train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=100)
+# ProGradHook and its guide.
+_base_ = 'kgcoop_100e.py'
 auto_scale_lr = dict(base_batch_size=32)

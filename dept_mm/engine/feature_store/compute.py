@@ -1,4 +1,4 @@
-"""Image features of a data set."""
+"""Computing the image features of a data set."""
 from __future__ import annotations
 
 import os
@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 
 from dept_mm.datasets import SeededDataset
 from dept_mm.datasets.stored_features import packer
-from dept_mm.datasets.unreadable import marks
+from dept_mm.datasets.unreadable import read_marks
 from dept_mm.engine.feature_store.view import View
 from dept_mm.errors import DeptError
+from dept_mm.structures import Views
 from dept_mm.utils.machine import num_cores
 
 LOG_SECONDS = 10
@@ -27,12 +28,12 @@ def compute_features(view: View, model: Any,
 
     Args:
         view (View): The view.
-        model (ImageClassifier): A ``PromptedCLIP`` with its preprocessor.
-        batch_size (int, optional): Images per batch; see
-            ``FeatureStoreHook``.
+        model (ImageClassifier): A model with a ``PromptedCLIP`` backbone and a
+            preprocessor.
+        batch_size (int, optional): Images per batch; see ``FeatureStoreHook``.
 
     Returns:
-        Tensor: ``(N, D)`` on the CPU, in the tower's own precision; nan for
+        Tensor: ``(N, D)`` on the CPU, in the precision of the tower; nan for
         an image that cannot be read.
     """
     loader, own = view.loader, view.loader.dataset
@@ -42,10 +43,10 @@ def compute_features(view: View, model: Any,
         batch_size = 16 if on_cpu else 128
     batches = DataLoader(
         SeededDataset(own), batch_size, sampler=indices,
-        num_workers=_workers(loader.num_workers),
+        num_workers=_count_workers(loader.num_workers),
         collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
         worker_init_fn=loader.worker_init_fn,
-        # The random state of the run stays what it is without a store.
+        # Its own generator leaves the run's random state untouched.
         generator=torch.Generator())
     parts, done, start = [], 0, time.time()
     last = start
@@ -53,8 +54,10 @@ def compute_features(view: View, model: Any,
         for i, sample in enumerate(batch['data_samples'], done):
             _check_label(sample, pack(own.get_data_info(i)))
         images = model.data_preprocessor(batch)['inputs']
+        if isinstance(images, Views):  # the teacher's view is not stored
+            images = images.image
         parts.append(model.backbone.clip.encode_image(images).cpu())
-        replaced = [mark is not None for mark in marks(batch)]
+        replaced = [mark is not None for mark in read_marks(batch)]
         parts[-1][torch.tensor(replaced)] = torch.nan
         done += len(images)
         now = time.time()
@@ -67,16 +70,23 @@ def compute_features(view: View, model: Any,
 
 
 def _check_label(found: Any, expected: dict) -> None:
-    """A pipeline that exchanges images or labels has no stored features."""
+    """Refuse a pipeline that changes labels: its features cannot be stored.
+
+    Raises:
+        DeptError: If the label is not the data set's.
+    """
     label = expected['data_samples'].get('gt_label')
     if label is not None and not torch.equal(found.gt_label, label):
         raise DeptError(
             f'Feature store: the pipeline turned label {label.tolist()} of '
-            f'{found.get("img_path")} into {found.gt_label.tolist()}.')
+            f'{found.get("img_path")} into {found.gt_label.tolist()}. Such '
+            'features cannot be stored.')
 
 
-def _workers(wanted: int) -> int:
-    """One worker per core, at least as many as the loader has; none if it
-    has none, which is how one debugs."""
+def _count_workers(wanted: int) -> int:
+    """Choose the number of workers: one per core, but not fewer than given.
+
+    A loader without workers stays without, since that is how one debugs.
+    """
     share = num_cores() // int(os.environ.get('LOCAL_WORLD_SIZE', 1))
     return wanted and max(wanted, share)

@@ -1,4 +1,4 @@
-"""One file of the feature store: safe to write, checked when it is read."""
+"""One file of the feature store: written atomically, checked when read."""
 from __future__ import annotations
 
 import contextlib
@@ -19,37 +19,42 @@ from dept_mm.utils.files import write_atomically
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing to wait with, see `locked`
+except ImportError:  # Windows has no file locks, see `wait_for_lock`
     fcntl = None
 
 
 class Unusable(Exception):
-    """Why a file does not hold what it should."""
+    """Raised when a file cannot be used; its message says why."""
 
 
 def write(path: Path, features: Tensor, key: dict) -> None:
-    """Write features with their key: the file is complete or not there.
+    """Write features and their key, such that the file is complete or absent.
 
     Args:
         path (Path): The file.
         features (Tensor): ``(N, D)``.
-        key (dict): What they are features of; JSON types only.
+        key (dict): Everything that the features depend on, in JSON types.
 
     Raises:
         DeptError: If the file cannot be written.
     """
     features = features.detach().cpu().contiguous()
     data = save(dict(features=features),
-                dict(key=canonical(key), sha256=checksum(features)))
-    with _explained(path):
+                dict(key=to_canonical_json(key),
+                     sha256=compute_checksum(features)))
+    with _explain_errors(path):
         write_atomically(path, data)
 
 
 def read(path: Path, key: dict) -> Tensor:
-    """Features ``(N, D)``, mapped into memory.
+    """Read features ``(N, D)``, mapped into memory.
+
+    Args:
+        path (Path): The file.
+        key (dict): The key that the file must have.
 
     Raises:
-        Unusable: If the file is absent, damaged, or of another key.
+        Unusable: If the file is absent, damaged, or has another key.
     """
     try:
         with safe_open(path, 'pt') as file:
@@ -59,27 +64,27 @@ def read(path: Path, key: dict) -> Tensor:
         raise Unusable('absent') from error
     except (SafetensorError, OSError) as error:
         raise Unusable(f'damaged ({error})') from error
-    if header.get('key') != canonical(key):
-        raise Unusable('of other images or another model')
-    if header.get('sha256') != checksum(features):
+    if header.get('key') != to_canonical_json(key):
+        raise Unusable('for other images or another model')
+    if header.get('sha256') != compute_checksum(features):
         raise Unusable('damaged (its checksum differs)')
     return features
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Wait for another process that makes the same file.
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Make the folder, and wait while another process writes the same file.
 
-    It only saves double work, so a file system without locks will do. The
-    system lets go of the lock when its holder dies. Makes the folder.
+    The lock only saves duplicate work, so a file system without locks will do.
+    The operating system releases the lock when its holder dies.
     """
     lock = path.with_name(path.name + '.lock')
-    with _explained(path):
+    with _explain_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(lock, 'w')
     with file:
         try:
-            _wait(file, path)
+            _lock(file, path)
             yield
         finally:
             with contextlib.suppress(OSError):
@@ -87,7 +92,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -96,26 +101,26 @@ def _explained(path: Path) -> Iterator[None]:
                         'FeatureStoreHook(root=DIR).') from error
 
 
-def _wait(file, path: Path) -> None:
+def _lock(file, path: Path) -> None:
     if fcntl is None:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print_log(f'Feature store: another process makes {path}, waiting '
-                  'for it.', logger='current', level=logging.INFO)
+        print_log(f'Feature store: waiting for another process that makes '
+                  f'{path}.', logger='current', level=logging.INFO)
         fcntl.flock(file, fcntl.LOCK_EX)
     except OSError:
         return
 
 
-def canonical(key: dict) -> str:
-    """The same text for equal keys."""
+def to_canonical_json(key: dict) -> str:
+    """Return a text that is the same for equal keys."""
     return json.dumps(key, sort_keys=True)
 
 
-def checksum(features: Tensor) -> str:
-    """Sha256 of the values."""
+def compute_checksum(features: Tensor) -> str:
+    """Return the sha256 of a tensor's values."""
     # numpy has no bfloat16.
     data = features.contiguous().view(torch.uint8).numpy()
     return hashlib.sha256(data).hexdigest()

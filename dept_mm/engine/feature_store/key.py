@@ -1,4 +1,4 @@
-"""What stored features are features of."""
+"""The key of stored features: everything that they depend on."""
 from __future__ import annotations
 
 import hashlib
@@ -24,23 +24,26 @@ from dept_mm.models.clip.spec import architecture
 from dept_mm.version import __version__
 
 FORMAT = 1
-# What decodes and resizes images, and runs the image tower.
+# Libraries that decode and resize images or run the image tower.
 LIBRARIES = (cv2, mmcv, mmpretrain, open_clip, PIL, timm)
 
 
-def store_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
+def build_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
               config: Any, dataset: Any) -> dict:
-    """Everything that image features depend on, except the augmentation's
-    seed and epoch; JSON types only.
+    """Build the key of a data set's image features, without the augmentation.
 
-    That is the image tower, the preprocessing, the config of the pipeline,
-    the images, and the libraries that this happens in.
+    It covers the image tower, the preprocessing, the config of the pipeline,
+    the images, and the versions of the libraries involved. ``View`` adds the
+    seed and the epoch of the augmentation.
 
     Args:
         clip (FrozenCLIP): The CLIP.
-        preprocessor (ClsDataPreprocessor): The model's.
+        preprocessor (ClsDataPreprocessor): The model's preprocessor.
         config (dict): Config of the data set.
         dataset (Dataset): The data set built from it.
+
+    Returns:
+        dict: The key, in JSON types.
     """
     statistics = [getattr(preprocessor, name).flatten().tolist()
                   for name in ('mean', 'std')]
@@ -53,21 +56,24 @@ def store_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
                   architecture=_plain(architecture(dict(name=clip.name)))),
         preprocess=[*statistics, preprocessor.to_rgb,
                     preprocessor.pad_size_divisor, preprocessor.pad_value],
-        pipelines=[_plain(p) for p in _pipelines(config)],
+        pipelines=[_plain(p) for p in _find_pipelines(config)],
         num_images=len(dataset),
-        images=images_digest(dataset))
+        images=digest_images(dataset))
 
 
-def images_digest(dataset: Any) -> str:
-    """Digest of the list of images, in its order.
+def digest_images(dataset: Any) -> str:
+    """Hash the list of images, in its order.
 
-    A file counts by its path below the folder that holds all of them, its
-    size and its time of change; an image in memory by its pixels. So a data
-    set may move (with its times, as ``mv``, ``tar`` and ``rsync -a`` keep
-    them), while a changed or exchanged image is noticed.
+    A file is identified by its size, its modification time and its path below
+    the common folder of all files; an image in memory by its pixels. A data
+    set may therefore be moved (by tools that keep the times, such as ``mv``,
+    ``tar`` and ``rsync -a``), while a changed or replaced image is noticed.
+
+    Returns:
+        str: Sha256 as hexadecimal digits.
 
     Raises:
-        DeptError: If a file is not there.
+        DeptError: If a file does not exist.
     """
     key = packer(dataset).input_key
     infos = list(sample_infos(dataset))
@@ -94,22 +100,25 @@ def images_digest(dataset: Any) -> str:
     return found.hexdigest()
 
 
-def _pipelines(node: Any) -> Iterator[Any]:
-    """Every pipeline in a config, also of data sets in wrappers."""
+def _find_pipelines(node: Any) -> Iterator[Any]:
+    """Yield every pipeline in a config, including those inside wrappers."""
     if isinstance(node, dict):
         for name, value in sorted(node.items()):
             if name == 'pipeline':
                 yield value
             else:
-                yield from _pipelines(value)
+                yield from _find_pipelines(value)
     elif isinstance(node, (list, tuple)):
         for value in node:
-            yield from _pipelines(value)
+            yield from _find_pipelines(value)
 
 
 def _plain(value: Any) -> Any:
-    """JSON types. Of others, what their representation says: one with an
-    address in it never matches, and the features are computed anew."""
+    """Convert a value to JSON types, other objects by their representation.
+
+    A representation that contains an address never matches again, so that the
+    features are then computed anew.
+    """
     if isinstance(value, dict):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""One data set under one augmentation."""
+"""The view: one file of a feature store."""
 from __future__ import annotations
 
 import hashlib
@@ -10,20 +10,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dept_mm.datasets import EpochIndex
-from dept_mm.engine.feature_store.file import canonical, read
+from dept_mm.engine.feature_store.file import read, to_canonical_json
 
 
 @dataclass(frozen=True)
 class View:
-    """All images of a data set under one augmentation: one file.
+    """All images of a data set under one draw of the augmentation: one file.
 
     Attributes:
         root (Path): Folder of the store.
-        split (str): First part of the file's name, for people.
-        key (dict): See ``store_key``.
-        loader (DataLoader): The loader whose data set it is.
-        seed, epoch (int, optional): Of the augmentation; None where there is
-            none.
+        split (str): First part of the file's name, for human readers.
+        key (dict): What the features depend on; see ``build_key``.
+        loader (DataLoader): A loader of the data set.
+        seed, epoch (int, optional): Seed and epoch of the augmentation; None
+            without augmentation.
     """
     root: Path
     split: str
@@ -34,25 +34,26 @@ class View:
 
     @property
     def full_key(self) -> dict:
-        """The key with the augmentation."""
+        """The key, including seed and epoch of the augmentation."""
         return dict(self.key, seed=self.seed, epoch=self.epoch)
 
     @property
     def path(self) -> Path:
-        """The file; another key is another name."""
-        digest = hashlib.sha256(canonical(self.full_key).encode()).hexdigest()
+        """The path of the file; another key gives another name."""
+        text = to_canonical_json(self.full_key)
+        digest = hashlib.sha256(text.encode()).hexdigest()
         drawn = ('' if self.epoch is None
                  else f'-seed{self.seed}-epoch{self.epoch}')
         return self.root / f'{self.split}{drawn}-{digest[:20]}.safetensors'
 
     @property
     def indices(self) -> Sequence[int]:
-        """Indices of the data set's samples."""
+        """Indices of all samples, carrying the seed and epoch to draw by."""
         plain = range(len(self.loader.dataset))
         if self.epoch is None:
             return plain
         return [EpochIndex(i, self.seed, self.epoch) for i in plain]
 
     def read(self) -> Tensor:
-        """Features ``(N, D)``; see ``file.read``."""
+        """Read the features ``(N, D)``; see ``file.read``."""
         return read(self.path, self.full_key)

@@ -1,4 +1,4 @@
-"""Hooks, one file each."""
+"""MMEngine hooks of this package, one per file."""
 from dept_mm.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
 from dept_mm.engine.hooks.compile_hook import CompileHook

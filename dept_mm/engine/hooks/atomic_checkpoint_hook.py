@@ -1,4 +1,4 @@
-"""Checkpoints that survive whatever happens while they are written."""
+"""A checkpoint hook that never leaves a half-written file behind."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,28 +16,35 @@ from dept_mm.utils.files import check_writable, remove_parts
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """mmengine's hook, so that there is a whole checkpoint at any time.
+    """Saves checkpoints such that a complete one exists at any time.
 
-    mmengine removes the old checkpoint, then writes the new one in place,
-    then what is to be resumed: a run killed in between is lost. Here the new
-    file appears when it is complete, ``last_checkpoint`` follows, and what
-    is no longer wanted goes last. Two files are kept, in case one is
-    damaged later.
+    MMEngine's hook removes the old checkpoint, writes the new one in place and
+    then updates ``last_checkpoint``, the file that names the one to resume
+    from. A run that is killed in between cannot be resumed. This hook writes
+    the new file under a temporary name, renames it when it is complete,
+    updates ``last_checkpoint`` and removes the old file last. By default it
+    keeps two files, in case one is damaged later.
+
+    Config::
+
+        default_hooks = dict(
+            checkpoint=dict(type='AtomicCheckpointHook', interval=1))
 
     Args:
-        *args, **kwargs: Of ``CheckpointHook``.
-        max_keep_ckpts (int): Checkpoints to keep. Defaults to 2.
+        *args, **kwargs: Passed to MMEngine's ``CheckpointHook``.
+        max_keep_ckpts (int): Number of checkpoints to keep. Defaults to 2.
 
     Raises:
-        DeptError: When training starts, if the folder cannot be written to,
-            or when a checkpoint cannot be saved; the former one stays.
+        DeptError: When training starts, if the folder is not writable, or when
+            a checkpoint cannot be saved; the previous checkpoint stays intact.
     """
 
     def __init__(self, *args, max_keep_ckpts: int = 2, **kwargs) -> None:
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Find the folder, and tidy it."""
+        """Check that the folder is writable, and remove leftovers of killed
+        runs."""
         local = isinstance(get_file_backend(
             str(self.out_dir or runner.work_dir)), LocalBackend)
         if local and not self.backend_args and not self.file_client_args:
@@ -51,8 +58,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
-        """Save, point to the file, remove the oldest: in this order."""
-        oldest = self._keep(runner, step)
+        """Save the file, point to it, then remove the oldest, in order."""
+        oldest = self._note_checkpoint(runner, step)
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
@@ -71,11 +78,11 @@ class AtomicCheckpointHook(CheckpointHook):
                 self.out_dir, self.filename_tmpl.format(oldest))
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
-            elif self.file_backend.isdir(path):  # deepspeed's
+            elif self.file_backend.isdir(path):  # a DeepSpeed checkpoint
                 self.file_backend.rmtree(path)
 
-    def _keep(self, runner: Runner, step: int) -> int | None:
-        """Note a checkpoint; returns the step of the one it replaces."""
+    def _note_checkpoint(self, runner: Runner, step: int) -> int | None:
+        """Note a new checkpoint and return the step of the one it replaces."""
         if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
             return None
         full = len(self.keep_ckpt_ids) == self.max_keep_ckpts
@@ -86,7 +93,7 @@ class AtomicCheckpointHook(CheckpointHook):
         return oldest
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """As mmengine does, but the former best is removed last."""
+        """Save as MMEngine does, but remove the previous best file last."""
         backend = self.file_backend
         self.file_backend = later = _RemovesLater(backend)
         try:
@@ -101,7 +108,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
 
 class _RemovesLater:
-    """A file backend that notes which files to remove."""
+    """Wraps a file backend and notes removals instead of making them."""
 
     def __init__(self, backend: Any) -> None:
         self.backend, self.paths = backend, []

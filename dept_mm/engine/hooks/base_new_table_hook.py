@@ -1,4 +1,4 @@
-"""Zero-shot before, tuned after: the table at the end of a run."""
+"""A table of accuracies before training (zero-shot CLIP) and after it."""
 from __future__ import annotations
 
 import time
@@ -14,7 +14,7 @@ from torch import nn, no_grad
 from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.loops import each_dataset
-from dept_mm.engine.run_record import dataset_name, describe_run, images_hash
+from dept_mm.engine.run_record import dataset_name, describe_run, hash_images
 from dept_mm.evaluation import BaseNewMetric, harmonic_mean, write_result
 from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
@@ -25,26 +25,33 @@ COLUMNS = ('base', 'new', 'H')
 
 @HOOKS.register_module()
 class BaseNewTableHook(Hook):
-    """Evaluates zero-shot CLIP before training and ends with a table.
+    """Evaluates zero-shot CLIP before training and prints a table at the end.
 
-    Zero-shot is the same frozen CLIP with the data set's template, measured
-    by the run's own validation loader and evaluator: if it is near chance,
-    class names or preprocessing are wrong, and training would hide that.
-    When training ends, the raw counts of both, and what the run was, go to
-    ``result.json`` in the work dir; those of a test to that of its log.
+    Zero-shot CLIP is the same frozen CLIP with the data set's hand-written
+    template instead of learned prompts. It is measured by the run's own
+    validation loader and evaluator. If its accuracy is near chance, the class
+    names or the preprocessing are wrong, which training would hide.
 
-    Several data sets (``MultiDatasetValLoop``) get rows of their own, and
-    the further ones an average: the mean of base, that of new, and H of
-    these means, as in published tables. Where no class is new, there is one
-    column, 'all'.
+    When training ends, the hook writes the raw counts of both evaluations and
+    a description of the run to ``result.json`` in the work dir. After a test
+    it writes the file into the folder of the test's log.
+
+    With several data sets (``MultiDatasetValLoop``), each has its own rows. A
+    further row averages the data sets other than the loop's first one: the
+    mean of base, the mean of new, and H of these two means, as published
+    tables do. If no class is new, the table has a single column, 'all'.
+
+    Config::
+
+        custom_hooks = [dict(type='BaseNewTableHook')]
 
     Args:
-        zero_shot (bool): Whether to evaluate zero-shot CLIP first; it costs
+        zero_shot (bool): Whether to evaluate zero-shot CLIP first, which costs
             one pass over the validation images. Defaults to True.
-        prefix (str): Prefix of ``BaseNewMetric``'s results.
-            Defaults to ``'base_new'``.
+        prefix (str): Prefix of the results of ``BaseNewMetric``. Defaults to
+            ``'base_new'``.
     """
-    # Results are read after every other hook has seen them.
+    # The last hook to run, so that the others have seen the results.
     priority = 'LOWEST'
 
     def __init__(self, zero_shot: bool = True,
@@ -60,37 +67,38 @@ class BaseNewTableHook(Hook):
         backbone = text_backbone(runner)
         if self.zero_shot and backbone and runner.val_loop is not None:
             start = time.perf_counter()
-            self.rows['zero-shot'] = self._evaluate(runner, backbone)
+            self.rows['zero-shot'] = self._evaluate_zero_shot(runner, backbone)
             self.zero_shot_seconds = time.perf_counter() - start
-            self._keep('zero-shot', runner, 'val')
+            self._note_counts('zero-shot', runner, 'val')
             runner.logger.info(
-                f'Before training\n{self._table(self.rows, runner.val_loop)}')
+                'Before training\n'
+                f'{self._format_table(self.rows, runner.val_loop)}')
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
         """Remember the last validation of the tuned model."""
-        self.rows['tuned'] = self._own(metrics or {})
-        self._keep('tuned', runner, 'val')
+        self.rows['tuned'] = self._select_own(metrics or {})
+        self._note_counts('tuned', runner, 'val')
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None
                          ) -> None:
-        """Print the table of a test and write it down."""
-        found = self._own(metrics or {})
+        """Print the table of a test and write ``result.json``."""
+        found = self._select_own(metrics or {})
         if found:
-            table = self._table(dict(tested=found), runner.test_loop)
+            table = self._format_table(dict(tested=found), runner.test_loop)
             runner.logger.info(f'Top-1 accuracy\n{table}')
-            self._keep('tested', runner, 'test')
-            self._write(runner, runner.log_dir, 'test')
+            self._note_counts('tested', runner, 'test')
+            self._write_result(runner, runner.log_dir, 'test')
 
     def after_train(self, runner: Runner) -> None:
-        """Print the table and write it down."""
+        """Print the table of the run and write ``result.json``."""
         if 'tuned' in self.rows:
-            table = self._table(self.rows, runner.val_loop)
+            table = self._format_table(self.rows, runner.val_loop)
             runner.logger.info(f'Top-1 accuracy\n{table}')
-        self._write(runner, runner.work_dir, 'val')
+        self._write_result(runner, runner.work_dir, 'val')
 
-    def _keep(self, row: str, runner: Runner, phase: str) -> None:
-        """Counts of the evaluation that was just made, by data set."""
+    def _note_counts(self, row: str, runner: Runner, phase: str) -> None:
+        """Store the counts of the evaluation just made, by data set."""
         loop = getattr(runner, f'{phase}_loop')
         own = dataset_name(runner.cfg, f'{phase}_dataloader')
         self.results[row] = {
@@ -101,17 +109,17 @@ class BaseNewTableHook(Hook):
             and metric.prefix == self.prefix}
 
     @master_only
-    def _write(self, runner: Runner, folder: str, phase: str) -> None:
+    def _write_result(self, runner: Runner, folder: str, phase: str) -> None:
         """Write ``result.json``."""
         images = {}
         train = getattr(runner._train_loop, 'dataloader', None)
         if train is not None:
-            images['train'] = images_hash(train.dataset)
+            images['train'] = hash_images(train.dataset)
         loop = getattr(runner, f'{phase}_loop')
         if loop is not None:
             own = dataset_name(runner.cfg, f'{phase}_dataloader')
             for prefix in each_dataset(loop):
-                images[f'test/{prefix[:-1] or own or phase}'] = images_hash(
+                images[f'test/{prefix[:-1] or own or phase}'] = hash_images(
                     loop.dataloader.dataset)
         cost = next((hook.report(self.zero_shot_seconds)
                      for hook in runner.hooks if isinstance(hook, CostHook)),
@@ -122,9 +130,13 @@ class BaseNewTableHook(Hook):
             images=images, results=self.results, **cost))
 
     @no_grad()
-    def _evaluate(self, runner: Runner, backbone: nn.Module) -> dict:
-        """Not ``val_loop.run()``: other hooks, e.g. the choice of the best
-        checkpoint, must not take this for the model in training."""
+    def _evaluate_zero_shot(self, runner: Runner, backbone: nn.Module) -> dict:
+        """Evaluate zero-shot CLIP with the validation loader and evaluator.
+
+        This does not call ``val_loop.run()``, because other hooks, such as the
+        one that keeps the best checkpoint, would take the result for that of
+        the model in training.
+        """
         loop = runner.val_loop
         preprocessor = unwrapped_model(runner).data_preprocessor
         zero_shot = ImageClassifier(
@@ -140,11 +152,14 @@ class BaseNewTableHook(Hook):
                                        data_batch=batch)
             found.update({prefix + key: value for key, value in
                           loop.evaluator.evaluate(len(data)).items()})
-        return self._own(found)
+        return self._select_own(found)
 
-    def _own(self, metrics: dict) -> dict:
-        """Results of ``BaseNewMetric``, others may be no JSON; and the
-        average over the further data sets."""
+    def _select_own(self, metrics: dict) -> dict:
+        """Select the results of ``BaseNewMetric`` and add the average row.
+
+        Results of other metrics are left out, since JSON may not be able to
+        hold them. The average is over the data sets other than the first.
+        """
         own = {k: v for k, v in metrics.items()
                if f'/{self.prefix}/' in f'/{k}'}
         average = {}
@@ -158,8 +173,8 @@ class BaseNewTableHook(Hook):
         return own | {f'average/{self.prefix}/{k}': v
                       for k, v in average.items()}
 
-    def _table(self, rows: dict[str, dict], loop: BaseLoop) -> str:
-        """Rows of percentages; a dash where a half has no images."""
+    def _format_table(self, rows: dict[str, dict], loop: BaseLoop) -> str:
+        """Format percentages, with a dash where a half has no images."""
         split = any([
             Vocabulary.from_metainfo(loop.dataloader.dataset.metainfo
                                      ).new_labels for _ in each_dataset(loop)])

@@ -1,4 +1,4 @@
-"""The text tower's blocks, compiled."""
+"""A hook that speeds up the text tower with ``torch.compile``."""
 from __future__ import annotations
 
 import torch
@@ -12,23 +12,31 @@ from dept_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Runs the blocks of the text engine through ``torch.compile``.
+    """Compiles the transformer blocks of the text tower with
+    ``torch.compile``.
 
-    Rounding may differ. Compiling takes a minute or more and is done again
-    for other shapes (classes of a test), so it pays in long runs with few
-    classes on a GPU, where starting kernels takes more time than their work.
-    mmengine's own ``compile`` option compiles the whole training step, most
-    of which is Python that it cannot.
+    Results may differ by rounding. Compilation takes a minute or more and is
+    repeated for other shapes, such as the classes of a test. It therefore pays
+    off in long runs with few classes on a GPU, where launching kernels takes
+    longer than running them. MMEngine's own ``compile`` option compiles the
+    whole training step, most of which is Python code that cannot be compiled.
+
+    Config::
+
+        custom_hooks = _base_.custom_hooks + [
+            dict(type='CompileHook', cuda_graphs=True)]
 
     Args:
-        cuda_graphs (bool): Record the kernels and start all of them at once;
-            on a GPU only. Defaults to False.
-        backend (str): Of ``torch.compile``. Defaults to ``'inductor'``, which
-            makes kernels with the C++ compiler of the machine, or Triton.
+        cuda_graphs (bool): Whether to record the kernels as CUDA graphs, which
+            start all of them at once; needs a GPU. Defaults to False.
+        backend (str): Backend of ``torch.compile``. Defaults to
+            ``'inductor'``, which needs a C++ compiler or Triton on this
+            machine.
 
     Raises:
-        DeptError: When a run starts, if there is no GPU for CUDA graphs, or
-            the text tower is none that the engine takes apart.
+        DeptError: When a run starts, if CUDA graphs are wanted but there is no
+            GPU, or if the model's text tower does not run on this package's
+            text engine.
     """
 
     def __init__(self, cuda_graphs: bool = False, backend: str = 'inductor'
@@ -36,17 +44,17 @@ class CompileHook(Hook):
         self.cuda_graphs = cuda_graphs
         self.options = dict(backend=backend)
         if backend == 'inductor':
-            # With buffers that are written in place, torch 2.15 gets the
-            # gradients of per-image prompts (CoCoOp) wrong.
+            # With buffers that are reused in place, torch 2.15 computes wrong
+            # gradients for per-image prompts (CoCoOp).
             self.options['options'] = {'inplace_buffers': False,
                                        'triton.cudagraphs': cuda_graphs}
         self._engine = None
 
     def before_run(self, runner: Runner) -> None:
-        """Put compiled blocks in place."""
+        """Replace the blocks by compiled ones."""
         if self.cuda_graphs and not torch.cuda.is_available():
-            raise DeptError('CompileHook: cuda_graphs needs a GPU, and there '
-                            'is none.')
+            raise DeptError('CompileHook: cuda_graphs needs a GPU, but there '
+                            'is none. Set cuda_graphs=False.')
         backbone = text_backbone(runner)
         clip = getattr(backbone, 'clip', None)
         self._engine = getattr(getattr(clip, 'text_tower', None), 'engine',
@@ -57,5 +65,5 @@ class CompileHook(Hook):
         self._engine.run = torch.compile(self._engine.run, **self.options)
 
     def after_run(self, runner: Runner) -> None:
-        """Other models may share the CLIP."""
+        """Restore the blocks, since other models may share the CLIP."""
         del self._engine.run

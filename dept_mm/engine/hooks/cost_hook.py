@@ -1,4 +1,4 @@
-"""How long a run took and how much memory."""
+"""A hook that measures the time and memory a run takes."""
 from __future__ import annotations
 
 import sys
@@ -18,16 +18,22 @@ except ImportError:  # Windows
 
 @HOOKS.register_module()
 class CostHook(Hook):
-    """Measures this process: wall time and peak memory.
+    """Measures the wall time and the peak memory of this process.
 
-    Training starts after the runner is built and a feature store is filled;
-    of a resumed run it is what was left to do.
+    The time of training starts when the runner has been built and a feature
+    store has been filled. For a resumed run it covers the resumed part only.
+    The measurements go into ``result.json``, see ``BaseNewTableHook``.
+
+    Config::
+
+        default_hooks = dict(cost=dict(type='CostHook'))
 
     Attributes:
-        seconds (dict): ``train`` (all but evaluation) and ``evaluation``.
-        cuda (int): Peak of the tensors on the GPU, in bytes.
+        seconds (dict): Seconds spent on ``train`` (without evaluation) and on
+            ``evaluation``.
+        cuda (int): Peak memory of tensors on the GPU, in bytes.
     """
-    # The logger resets PyTorch's peak, so it is read before.
+    # Runs before the logger, which resets PyTorch's memory peak.
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
@@ -40,8 +46,8 @@ class CostHook(Hook):
         self._start = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:
-        """Stop it."""
-        self.look()
+        """Stop the clock."""
+        self._note_peak()
         self.seconds['train'] = (time.perf_counter() - self._start
                                  - self.seconds['evaluation'])
 
@@ -50,7 +56,7 @@ class CostHook(Hook):
 
     def _after_evaluation(self, runner: Runner,
                           metrics: dict | None = None) -> None:
-        self.look()
+        self._note_peak()
         self.seconds['evaluation'] += time.perf_counter() - self._evaluation
 
     before_val_epoch = before_test_epoch = _before_evaluation
@@ -58,32 +64,36 @@ class CostHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs=None) -> None:
-        """Look at the peak before it is reset."""
-        self.look()
+        """Note the memory peak before the logger resets it."""
+        self._note_peak()
 
-    def look(self) -> None:
-        """Take note of the peak of the GPU."""
+    def _note_peak(self) -> None:
+        """Update the peak memory of the GPU."""
         if torch.cuda.is_available():
             self.cuda = max(self.cuda, torch.cuda.max_memory_allocated())
 
     def report(self, zero_shot: float = 0.) -> dict:
-        """Seconds and bytes.
+        """Return the measurements, in seconds and bytes.
 
         Args:
-            zero_shot (float): Seconds that zero-shot CLIP took inside the
-                time of training.
+            zero_shot (float): Seconds of the zero-shot evaluation, which ran
+                while the clock of training did; they are subtracted from it.
+
+        Returns:
+            dict: ``seconds`` (``train``, ``evaluation``, ``zero_shot``) and
+            ``peak_memory`` (``process`` and ``cuda``, each None if unknown).
         """
         seconds = dict(self.seconds, zero_shot=zero_shot)
         seconds['train'] = max(0., seconds['train'] - zero_shot)
         return dict(
             seconds={k: round(v, 3) for k, v in seconds.items()},
             peak_memory=dict(
-                process=_peak_of_process(),
+                process=_read_process_peak(),
                 cuda=self.cuda if torch.cuda.is_available() else None))
 
 
-def _peak_of_process() -> int | None:
-    """Peak resident memory in bytes, workers of data loaders left out."""
+def _read_process_peak() -> int | None:
+    """Return the peak resident memory in bytes, without worker processes."""
     if resource is None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

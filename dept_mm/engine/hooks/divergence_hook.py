@@ -1,4 +1,4 @@
-"""A run that learns nothing any more ends."""
+"""A hook that stops a diverged training run."""
 from __future__ import annotations
 
 import math
@@ -17,21 +17,26 @@ from dept_mm.registry import HOOKS
 class DivergenceHook(Hook):
     """Stops training when the loss or a parameter is nan or infinite.
 
-    Losses are looked at together, so that the GPU is not waited for in each
-    step; parameters at the end of an epoch and before they are saved. So no
-    checkpoint holds a broken parameter.
+    Losses are checked several at a time, so that the GPU need not be waited
+    for in every step. Parameters are checked at the end of each epoch and
+    before they are saved, so that no checkpoint holds a broken parameter.
+
+    Config::
+
+        default_hooks = dict(
+            divergence=dict(type='DivergenceHook', max_loss=100.))
 
     Args:
-        interval (int): Steps between two looks at the losses.
+        interval (int): Number of steps between two checks of the losses.
             Defaults to 50.
-        max_loss (float, optional): A loss above this also stops training.
-            Defaults to None: any number will do.
+        max_loss (float, optional): A loss above this value also stops
+            training. Defaults to None, which allows any finite loss.
 
     Raises:
-        DeptError: In training, naming the step, the learning rates and the
-            last checkpoint.
+        DeptError: During training; the message names the step, the learning
+            rates and the last checkpoint.
     """
-    # After the mean over processes, before epochs are averaged and saved.
+    # After MeanLossHook; before hooks that average epochs or save.
     priority = 'HIGH'
 
     def __init__(self, interval: int = 50, max_loss: float | None = None
@@ -46,7 +51,7 @@ class DivergenceHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
-        """Note the loss; look at those noted every few steps."""
+        """Note the loss, and check the noted ones every few steps."""
         if outputs and 'loss' in outputs:
             loss = torch.as_tensor(outputs['loss'])
             self._losses.append(loss.detach().reshape(()))
@@ -54,13 +59,13 @@ class DivergenceHook(Hook):
             self._check_losses(runner, runner.iter + 1)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Look at the rest of the losses, and at the parameters."""
+        """Check the remaining losses and the parameters."""
         self._check_losses(runner, runner.iter)
         self._check_parameters(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict
                                ) -> None:
-        """Save nothing that is broken."""
+        """Refuse to save parameters that are nan or infinite."""
         self._check_parameters(runner)
 
     def _check_losses(self, runner: Runner, step: int) -> None:
@@ -70,16 +75,16 @@ class DivergenceHook(Hook):
         self._losses.clear()
         for i, value in enumerate(values, step - len(values) + 1):
             if not math.isfinite(value) or value > self.max_loss:
-                raise self._error(runner, i, f'the loss is {value:g}')
+                raise self._make_error(runner, i, f'the loss is {value:g}')
 
     def _check_parameters(self, runner: Runner) -> None:
         for name, parameter in unwrapped_model(runner).named_parameters():
             if parameter.requires_grad and not parameter.isfinite().all():
-                raise self._error(runner, runner.iter,
+                raise self._make_error(runner, runner.iter,
                                   f'{name} is nan or infinite')
 
     @staticmethod
-    def _error(runner: Runner, step: int, what: str) -> DeptError:
+    def _make_error(runner: Runner, step: int, what: str) -> DeptError:
         rates = {f'{rate:g}' for rates in runner.optim_wrapper.get_lr(
             ).values() for rate in rates}
         last = runner.message_hub.runtime_info.get('last_ckpt')

@@ -1,4 +1,4 @@
-"""Stored image features in place of images."""
+"""A hook that replaces images by image features stored on disk."""
 from __future__ import annotations
 
 from functools import partial
@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader
 from dept_mm.datasets import EpochSampler, StoredFeatures
 from dept_mm.engine.feature_store import (
     View,
+    build_key,
     compute_features,
-    ensure,
-    store_key,
-    together,
+    read_or_compute,
+    run_in_all_processes,
 )
 from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.engine.loops import MultiDataset, each_dataset
@@ -28,36 +28,42 @@ from dept_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class FeatureStoreHook(Hook):
-    """Runs the frozen image tower once and trains and tests on its features.
+    """Runs the frozen image tower once, then trains and tests on its features.
 
-    Features lie in ``root``, one file per data set and augmentation, and
-    serve every later run that has the same CLIP, preprocessing, pipeline,
-    images and libraries: any host, head, loss and learning rate. Files that
-    do not match in all of these are not used; damaged ones are made anew.
-    The code of a transform of your own is not looked at: delete the folder
-    when you change it.
+    The feature store is the folder ``root``. It holds one file per data set
+    and view, where a view is all images of a data set under one draw of the
+    augmentation. Every later run with the same CLIP, preprocessing, pipeline,
+    images and library versions reads the same files, whatever its prompt
+    learner, head, loss or learning rate. Files that differ in any of these are
+    not used, and damaged files are computed again. The code of your own
+    transforms is not compared: delete the folder when you change it.
 
-    Test and validation are exact. So is training with one view per epoch:
-    view ``e`` is the augmentation that epoch ``e`` draws without a store.
+    Test and validation are exact. Training is exact with one view per epoch:
+    view ``e`` holds the augmentation that epoch ``e`` draws without a store.
     With fewer views, epochs take turns on them, which is an approximation.
-    Exact means up to the order of sums in a kernel, at the precision of the
-    CLIP: under mixed precision the image tower is not autocast here.
+    "Exact" means up to the order of sums in a kernel, at the precision of the
+    CLIP: under mixed precision, the image tower is not autocast here.
+
+    Config (``--cache-features`` of the tools adds it)::
+
+        custom_hooks = _base_.custom_hooks + [
+            dict(type='FeatureStoreHook', root='work_dirs/features')]
 
     Args:
-        root (str): Folder of the store, seen by all processes.
-            Defaults to ``'work_dirs/features'``.
-        views (int, optional): Views of the training images; 0 stores none,
-            only test and validation images. Defaults to the number of
-            epochs.
+        root (str): Folder of the store, which all processes must see. Defaults
+            to ``'work_dirs/features'``.
+        views (int, optional): Number of views of the training images; 0 stores
+            only test and validation images. Defaults to the number of epochs.
         batch_size (int, optional): Images per batch of the image tower.
-            Defaults to 128 on a GPU and 16 on a CPU, where larger ones are
-            slower.
+            Defaults to 128 on a GPU and to 16 on a CPU, where larger batches
+            are slower.
 
     Raises:
-        DeptError: If image features change in training, or cannot be told
-            apart; the message says why.
+        DeptError: If image features change during training, or if it cannot be
+            decided which stored features belong to the run; the message says
+            why.
     """
-    # The loaders are exchanged before another hook looks at them.
+    # Replaces the loaders before another hook looks at them.
     priority = 'VERY_HIGH'
 
     def __init__(self, root: str = 'work_dirs/features',
@@ -70,18 +76,18 @@ class FeatureStoreHook(Hook):
         self.batch_size = batch_size
 
     def before_run(self, runner: Runner) -> None:
-        """Exchange the loaders of the loops that are about to run."""
+        """Replace the data loaders of the loops that are about to run."""
         model = unwrapped_model(runner)
         check_model(model)
         wanted: list[tuple[BaseLoop, str, list[View]]] = []
-        together(lambda: wanted.extend(
+        run_in_all_processes(lambda: wanted.extend(
             (loop, prefix, self._views(runner, model, name, prefix))
             for name, loop in self._loops(runner).items()
             for prefix in each_dataset(loop)))
         compute = partial(compute_features, model=model,
                           batch_size=self.batch_size)
-        stored = iter(ensure([view for *_, views in wanted for view in views],
-                             compute))
+        stored = iter(read_or_compute(
+            [view for *_, views in wanted for view in views], compute))
         for loop, prefix, views in wanted:
             loader = with_features(views[0].loader,
                                    [next(stored) for _ in views])
@@ -91,7 +97,7 @@ class FeatureStoreHook(Hook):
                 loop.dataloader = loader
 
     def _loops(self, runner: Runner) -> dict[str, BaseLoop]:
-        """Loops that are built and still read images."""
+        """Return the loops that are built and still read images, by name."""
         names = ('train', 'val', 'test')[self.views == 0:]
         loops = {name: getattr(runner, f'_{name}_loop') for name in names}
         return {name: loop for name, loop in loops.items()
@@ -100,7 +106,7 @@ class FeatureStoreHook(Hook):
 
     def _views(self, runner: Runner, model: nn.Module, name: str,
                prefix: str) -> list[View]:
-        """The files that the current loader of a loop is to read."""
+        """List the views that the current data loader of a loop needs."""
         loop = getattr(runner, f'{name}_loop')
         loader, config = loop.dataloader, runner.cfg.get(f'{name}_dataloader')
         if not isinstance(config, dict):
@@ -109,7 +115,7 @@ class FeatureStoreHook(Hook):
         config = config['dataset']
         if isinstance(loop, MultiDataset):
             config = loop.configs[prefix]
-        key = store_key(model.backbone.clip, model.data_preprocessor, config,
+        key = build_key(model.backbone.clip, model.data_preprocessor, config,
                         loader.dataset)
         if name != 'train':
             return [View(self.root, 'test', key, loader)]
@@ -126,7 +132,10 @@ class FeatureStoreHook(Hook):
 
 
 def with_features(loader: DataLoader, views: list) -> DataLoader:
-    """The same loader over stored features, in this process."""
+    """Build a loader that reads stored features instead of images.
+
+    It draws the same samples in the same batches, without worker processes.
+    """
     batches = dict(batch_sampler=loader.batch_sampler)
     if loader.batch_size is not None:
         batches = dict(batch_size=loader.batch_size, sampler=loader.sampler,
@@ -140,7 +149,7 @@ def check_model(model: nn.Module) -> None:
     """Refuse a model whose image features are not those of a frozen CLIP.
 
     Raises:
-        DeptError: If so.
+        DeptError: If the image features may change during training.
     """
     backbone = getattr(model, 'backbone', None)
     if not isinstance(backbone, PromptedCLIP):
@@ -160,10 +169,10 @@ def check_model(model: nn.Module) -> None:
 
 def check_training(runner: Runner, model: nn.Module, loader: DataLoader
                    ) -> None:
-    """Refuse training whose views could not be drawn in advance.
+    """Refuse a training whose augmentation cannot be drawn in advance.
 
     Raises:
-        DeptError: If so.
+        DeptError: If views cannot be computed before training.
     """
     if hasattr(runner.train_loop, 'dataloader_iterator'):
         raise _refusal('training goes by iterations; set train_cfg.by_epoch')

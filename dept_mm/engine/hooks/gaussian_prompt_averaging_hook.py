@@ -1,4 +1,4 @@
-"""PromptSRC's average over epochs."""
+"""A hook that averages the parameters over epochs, as PromptSRC does."""
 from __future__ import annotations
 
 import torch
@@ -15,30 +15,37 @@ KEY = 'gaussian_prompt_average'
 
 @HOOKS.register_module()
 class GaussianPromptAveragingHook(Hook):
-    r"""Ends training with a weighted mean of what each epoch has learned.
+    r"""Ends training with a weighted mean of the parameters of all epochs.
 
     "Self-regulating Prompts" (PromptSRC, Khattak et al., ICCV 2023), section
-    3.2.2: after epoch :math:`e = 1 \dots E` the learned parameters count
-    with :math:`w_e \propto N(e; \mu, \sigma^2)`, :math:`\sum w_e = 1`; early
-    epochs are immature, the last too specific. Sums are kept in fp32 and
-    travel in checkpoints. The mean replaces the parameters at the end of the
-    last epoch, before its checkpoint and its validation.
+    3.2.2: the learned parameters after epoch :math:`e = 1 \dots E` have the
+    weight :math:`w_e \propto N(e; \mu, \sigma^2)`, :math:`\sum w_e = 1`,
+    because early epochs are immature and the last ones too specific. The sums
+    are kept in fp32 and saved in checkpoints. The mean replaces the parameters
+    at the end of the last epoch, before its checkpoint is saved and before its
+    validation.
 
-    The public code averages the whole state in fp16, frozen weights
-    included; here only what is learned changes.
+    The public code averages the whole state in fp16, including frozen weights;
+    here only learned parameters change.
+
+    Config::
+
+        custom_hooks = _base_.custom_hooks + [
+            dict(type='GaussianPromptAveragingHook', mean=15, std=1)]
 
     Args:
-        mean (float): :math:`\mu`, an epoch. Defaults to 15.0.
+        mean (float): :math:`\mu`, in epochs. Defaults to 15.0.
         std (float): :math:`\sigma`, in epochs. Defaults to 1.0.
-        prefix (str): Which parameters, by the start of their name;
-            ``'backbone'`` leaves the head as the last epoch has it.
-            Defaults to all that are learned.
+        prefix (str): Average only parameters whose names start with this;
+            ``'backbone'`` keeps the head of the last epoch. Defaults to
+            ``''``, which averages all learned parameters.
 
     Raises:
-        DeptError: When training starts, if an option does not fit the run,
-            or the checkpoint it goes on from does not.
+        DeptError: When training starts, if an option does not fit the run, or
+            if the run resumes from a checkpoint with other options or without
+            the sums.
     """
-    # After what changes parameters, before the checkpoint is written.
+    # After hooks that change parameters, before the checkpoint is saved.
     priority = 'NORMAL'
 
     def __init__(self, mean: float = 15., std: float = 1., prefix: str = ''
@@ -53,7 +60,7 @@ class GaussianPromptAveragingHook(Hook):
         self._weights: Tensor | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Check the options, and log the weights."""
+        """Check the options and log the weights of the epochs."""
         loop = runner.train_loop
         if not isinstance(loop, EpochBasedTrainLoop):
             raise DeptError('GaussianPromptAveragingHook averages over '
@@ -65,59 +72,64 @@ class GaussianPromptAveragingHook(Hook):
         if not 1 <= self.mean <= epochs:
             raise DeptError(f'GaussianPromptAveragingHook: mean is '
                             f'{self.mean}, but training has {epochs} epochs.')
-        if not self._learned(runner):
+        if not self._learned_parameters(runner):
             raise DeptError('GaussianPromptAveragingHook: no learned '
                             f'parameter starts with prefix={self.prefix!r}.')
-        self._weights = gaussian_weights(self.mean, self.std, epochs)
+        self._weights = compute_epoch_weights(self.mean, self.std, epochs)
         if loop.epoch and not self._sums:
             raise DeptError(
-                'GaussianPromptAveragingHook: the checkpoint that training '
-                f'goes on from has no {KEY!r}, so the first {loop.epoch} '
-                'epochs would be missing. Start anew, or remove the hook.')
+                'GaussianPromptAveragingHook: the checkpoint to resume from '
+                f'has no {KEY!r}, so the first {loop.epoch} epochs would be '
+                'missing. Train from the start, or remove the hook.')
         shown = ', '.join(f'{e}: {w:.3f}' for e, w in enumerate(
             self._weights.tolist(), 1) if w >= 5e-4)
         runner.logger.info(f'Weights of the epochs in the average: {shown}')
 
     @torch.no_grad()
     def after_train_epoch(self, runner: Runner) -> None:
-        """Add an epoch; after the last, put the mean in place."""
+        """Add an epoch to the sums; after the last, use the mean."""
         weight = float(self._weights[runner.epoch])
-        for name, parameter in self._learned(runner).items():
+        for name, parameter in self._learned_parameters(runner).items():
             part = weight * parameter.float()
             known = self._sums.get(name)
             self._sums[name] = part if known is None else known.to(part) + part
         if runner.epoch + 1 == len(self._weights):
-            for name, parameter in self._learned(runner).items():
+            for name, parameter in self._learned_parameters(runner).items():
                 parameter.copy_(self._sums[name])
             runner.logger.info('The parameters are now the mean of all '
                                'epochs.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict
                                ) -> None:
-        """Add the sums, and what they were made with."""
-        checkpoint[KEY] = dict(self._recipe(runner), sums=dict(self._sums))
+        """Save the sums and the options they depend on."""
+        checkpoint[KEY] = dict(self._settings(runner), sums=dict(self._sums))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take them back where a run goes on."""
+        """Restore the sums when a run is resumed."""
         if not runner._resume or KEY not in checkpoint:
             return
         found = dict(checkpoint[KEY])
-        self._sums, own = found.pop('sums'), self._recipe(runner)
+        self._sums, own = found.pop('sums'), self._settings(runner)
         if found != own:
             raise DeptError('GaussianPromptAveragingHook: the checkpoint was '
-                            f'averaged with {found}, this run has {own}.')
+                            f'averaged with {found}, but this run has {own}.')
 
-    def _learned(self, runner: Runner) -> dict[str, nn.Parameter]:
+    def _learned_parameters(self, runner: Runner) -> dict[str, nn.Parameter]:
         return {name: parameter for name, parameter
                 in unwrapped_model(runner).named_parameters()
                 if parameter.requires_grad and name.startswith(self.prefix)}
 
-    def _recipe(self, runner: Runner) -> dict:
+    def _settings(self, runner: Runner) -> dict:
         return dict(mean=float(self.mean), std=float(self.std),
                     prefix=self.prefix, epochs=runner.max_epochs)
 
 
-def gaussian_weights(mean: float, std: float, epochs: int) -> Tensor:
-    """``(E, )`` densities of N(mean, std^2) at 1 ... E, over their sum."""
+def compute_epoch_weights(mean: float, std: float, epochs: int) -> Tensor:
+    """Compute the weight of each epoch.
+
+    Returns:
+        Tensor: ``(E, )`` densities of N(mean, std^2) at 1 ... E, normalised to
+        sum to 1.
+    """
     epoch = torch.arange(1, epochs + 1, dtype=torch.float64)
     return (-(epoch - mean) ** 2 / (2 * std ** 2)).softmax(0)

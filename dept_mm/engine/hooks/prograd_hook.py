@@ -1,4 +1,4 @@
-"""ProGrad: gradients that do not contradict a guide."""
+"""A hook for ProGrad: gradients that do not contradict a guide."""
 from __future__ import annotations
 
 import torch
@@ -15,33 +15,39 @@ from dept_mm.registry import HOOKS, MODELS
 
 @HOOKS.register_module()
 class ProGradHook(Hook):
-    r"""Removes from each gradient what works against a guide.
+    r"""Removes the part of each gradient that works against a guide.
 
     "Prompt-aligned Gradient for Prompt Tuning" (ProGrad, Zhu et al., ICCV
-    2023), equation 4; as in its code, each parameter tensor for itself. With
-    the gradient :math:`a` of the loss and :math:`b` of the guide,
+    2023), equation 4, applied to each parameter tensor separately, as in its
+    public code. With the gradient :math:`a` of the loss and the gradient
+    :math:`b` of the guide,
 
     .. math::
         a \leftarrow a - \lambda \frac{\langle a, b \rangle}{\|b\|^2} b
         \quad \text{where} \quad \langle a, b \rangle < 0.
 
-    The guide is a term among ``losses`` of the head. Its value stays in the
-    log, its gradient no longer adds to that of the loss. Parameters that it
-    does not reach, e.g. those of DePT's second head, keep their gradient.
+    The guide is one of the loss terms in ``losses`` of the head. Its value
+    stays in the log, but its gradient no longer adds to that of the loss.
+    Parameters that the guide does not reach, such as those of DePT's second
+    head, keep their gradient.
 
-    A hook, so that it goes with every optimiser wrapper: the guide's
-    gradient is taken as soon as the term is computed, while its graph is
-    there; it is summed over accumulated batches, and averaged over processes
-    (of DDP, which sees the other gradient only) right before the step.
+    As a hook, it works with every optimizer wrapper. It takes the guide's
+    gradient as soon as the term is computed, while the graph still exists. The
+    gradient is summed over accumulated batches and averaged over processes
+    right before the step, since DDP averages only the other gradient.
+
+    Config (the head needs the guide among its ``losses``)::
+
+        custom_hooks = _base_.custom_hooks + [dict(type='ProGradHook')]
 
     Args:
-        guide (str): Type of the term.
-            Defaults to ``'ZeroShotDivergenceLoss'``, the paper's.
-        weight (float): :math:`\lambda`. Defaults to 1.0; the public code has
-            0.8 for few-shot training of Flowers102, DTD and EuroSAT.
+        guide (str): Type of the loss term that is the guide. Defaults to
+            ``'ZeroShotDivergenceLoss'``, as in the paper.
+        weight (float): :math:`\lambda`. Defaults to 1.0; the public code uses
+            0.8 for few-shot training on Flowers102, DTD and EuroSAT.
 
     Raises:
-        DeptError: When training starts, if the head has no such term.
+        DeptError: When training starts, if the head has no such loss term.
     """
 
     def __init__(self, guide: str = 'ZeroShotDivergenceLoss',
@@ -54,7 +60,7 @@ class ProGradHook(Hook):
         self._scaler = None
 
     def before_train(self, runner: Runner) -> None:
-        """Listen to the terms and to the optimiser."""
+        """Attach to the loss terms and to the optimizer."""
         model, kind = unwrapped_model(runner), MODELS.get(self.guide)
         terms = [m for m in model.modules() if kind and isinstance(m, kind)]
         if not terms:
@@ -63,7 +69,8 @@ class ProGradHook(Hook):
                 f"the head losses=[dict(type='{self.guide}')].")
         self._learned = [p for p in model.parameters() if p.requires_grad]
         self._scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
-        self._handles = [t.register_forward_hook(self._take) for t in terms]
+        self._handles = [term.register_forward_hook(self._take_gradient)
+                         for term in terms]
         self._handles.append(
             runner.optim_wrapper.optimizer.register_step_pre_hook(
                 self._project))
@@ -71,20 +78,24 @@ class ProGradHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
-        """Forget the guide's gradient after a step; also after one that a
-        loss scaler left out."""
+        """Forget the guide's gradient after each optimizer step.
+
+        This includes steps that a loss scaler has skipped.
+        """
         if runner.optim_wrapper.should_update():
             self._sums.clear()
 
     def after_train(self, runner: Runner) -> None:
-        """Stop listening."""
+        """Detach from the loss terms and the optimizer."""
         for handle in self._handles:
             handle.remove()
 
-    def _take(self, term: nn.Module, args: tuple, value: Tensor) -> Tensor:
-        """Add up the guide's gradient, and take it out of the loss."""
+    def _take_gradient(self, term: nn.Module, args: tuple, value: Tensor
+                       ) -> Tensor:
+        """Add up the guide's gradient and keep it out of the loss."""
         if value.requires_grad:
-            # Its length does not matter, but in fp16 it must not underflow.
+            # Scaling changes only the length, which does not matter;
+            # without it, small gradients would underflow in fp16.
             scaled = self._scaler.scale(value) if self._scaler else value
             with torch.autocast(value.device.type, enabled=False):
                 grads = torch.autograd.grad(
@@ -99,13 +110,14 @@ class ProGradHook(Hook):
     @torch.no_grad()
     def _project(self, optimizer: Optimizer, args: tuple, kwargs: dict
                  ) -> None:
+        """Remove from each gradient its part against the guide."""
         for parameter, guide in self._sums.items():
             all_reduce(guide, op='mean')
             if parameter.grad is None:
                 continue
             unit = guide / guide.norm()
             along = (parameter.grad * unit).sum()
-            # Not so where the guide is silent: nan.
+            # False for a zero guide, where `along` is nan.
             if along < 0:
                 parameter.grad -= (self.weight * along * unit).to(
                     parameter.grad.dtype)

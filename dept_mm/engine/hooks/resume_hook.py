@@ -1,4 +1,4 @@
-"""Going on from the newest checkpoint that is whole."""
+"""A hook that checks a checkpoint before a run loads or resumes from it."""
 from __future__ import annotations
 
 import os
@@ -7,48 +7,62 @@ from pathlib import Path
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from dept_mm.engine.checkpoint_files import NEEDED, candidates, fault
+from dept_mm.engine.checkpoint_files import (
+    NEEDED,
+    find_fault,
+    list_checkpoints,
+)
 from dept_mm.errors import DeptError
 from dept_mm.registry import HOOKS
 
 
 @HOOKS.register_module()
 class ResumeHook(Hook):
-    """Looks at a checkpoint before it is used.
+    """Checks a checkpoint before it is loaded, and finds the newest intact
+    one.
 
-    Resuming takes the newest checkpoint of the work dir that is whole, and
-    says which ones it passed over. One that is named, to resume from or to
-    load, must be whole. Files are checked against their checksums and read
-    without executing anything, whatever the defaults of torch and mmengine.
+    ``--resume`` without a file takes the newest intact checkpoint of the work
+    dir and logs which ones it skipped. A checkpoint that is named, to resume
+    from or to load, must be intact. Files are compared with their checksums
+    and read without executing anything in them, whatever the defaults of torch
+    and MMEngine are.
 
-    A run that goes on after an epoch whose validation is due validates
-    first: it may have been stopped in it.
+    A run that resumes after an epoch for which a validation is due starts with
+    that validation, because it may have been stopped in it.
+
+    Config::
+
+        default_hooks = dict(resume=dict(type='ResumeHook'))
 
     Raises:
-        DeptError: If no checkpoint is usable, or it is of another seed.
+        DeptError: If no checkpoint is usable, or if it was trained with
+            another seed.
     """
-    # Validation comes when the other hooks are ready for it.
+    # Runs last, so that the other hooks are ready for a validation.
     priority = 'LOWEST'
 
     def before_run(self, runner: Runner) -> None:
-        """Choose what mmengine is about to load."""
+        """Choose and check the file that MMEngine is about to load."""
         if runner._has_loaded:
             return
         if runner._load_from is not None:
-            self._check(runner)
+            self._check_named(runner)
         elif runner._resume:
-            runner._load_from = self._newest(runner)
+            runner._load_from = self._find_newest(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse another seed: mmengine would take that of the checkpoint
-        for itself and leave data sets and samplers with the other."""
+        """Refuse to resume with another seed.
+
+        MMEngine would silently use the checkpoint's seed for the runner, but
+        leave data sets and samplers with the seed of the config.
+        """
         seed = checkpoint.get('meta', {}).get('seed')
         if runner._resume and seed is not None and seed != runner.seed:
             raise DeptError(f'The checkpoint was trained with seed {seed}, '
                             f'this run has {runner.seed}: give --seed {seed}.')
 
     def before_train(self, runner: Runner) -> None:
-        """Validate, if that is due."""
+        """Run the validation that is due, if any."""
         loop = runner.train_loop
         if not (runner._resume and loop.epoch and runner.val_loop
                 and isinstance(loop, EpochBasedTrainLoop)):
@@ -60,23 +74,27 @@ class ResumeHook(Hook):
             runner.val_loop.run()
 
     @staticmethod
-    def _check(runner: Runner) -> None:
+    def _check_named(runner: Runner) -> None:
         name = os.path.expanduser(runner._load_from)
-        if '://' in name:  # mmengine's own schemes
+        if '://' in name:  # a remote file, which MMEngine reads
             return
-        found = fault(Path(name), NEEDED if runner._resume else ())
+        found = find_fault(Path(name), NEEDED if runner._resume else ())
         if found:
             raise DeptError(
                 f'Checkpoint {os.path.abspath(name)}: {found}. Give another '
-                'file; --resume without one looks for the newest that is '
-                'whole.')
+                'file, or --resume alone to use the newest intact one.')
 
     @staticmethod
-    def _newest(runner: Runner) -> str | None:
-        """None where nothing was saved: the run starts anew."""
+    def _find_newest(runner: Runner) -> str | None:
+        """Find the newest intact checkpoint of the work dir.
+
+        Returns:
+            str, optional: Its path; None if nothing was saved yet, so that the
+            run starts from the beginning.
+        """
         faults = []
-        for path in candidates(Path(runner.work_dir)):
-            found = fault(path, NEEDED)
+        for path in list_checkpoints(Path(runner.work_dir)):
+            found = find_fault(path, NEEDED)
             if found is None:
                 return str(path)
             faults.append(f'{path}: {found}')
@@ -84,5 +102,5 @@ class ResumeHook(Hook):
         if faults:
             raise DeptError(
                 'No checkpoint to resume from. ' + '; '.join(faults)
-                + '. Train anew without --resume.')
+                + '. Train from the start, without --resume.')
         return None

@@ -1,4 +1,4 @@
-"""Text work divided between the processes of a run."""
+"""A hook that divides the text tower's work between processes."""
 from __future__ import annotations
 
 from mmengine.hooks import Hook
@@ -13,21 +13,25 @@ from dept_mm.registry import HOOKS
 class ShareClassesHook(Hook):
     """Lets each process of a distributed run encode a share of the classes.
 
-    Every process needs the text features of all classes in each training
-    step; without this hook, each computes all of them. Numbers stay the same
-    (see ``over_processes``). On while training runs only, when all processes
-    take every step together.
+    Every process needs the text features of all classes in each training step.
+    Without this hook, each process computes all of them. The results are the
+    same (see ``over_processes``). Sharing is active only during training, when
+    all processes take every step together.
+
+    Config::
+
+        default_hooks = dict(share_classes=dict(type='ShareClassesHook'))
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Start sharing, if the model is distributed."""
-        self._set(runner, is_model_wrapper(runner.model))
+        """Start sharing if the run is distributed."""
+        self._set_sharing(runner, is_model_wrapper(runner.model))
 
     def after_train(self, runner: Runner) -> None:
         """Stop sharing."""
-        self._set(runner, False)
+        self._set_sharing(runner, False)
 
     @staticmethod
-    def _set(runner: Runner, share: bool) -> None:
+    def _set_sharing(runner: Runner, share: bool) -> None:
         if backbone := text_backbone(runner):
             backbone.share_classes = share

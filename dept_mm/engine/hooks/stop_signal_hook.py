@@ -1,4 +1,4 @@
-"""Ending in order when the machine is wanted for something else."""
+"""A hook that ends training in an orderly way when a signal asks for it."""
 from __future__ import annotations
 
 import atexit
@@ -20,7 +20,8 @@ from dept_mm.registry import HOOKS
 
 EXIT_CODE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Seconds in which a launcher passes on what its processes have got already.
+# Seconds in which a launcher may pass on a signal that its processes have
+# already received.
 REPEAT = 2.
 
 
@@ -28,20 +29,24 @@ REPEAT = 2.
 class StopSignalHook(Hook):
     """Ends training after the current step on SIGTERM or SIGINT (Ctrl-C).
 
-    The process says how to go on and exits with code 75. mmengine resumes
-    at the start of an epoch: the steps since the last checkpoint are taken
-    again, with the same data and random numbers, so the result is that of
-    an uninterrupted run. At the end of an epoch, and in an iteration-based
-    run at any step, a checkpoint is saved first. A second signal, two
-    seconds later, ends the process at once.
+    The process logs how to resume and exits with code 75. MMEngine resumes at
+    the start of an epoch, so the steps since the last checkpoint are repeated
+    with the same data and random numbers: the result is that of an
+    uninterrupted run. At the end of an epoch, and at any step of an
+    iteration-based run, a checkpoint is saved first. A signal that comes more
+    than two seconds after the first ends the process at once.
 
-    Processes of a distributed run end together, within ``interval`` steps.
+    The processes of a distributed run end together, within ``interval`` steps.
+
+    Config::
+
+        default_hooks = dict(stop_signal=dict(type='StopSignalHook'))
 
     Args:
-        interval (int): Steps between two agreements of several processes.
-            Defaults to 10.
+        interval (int): Number of steps after which the processes of a
+            distributed run ask each other whether to stop. Defaults to 10.
     """
-    # After the checkpoint.
+    # Runs after the checkpoint is saved.
     priority = 'LOWEST'
 
     def __init__(self, interval: int = 10) -> None:
@@ -52,11 +57,13 @@ class StopSignalHook(Hook):
         self._pid = os.getpid()
 
     def before_train(self, runner: Runner) -> None:
-        """Listen; Python lets only the main thread do so."""
+        """Install signal handlers, which Python allows in the main thread
+        only."""
         self._caught, self._since, self._pid = None, None, os.getpid()
         if threading.current_thread() is not threading.main_thread():
             return
-        self._former = {s: signal.signal(s, self._catch) for s in SIGNALS}
+        self._former = {number: signal.signal(number, self._note_signal)
+                        for number in SIGNALS}
         atexit.register(end_workers)
         for loop in (runner.train_loop, runner.val_loop):
             for _ in each_dataset(loop) if loop is not None else ():
@@ -67,54 +74,61 @@ class StopSignalHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
-        """End after a step; the last one of an epoch is followed by its
-        checkpoint."""
+        """Stop after a step, if a signal came.
+
+        After the last step of an epoch, the checkpoint of the epoch is saved
+        first; see ``after_train_epoch``.
+        """
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if by_epoch and self.end_of_epoch(
                 runner.train_dataloader, batch_idx):
             return
-        if self._wanted(runner.iter):
+        if self._should_stop(runner.iter):
             self._stop(runner, runner.iter + 1, save=not by_epoch)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """End after an epoch."""
-        if self._wanted(0):
+        """Stop after an epoch, if a signal came."""
+        if self._should_stop(0):
             self._stop(runner, runner.iter, save=True)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                        outputs=None) -> None:
-        """End in a validation, which the resumed run starts again."""
+        """Stop during a validation, which the resumed run repeats."""
         if self._caught and get_world_size() == 1:
             self._stop(runner, runner.iter, save=False)
 
     def after_train(self, runner: Runner) -> None:
-        """Listen no longer."""
-        self._restore()
+        """Restore the previous signal handlers."""
+        self._restore_handlers()
 
     def _start_worker(self, start: Callable | None, number: int) -> None:
-        """A job or a terminal signals to all processes: workers must live
-        until the step is done, but torch lets them die."""
+        """Keep a data loader worker alive when a signal comes.
+
+        A job scheduler or a terminal signals all processes. Workers must live
+        until the step is done, but by default torch lets the signal end them.
+        """
         if start is not None:
             start(number)
         for each in SIGNALS:
-            signal.signal(each, self._catch)
+            signal.signal(each, self._note_signal)
 
-    def _catch(self, number: int, frame) -> None:
-        """Note the first one; do what it means if it is repeated."""
+    def _note_signal(self, number: int, frame) -> None:
+        """Note the first signal; leave a later one to the previous handler."""
         now = time.monotonic()
         self._since = self._since or now
         if now - self._since > REPEAT:
-            self._restore()
+            self._restore_handlers()
             os.kill(os.getpid(), number)
         elif os.getpid() == self._pid:
             self._caught = signal.Signals(number).name
 
-    def _restore(self) -> None:
+    def _restore_handlers(self) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
         self._former = {}
 
-    def _wanted(self, step: int) -> bool:
+    def _should_stop(self, step: int) -> bool:
+        """Return whether any process has received a signal."""
         if get_world_size() == 1:
             return self._caught is not None
         if step % self.interval:
@@ -124,7 +138,8 @@ class StopSignalHook(Hook):
         return bool(flag)
 
     def _stop(self, runner: Runner, step: int, save: bool) -> None:
-        self._restore()
+        """Save a checkpoint if wanted, log how to resume, and exit."""
+        self._restore_handlers()
         hook = next((h for h in runner.hooks
                      if isinstance(h, CheckpointHook)), None)
         if save and hook is not None:
@@ -133,16 +148,19 @@ class StopSignalHook(Hook):
         runner.logger.warning(
             f'Stopped by {self._caught or "another process"} after step '
             f'{step}. ' + (
-                f'Go on with --resume: from {last}; later steps are taken '
-                'again.' if last else 'There is no checkpoint yet.'))
+                f'Continue with --resume: it starts from {last} and repeats '
+                'later steps.' if last else 'There is no checkpoint yet.'))
         end_workers()
         raise SystemExit(EXIT_CODE)
 
 
 def end_workers() -> None:
-    """End what loads data, which Python would wait for when it exits: it
-    asks with the signal that workers do not listen to."""
-    if os.name == 'posix':  # else torch takes it for a fault
+    """Kill the data loader workers, for which Python would wait when it exits.
+
+    Python asks them to end with SIGTERM, which they ignore; see
+    ``_start_worker``.
+    """
+    if os.name == 'posix':  # or torch reports a crashed worker
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for child in multiprocessing.active_children():
         if child.daemon:

@@ -1,4 +1,4 @@
-"""The cache of Tip-Adapter, and the search of its two numbers."""
+"""A hook that fills Tip-Adapter's cache and searches its two numbers."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -23,38 +23,45 @@ ALPHA_STEPS, BETA_STEPS = 20, 200
 
 @HOOKS.register_module()
 class TipAdapterHook(Hook):
-    """Fills the cache of a ``TipAdapter`` and searches alpha and beta.
+    """Fills the cache of a ``TipAdapter`` and searches its alpha and beta.
 
-    When training starts, the training images go through the backbone
-    ``views`` times with the pipeline of training, and their mean features
-    become the keys. A cache that came from a checkpoint stays as it is.
+    Tip-Adapter keeps the features of the training images as keys of a cache.
+    When training starts, the training images go through the backbone ``views``
+    times with the training pipeline, and their mean features become the keys.
+    A cache that was loaded from a checkpoint is kept.
 
-    Once the keys are final (after the last iteration, before the checkpoint;
-    at once where nothing is trained), the pair that is most often right on
-    the base classes of the *validation* split is chosen, in the few-shot draw
-    of the training images; never by test images, with which the paper's code
-    does it on ImageNet. Logits are similarities plus bonus, without a second
-    head. The grid is the paper's: 200 values of beta and 20 of alpha in equal
-    steps from 0.1 on, short of the maximum; of equally good pairs the one
-    with the smaller beta, then alpha. Validation images that are missing are
-    an error before training starts.
+    Alpha and beta are searched when the keys are final: after the last
+    iteration, before the checkpoint is saved, or at once if nothing is
+    trained. The hook chooses the pair that classifies most images of the base
+    classes correctly on the *validation* split, in the few-shot draw of the
+    training images. It never uses test images, on which the paper's code
+    searches for ImageNet. Logits are similarities plus the cache's bonus,
+    without a second head. As in the paper, the grid has 200 values of beta and
+    20 of alpha in equal steps from 0.1 on, without the maximum. Among equally
+    good pairs, the one with the smaller beta and then the smaller alpha is
+    chosen. Missing validation images are an error before training starts.
+
+    Config::
+
+        custom_hooks = _base_.custom_hooks + [
+            dict(type='TipAdapterHook', pipeline=_base_.test_pipeline)]
 
     Args:
         pipeline (Sequence[dict], optional): Transforms of the validation
-            images, usually ``_base_.test_pipeline``. None with
-            ``search=False``.
-        views (int): Passes over the training images. Defaults to 10.
+            images, usually ``_base_.test_pipeline``. Only ``search=False``
+            allows None.
+        views (int): Number of passes over the training images. Defaults to 10.
         search (bool): Whether to search; False keeps the numbers of the
             config. Defaults to True.
-        max_alpha (float): End of the grid. Defaults to 3.0.
-        max_beta (float): End of the grid. Defaults to 7.0.
+        max_alpha (float): End of the grid of alpha. Defaults to 3.0.
+        max_beta (float): End of the grid of beta. Defaults to 7.0.
         batch_size (int): Images per batch in these passes. Defaults to 100.
 
     Raises:
-        DeptError: If there is nothing to search with, or the model's neck is
-            no ``TipAdapter``.
+        DeptError: If there is no validation split to search on, or if the
+            model's neck is not a ``TipAdapter``.
     """
-    # Before EMAHook, which copies buffers after each iteration.
+    # Runs before EMAHook, which copies buffers after each iteration.
     priority = 'ABOVE_NORMAL'
 
     def __init__(self, pipeline: Sequence[dict] | None = None,
@@ -73,11 +80,11 @@ class TipAdapterHook(Hook):
         self._validation: Dataset | None = None
 
     def before_train(self, runner: Runner) -> None:
-        """Fill the cache; search at once if the keys stay."""
-        adapter = _adapter(runner)
+        """Fill the cache, and search at once if nothing is trained."""
+        neck = _get_neck(runner)
         if self.search:
             self._validation = self._build_validation(runner)
-        if adapter.filled:
+        if neck.is_filled:
             runner.logger.info('Tip-Adapter: the cache of the checkpoint is '
                                'used.')
             return
@@ -86,24 +93,24 @@ class TipAdapterHook(Hook):
                 len(dataset.views) < self.views):
             raise DeptError(
                 f'TipAdapterHook wants {self.views} views of each image, but '
-                f'{len(dataset.views)} are stored: --cache-features '
+                f'{len(dataset.views)} are stored: use --cache-features '
                 f'{self.views}.')
         image, ids = self._collect(
             runner, dataset, lambda feats: feats.image,
-            adapter.keys.shape[-1], self.views)
-        adapter.fill(image, ids)
+            neck.keys.shape[-1], self.views)
+        neck.fill(image, ids)
         if not any(p.requires_grad for p in runner.model.parameters()):
-            self._search(runner, adapter)
+            self._search_numbers(runner, neck)
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
         """Search after the last iteration."""
         if self.is_last_train_iter(runner):
-            self._search(runner, _adapter(runner))
+            self._search_numbers(runner, _get_neck(runner))
 
     def _build_validation(self, runner: Runner) -> Dataset:
-        """The validation split of the training data set."""
+        """Build the validation split of the training data set."""
         config = runner.cfg.train_dataloader.dataset
         hint = ("TipAdapterHook needs a data set with split='val' to search "
                 'alpha and beta on; give search=False to keep those of '
@@ -116,39 +123,43 @@ class TipAdapterHook(Hook):
         except DeptError as error:
             raise DeptError(f'{error} {hint}') from error
 
-    def _search(self, runner: Runner, adapter: TipAdapter) -> None:
+    def _search_numbers(self, runner: Runner, neck: TipAdapter) -> None:
         if self._validation is None:
             return
-        size, width = len(adapter.class_ids), adapter.keys.shape[-1]
+        size, width = len(neck.class_ids), neck.keys.shape[-1]
 
         def read(feats: CLIPFeatures) -> Tensor:
-            columns, rows = adapter.match(feats)
+            columns, rows = neck.match(feats)
             logits = feats.image.new_zeros(len(feats.image), size).float()
             logits[:, rows] = similarity(
-                feats.image, feats.text[..., columns, :], feats.logit_scale)
+                feats.image, feats.text[..., columns, :], feats.logit_scale,
+                feats.per_image)
             return torch.cat([logits, feats.image.float()], 1)
 
         found, ids = self._collect(runner, self._validation, read,
                                    size + width)
         logits, image = found.split([size, width], 1)
-        target = logits.new_tensor([adapter.class_ids.index(i) for i in ids])
-        right = grid_search(adapter, logits, image, target, self.max_alpha,
+        target = logits.new_tensor([neck.class_ids.index(i) for i in ids])
+        right = search_grid(neck, logits, image, target, self.max_alpha,
                             self.max_beta)
         runner.logger.info(
-            f'Tip-Adapter: alpha {adapter.alpha:.3f} and beta '
-            f'{adapter.beta:.3f} are best on {len(ids)} validation images of '
-            f'base classes, with {100 * right / len(ids):.2f} % right.')
+            f'Tip-Adapter: alpha {neck.alpha:.3f} and beta '
+            f'{neck.beta:.3f} are best on {len(ids)} validation images of '
+            f'base classes, with {100 * right / len(ids):.2f} % correct.')
 
     @torch.no_grad()
     def _collect(self, runner: Runner, dataset: Dataset,
                  read: Callable[[CLIPFeatures], Tensor], width: int,
                  views: int = 1) -> tuple[Tensor, list[str]]:
-        """What is read of all samples, the same on all processes, of which
-        each runs its share.
+        """Apply ``read`` to the features of all samples and average it over
+        views.
+
+        Each process handles its share of the samples, and all get the whole
+        result.
 
         Returns:
-            tuple: The mean of ``read (B, width)`` over the views of each
-            sample, ``(N, width)``, and the identities of the classes.
+            tuple: The mean of ``read``'s rows over the views of each sample,
+            ``(N, width)``, and the class identity of each sample.
         """
         model, like = unwrapped_model(runner), runner.train_dataloader
         rank, processes = get_dist_info()
@@ -180,41 +191,44 @@ class TipAdapterHook(Hook):
 
 
 @torch.no_grad()
-def grid_search(adapter: TipAdapter, logits: Tensor, image: Tensor,
+def search_grid(neck: TipAdapter, logits: Tensor, image: Tensor,
                 target: Tensor, max_alpha: float, max_beta: float) -> int:
-    """Set the alpha and beta with which most images are right.
+    """Set alpha and beta to the pair that classifies most images correctly.
 
     Args:
-        adapter (TipAdapter): With a filled cache of ``K`` classes.
-        logits (Tensor): ``(N, K)`` similarities with its classes.
-        image (Tensor): ``(N, D)``.
-        target (Tensor): ``(N, )`` rows of the right classes.
+        neck (TipAdapter): A neck whose cache of ``K`` classes is
+            filled.
+        logits (Tensor): ``(N, K)`` similarities of the images with its
+            classes.
+        image (Tensor): ``(N, D)`` image features.
+        target (Tensor): ``(N, )`` rows of the correct classes.
         max_alpha, max_beta (float): Ends of the grid.
 
     Returns:
-        int: How many images are right.
+        int: Number of images that are classified correctly.
     """
-    alphas = _grid(max_alpha, ALPHA_STEPS).to(logits)
-    betas = _grid(max_beta, BETA_STEPS).to(logits)
-    affinity = adapter.affinity(image)
+    alphas = _make_grid(max_alpha, ALPHA_STEPS).to(logits)
+    betas = _make_grid(max_beta, BETA_STEPS).to(logits)
+    affinity = neck.compute_affinity(image)
     right = []
     for beta in betas:  # all at once would take 200 times the memory
-        bonus = alphas[:, None, None] * adapter.votes(affinity, beta)
+        bonus = alphas[:, None, None] * neck.compute_votes(affinity, beta)
         best = (logits + bonus).argmax(2)
         right.append((best == target).sum(1))
     right = torch.stack(right)
-    first = int(right.flatten().argmax())  # of equals
-    adapter.beta.copy_(betas[first // ALPHA_STEPS])
-    adapter.alpha.copy_(alphas[first % ALPHA_STEPS])
+    first = int(right.flatten().argmax())  # among equally good pairs
+    neck.beta.copy_(betas[first // ALPHA_STEPS])
+    neck.alpha.copy_(alphas[first % ALPHA_STEPS])
     return int(right.max())
 
 
-def _grid(end: float, steps: int) -> Tensor:
-    """``steps`` values from 0.1 in equal distances, without ``end``."""
+def _make_grid(end: float, steps: int) -> Tensor:
+    """Return ``steps`` equally spaced values from 0.1 up to, but without,
+    ``end``."""
     return 0.1 + torch.arange(steps) * ((end - 0.1) / steps)
 
 
-def _adapter(runner: Runner) -> TipAdapter:
+def _get_neck(runner: Runner) -> TipAdapter:
     neck = getattr(unwrapped_model(runner), 'neck', None)
     if not isinstance(neck, TipAdapter):
         raise DeptError('TipAdapterHook: the model has no '

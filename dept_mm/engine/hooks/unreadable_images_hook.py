@@ -1,4 +1,4 @@
-"""Training images that cannot be read are counted."""
+"""A hook that reports training images which cannot be read."""
 from __future__ import annotations
 
 from collections import Counter
@@ -7,7 +7,7 @@ from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from dept_mm.datasets.unreadable import marks
+from dept_mm.datasets.unreadable import read_marks
 from dept_mm.errors import DeptError
 from dept_mm.registry import HOOKS
 
@@ -16,17 +16,23 @@ NAMED = 5
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """Says after each epoch which images could not be read, and ends
-    training if there are too many.
+    """Reports unreadable training images, and ends training if there are many.
 
-    Data sets of this package replace such an image by another one of its
-    class; see :mod:`dept_mm.datasets.unreadable`.
+    Data sets of this package replace an unreadable image by another one of its
+    class; see :mod:`dept_mm.datasets.unreadable`. After each epoch, this hook
+    logs which files were replaced.
+
+    Config::
+
+        default_hooks = dict(
+            unreadable=dict(type='UnreadableImagesHook', limit=10))
 
     Args:
-        limit (int): Files that may be unreadable. Defaults to 10.
+        limit (int): Number of files that may be unreadable. Defaults to 10.
 
     Raises:
-        DeptError: In training, if there are more; it names them.
+        DeptError: During training, if more files are unreadable; the message
+            names them.
     """
 
     def __init__(self, limit: int = 10) -> None:
@@ -34,20 +40,20 @@ class UnreadableImagesHook(Hook):
         self._seen: Counter[str] = Counter()
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Start counting."""
+        """Start counting anew."""
         self._seen = Counter()
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
                          ) -> None:
-        """Count what this process has met."""
-        found = list(filter(None, marks(data_batch)))
+        """Count the unreadable images of this batch in this process."""
+        found = list(filter(None, read_marks(data_batch)))
         self._seen.update(found)
         if found:
             self._check(self._seen)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Count what all processes have met, and say so."""
+        """Add up the counts of all processes and log them."""
         seen = sum(all_gather_object(self._seen), Counter())
         self._check(seen)
         if seen:

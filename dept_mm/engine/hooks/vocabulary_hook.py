@@ -1,4 +1,4 @@
-"""Model and data set must speak of the same classes."""
+"""A hook that makes the model score the classes of the data set in use."""
 from __future__ import annotations
 
 from mmengine.hooks import Hook
@@ -14,35 +14,43 @@ from dept_mm.structures import Vocabulary
 class VocabularyHook(Hook):
     """Switches the backbone's vocabulary to that of the data set in use.
 
-    Labels index the classes of their own data set, so the model must score
-    exactly those. A model without a vocabulary, or a data set that names no
-    classes, is left alone.
+    The vocabulary is the list of classes that a model scores. Labels index the
+    classes of their own data set, so the model must score exactly those. The
+    hook does nothing for a model without a vocabulary or a data set that names
+    no classes.
+
+    Config::
+
+        default_hooks = dict(vocabulary=dict(type='VocabularyHook'))
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Before training, and again after each validation."""
-        self._switch(runner, runner.train_dataloader)
+        """Switch before training, and back after each validation."""
+        self._switch_vocabulary(runner, runner.train_dataloader)
 
     def before_val_iter(self, runner: Runner, batch_idx: int,
                         data_batch=None) -> None:
-        """With the first batch of each data set."""
+        """Switch at the first batch of each data set."""
         if batch_idx == 0:
-            self._switch(runner, runner.val_dataloader)
+            self._switch_vocabulary(runner, runner.val_dataloader)
 
     def before_test_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None) -> None:
-        """With the first batch of each data set."""
+        """Switch at the first batch of each data set."""
         if batch_idx == 0:
-            self._switch(runner, runner.test_dataloader)
+            self._switch_vocabulary(runner, runner.test_dataloader)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
-        """After several data sets: a checkpoint saved now is for the first
-        of them."""
-        self._switch(runner, runner.val_dataloader)
+        """Switch back to the first of several data sets.
+
+        A checkpoint that is saved now then holds the vocabulary of that data
+        set.
+        """
+        self._switch_vocabulary(runner, runner.val_dataloader)
 
     @staticmethod
-    def _switch(runner: Runner, loader: DataLoader) -> None:
+    def _switch_vocabulary(runner: Runner, loader: DataLoader) -> None:
         backbone = text_backbone(runner)
         meta = getattr(loader.dataset, 'metainfo', {})
         if backbone is None or not meta.get('classes'):

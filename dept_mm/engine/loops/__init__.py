@@ -1,4 +1,4 @@
-"""Evaluation loops."""
+"""Validation and test loops that evaluate several data sets."""
 from dept_mm.engine.loops.multi_dataset_loop import (
     MultiDataset,
     MultiDatasetTestLoop,

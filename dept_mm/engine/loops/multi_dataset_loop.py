@@ -1,4 +1,4 @@
-"""Evaluating one model on several data sets."""
+"""Loops that evaluate one model on several data sets."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -11,29 +11,36 @@ from torch.utils.data import DataLoader
 from dept_mm.errors import DeptError
 from dept_mm.registry import LOOPS
 
-# What a further data set need not repeat of the data loader's own.
+# Options that a further data set takes from the loop's own data set.
 SHARED = ('pipeline', 'data_root', 'split', 'test_mode', 'indices')
 
 
 class MultiDataset:
-    """The loop's own data set, then further ones, in one pass.
+    """Evaluates a model on the loop's own data set and on further ones.
 
-    The own results keep their names; those of a further data set stand under
-    '<its name>/'. Each has an evaluator of its own. For hooks it is one
-    epoch: ``before_*_epoch`` and ``after_*_epoch``, with all results, run
-    once, and ``before_*_iter`` starts again at 0 with every data set, whose
-    loader is then the runner's.
+    Results of the loop's own data set keep their names. Those of a further
+    data set are prefixed with its name and a slash. Each data set has its own
+    evaluator. For hooks, the whole evaluation is one epoch: ``before_*_epoch``
+    and ``after_*_epoch`` (with all results) run once. The iteration index
+    starts at 0 again for every data set, whose loader is then the loop's
+    current one.
+
+    Config, where ``targets`` maps names to configs of data sets::
+
+        val_cfg = dict(type='MultiDatasetValLoop', datasets=targets)
+        test_cfg = dict(type='MultiDatasetTestLoop', datasets=targets)
 
     Args:
         runner (Runner): The runner.
         dataloader (Mapping): Config of the data loader.
         evaluator (Mapping | list): Config of the metrics.
-        datasets (Mapping): Name -> config of a further data set. What it
-            leaves out of ``SHARED`` is as in ``dataloader.dataset``.
-        **kwargs: As in mmengine's loop.
+        datasets (Mapping): Configs of the further data sets by name. An option
+            of ``SHARED`` that such a config leaves out is taken from
+            ``dataloader.dataset``.
+        **kwargs: Passed to MMEngine's loop.
 
     Raises:
-        DeptError: If a loader or an evaluator is already built.
+        DeptError: If the data loader or the evaluator is already built.
     """
     phase = ''
 
@@ -53,7 +60,7 @@ class MultiDataset:
         for name, dataset in datasets.items():
             config = self.configs[f'{name}/'] = {**shared, **dataset}
             loader = runner.build_dataloader(
-                # Else the workers of every loader would stay.
+                # Otherwise the workers of every loader would stay alive.
                 dict(dataloader, dataset=config, persistent_workers=False),
                 seed=runner.seed)
             found = runner.build_evaluator(evaluator)
@@ -61,10 +68,11 @@ class MultiDataset:
             self.parts[f'{name}/'] = loader, found
 
     def each(self) -> Iterator[str]:
-        """Make each data set the loop's own for a while.
+        """Make each data set the current one of the loop in turn.
 
         Yields:
-            str: What its results' names start with; '' for the first.
+            str: Prefix of the names of its results; '' for the loop's own data
+            set.
         """
         visualizer = self.runner.visualizer
         try:
@@ -77,7 +85,7 @@ class MultiDataset:
             visualizer.dataset_meta = self.evaluator.dataset_meta
 
     def exchange(self, prefix: str, loader: DataLoader) -> None:
-        """Read a data set by another loader from now on."""
+        """Replace the loader of the data set with this prefix."""
         self.parts[prefix] = loader, self.parts[prefix][1]
         if not prefix:
             self.dataloader = loader
@@ -86,7 +94,7 @@ class MultiDataset:
         """Evaluate on every data set.
 
         Returns:
-            dict: All results.
+            dict: The results of all data sets.
         """
         call = self.runner.call_hook
         call(f'before_{self.phase}')
@@ -116,6 +124,8 @@ class MultiDatasetTestLoop(MultiDataset, TestLoop):
 
 
 def each_dataset(loop: BaseLoop) -> Iterator[str]:
-    """:meth:`MultiDatasetValLoop.each` of any loop: '' alone for one with a
-    single data set."""
+    """Iterate over the data sets of any loop, see :meth:`MultiDataset.each`.
+
+    A loop with a single data set yields '' once.
+    """
     return loop.each() if isinstance(loop, MultiDataset) else iter([''])

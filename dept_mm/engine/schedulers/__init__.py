@@ -1,4 +1,4 @@
-"""Parameter schedulers."""
+"""Learning rate schedulers that MMEngine does not have."""
 from dept_mm.engine.schedulers.absolute_warmup import AbsoluteWarmupLR
 
 __all__ = ['AbsoluteWarmupLR']

@@ -1,4 +1,4 @@
-"""The warm-up of CoOp's descendants."""
+"""A warm-up with one absolute learning rate, as CoOp and DePT use it."""
 from __future__ import annotations
 
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
@@ -9,11 +9,13 @@ from dept_mm.registry import PARAM_SCHEDULERS
 
 @PARAM_SCHEDULERS.register_module()
 class AbsoluteWarmupLR(LRSchedulerMixin, _ParamScheduler):
-    """One small learning rate for every parameter group, then each its own.
+    """Sets one small learning rate for all parameter groups during a warm-up.
 
-    mmengine's warm-ups multiply, so they keep the ratio between groups; the
-    public code of CoOp and DePT sets the same absolute value for all in the
-    first epoch. Put it before a scheduler that begins where this one ends::
+    After the warm-up, each group gets its own rate back. MMEngine's warm-ups
+    multiply, so they keep the ratio between groups; the public code of CoOp
+    and DePT sets the same absolute value for all groups in the first epoch.
+
+    Config (the next scheduler begins where this one ends)::
 
         param_scheduler = [
             dict(type='AbsoluteWarmupLR', lr=1e-5, end=1),
@@ -23,10 +25,10 @@ class AbsoluteWarmupLR(LRSchedulerMixin, _ParamScheduler):
         optimizer (Optimizer or OptimWrapper): Wrapped optimizer.
         lr (float): Learning rate in ``[begin, end)``. Defaults to 1e-5.
         begin (int): First step of the warm-up. Defaults to 0.
-        end (int): First step after it. Defaults to 1.
+        end (int): First step after the warm-up. Defaults to 1.
         last_step (int): Index of the last step, to resume without a state
             dict. Defaults to -1.
-        by_epoch (bool): Whether steps are epochs. Defaults to True.
+        by_epoch (bool): Whether a step is an epoch. Defaults to True.
         verbose (bool): Whether to print each update. Defaults to False.
     """
 
@@ -35,14 +37,15 @@ class AbsoluteWarmupLR(LRSchedulerMixin, _ParamScheduler):
                  verbose: bool = False) -> None:
         self.lr = lr
         self.length = end - begin
-        # LRSchedulerMixin adds param_name. A scheduler is not called from
-        # its end on, and this one must still restore the values there.
+        # LRSchedulerMixin adds param_name. The end is one step later, because
+        # a scheduler is not called from its end on, and this one must still
+        # restore the groups' own rates in that step.
         super().__init__(optimizer, begin=begin, end=end + 1,
                          last_step=last_step, by_epoch=by_epoch,
                          verbose=verbose)
 
     def _get_value(self) -> list[float]:
-        """Learning rate of each group."""
+        """Return the learning rate of each group."""
         if self.last_step < self.length:
             return [self.lr] * len(self.base_values)
         return self.base_values

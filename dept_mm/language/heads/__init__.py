@@ -1,4 +1,4 @@
-"""How a language model is asked, and how its answer is read."""
+"""Heads that ask a frozen language model and read its answer."""
 from dept_mm.language.heads.base import Encoded, TextHead
 from dept_mm.language.heads.causal_lm import CausalLMHead
 from dept_mm.language.heads.linear import LinearTextHead

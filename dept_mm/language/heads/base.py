@@ -1,4 +1,4 @@
-"""What every head of a language model shares."""
+"""Base class of the heads that ask a language model."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,35 +16,37 @@ from dept_mm.language.tokens import Tokens
 
 
 class Encoded(NamedTuple):
-    """What the tower makes of a batch, prompts in front.
+    """Hidden states of a batch of texts, with prompts in front.
 
     Attributes:
-        hidden (Tensor): ``(B, T, W)``.
-        mask (Tensor): ``(B, T)`` bool.
-        shift (int): Slots that prompts take: token ``i`` is at ``i +
-            shift``.
+        hidden (Tensor): Hidden states ``(B, T, W)``.
+        mask (Tensor): ``(B, T)`` bool, False at padding.
+        shift (int): Number of prompt tokens; token ``i`` of the text has the
+            index ``i + shift``.
     """
     hidden: Tensor
     mask: Tensor
     shift: int
 
 
-# Tokens, and optionally which of them prompts may be generated from (B, S).
+# Called with tokens and, optionally, a mask (B, S) of those from which late
+# prompts may be generated.
 Encode = Callable[..., Encoded]
 Texts = Sequence[Mapping[str, str]]
 
 
 class TextHead(BaseModule):
-    """Asks a frozen language model, and reads the answer.
+    """Base class of heads: fill texts into a template and read the answer.
 
-    It is built with the model, which it does not own.
+    ``PromptedLanguageModel`` builds its head and passes ``lm`` and
+    ``max_length``; a config does not contain them.
 
     Args:
-        lm (FrozenLanguageModel): The model.
-        task (str | Mapping | Task): See ``Task.resolve``.
-        max_length (int): Longest input; the longest of its texts is cut, so
-            that the template stays whole.
-        template (str, optional): Instead of the task's.
+        lm (FrozenLanguageModel): The frozen model.
+        task (str | Mapping | Task): The task; see ``Task.resolve``.
+        max_length (int): Largest number of tokens of an input. Longer inputs
+            lose the end of their longest text, never part of the template.
+        template (str, optional): Template to use instead of the task's.
     """
 
     def __init__(self, lm: FrozenLanguageModel, task: str | Mapping | Task,
@@ -56,14 +58,15 @@ class TextHead(BaseModule):
 
     @property
     def settings(self) -> dict:
-        """What its tensors mean, where shapes do not tell; JSON types."""
+        """Settings that a checkpoint must match although shapes do not show
+        them; JSON types."""
         return {}
 
     def default_template(self) -> str:
-        """The task's template for this kind of model.
+        """Return the task's template for this kind of model.
 
         Raises:
-            DeptError: If it has none.
+            DeptError: If the task has no such template.
         """
         if '{mask}' not in self.task.template:
             raise DeptError(f'{type(self).__name__}: the task needs a '
@@ -73,33 +76,48 @@ class TextHead(BaseModule):
 
     def loss(self, encode: Encode, texts: Texts,
              samples: list[DataSample]) -> dict[str, Tensor]:
-        """Losses of a batch."""
+        """Compute the losses of a batch.
+
+        Args:
+            encode (Callable): Runs the model with its prompts.
+            texts (Sequence[Mapping]): ``B`` dicts of texts by name.
+            samples (list[DataSample]): Their labels or values.
+        """
         raise NotImplementedError
 
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:
-        """Write predictions into the samples."""
+        """Write the predictions into the samples; see :meth:`loss`."""
         raise NotImplementedError
 
-    def tokens(self, texts: Texts, **words: str) -> Tokens:
-        """Templates, filled in and cut to ``max_length``."""
-        return self.lm.pad_rows([self.ids(one, **words) for one in texts])
+    def tokenize(self, texts: Texts, **words: str) -> Tokens:
+        """Fill texts into the template and tokenize them as one batch."""
+        return self.lm.pad_rows(
+            [self.tokenize_one(one, **words) for one in texts])
 
-    def ids(self, texts: Mapping[str, str], **words: str) -> list[int]:
-        """Ids of one filled template.
+    def tokenize_one(self, texts: Mapping[str, str], **words: str
+                     ) -> list[int]:
+        """Fill one sample into the template, cut it to ``max_length`` tokens.
 
         Args:
-            texts (Mapping): Name -> text.
-            **words: What else stands in the template; never cut.
+            texts (Mapping): The texts of the sample by name.
+            **words: Other words for the template, which are never cut.
+
+        Returns:
+            list[int]: Token ids.
+
+        Raises:
+            DeptError: If the template is too long without any text.
         """
         texts = dict(texts)
         while True:
             text = self.template.format(**texts, **words)
-            ids, = self.lm.token_ids([text])
+            ids, = self.lm.tokenize([text])
             excess = len(ids) - self.max_length
             if excess <= 0:
                 return ids
-            longest = max(texts, key=lambda name: self.lm.length(texts[name]))
+            longest = max(
+                texts, key=lambda name: self.lm.count_tokens(texts[name]))
             if not texts[longest]:
                 raise DeptError(
                     f'The template {self.template!r} alone takes {len(ids)} '
@@ -107,23 +125,25 @@ class TextHead(BaseModule):
             texts[longest] = self.lm.shorten(texts[longest], excess)
 
 
-def targets(samples: Sequence[DataSample], device: torch.device) -> Tensor:
-    """Labels ``(B, )``."""
+def stack_labels(samples: Sequence[DataSample], device: torch.device
+                 ) -> Tensor:
+    """Stack the labels of the samples into a tensor ``(B, )``."""
     return torch.cat([s.gt_label for s in samples]).to(device)
 
 
-def scored(samples: list[DataSample], scores: Tensor) -> list[DataSample]:
-    """Samples with the probabilities of logits ``(B, C)``."""
+def write_scores(samples: list[DataSample], scores: Tensor
+                 ) -> list[DataSample]:
+    """Write the probabilities of logits ``(B, C)`` into the samples."""
     for sample, row in zip(samples, scores.float().softmax(-1), strict=True):
         sample.set_pred_score(row).set_pred_label(row.argmax())
     return samples
 
 
-def need_words(head: TextHead) -> tuple[str, ...]:
-    """The task's label words.
+def require_words(head: TextHead) -> tuple[str, ...]:
+    """Return the label words of the task.
 
     Raises:
-        DeptError: If it has none.
+        DeptError: If the task has none.
     """
     if not head.task.words:
         raise DeptError(f'{type(head).__name__}: the task has no words for '

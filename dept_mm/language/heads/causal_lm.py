@@ -1,4 +1,4 @@
-"""Answers of a causal language model."""
+"""Classify texts with a causal language model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from dept_mm.language.heads.base import (
     Encode,
     TextHead,
     Texts,
-    need_words,
-    scored,
-    targets,
+    require_words,
+    stack_labels,
+    write_scores,
 )
 from dept_mm.language.task import Task
 from dept_mm.language.tokens import Tokens
@@ -25,19 +25,24 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class CausalLMHead(TextHead):
-    """The likeliest of the sentences with each label word is the answer.
+    """Choose the label word that makes the most likely sentence.
 
-    As in "Late Prompt Tuning" (Liu et al., 2022) for GPT-2: the loss is the
-    mean negative log-likelihood of the right sentence, from the first token
-    on that the sentences differ in; the prediction is the sentence of the
-    smallest one. Prompts are generated from what stands before, so that they
-    know nothing of the answer. Nothing is learned here.
+    The head follows "Late Prompt Tuning" (Liu et al., 2022) for GPT-2. One
+    sentence is made per class by putting its label word into the template.
+    The loss is the mean negative log-likelihood of the correct sentence,
+    counted from the first token in which the sentences differ. The prediction
+    is the sentence with the lowest one. Late prompts are generated only from
+    the tokens before that place, so they do not see the answer. The head has
+    no parameters.
 
     Args:
         lm, task, max_length, template: See ``TextHead``.
 
     Raises:
-        DeptError: If the model is not causal.
+        DeptError: If the model is not causal, or the task has no words.
+
+    Examples:
+        >>> head = dict(type='CausalLMHead', task='sst2')
     """
 
     def __init__(self, lm: FrozenLanguageModel, task: str | Mapping | Task,
@@ -46,16 +51,21 @@ class CausalLMHead(TextHead):
         if not lm.tower.causal:
             raise DeptError(f'CausalLMHead: {lm.name!r} is not causal; take '
                             'MaskedLMHead, Seq2SeqHead or LinearTextHead.')
-        self.words = need_words(self)
+        self.words = require_words(self)
 
-    def candidates(self, texts: Mapping[str, str]
-                   ) -> tuple[list[list[int]], int]:
-        """Ids of the sentence with each word, and how many they share.
+    def build_candidates(self, texts: Mapping[str, str]
+                         ) -> tuple[list[list[int]], int]:
+        """Build one sentence per label word.
+
+        Returns:
+            tuple[list[list[int]], int]: Token ids of the ``C`` sentences, and
+            the number of tokens at the start that all of them share.
 
         Raises:
-            DeptError: If they differ from the start.
+            DeptError: If the first tokens already differ.
         """
-        rows = [self.ids(texts, mask=word, sep='') for word in self.words]
+        rows = [self.tokenize_one(texts, mask=word, sep='')
+                for word in self.words]
         shared = 0
         # Label words may take different numbers of tokens.
         for column in zip(*rows, strict=False):
@@ -64,23 +74,27 @@ class CausalLMHead(TextHead):
             shared += 1
         if not shared:
             raise DeptError(f'CausalLMHead: the template {self.template!r} '
-                            'starts with the answer; nothing predicts it.')
+                            'starts with the answer, so no token comes '
+                            'before it to predict it.')
         return rows, shared
 
-    def surprise(self, encode: Encode, tokens: Tokens, shared: Tensor
-                 ) -> Tensor:
-        """Mean negative log-likelihood of each sentence's end, ``(B, )``.
+    def compute_nll(self, encode: Encode, tokens: Tokens, shared: Tensor
+                    ) -> Tensor:
+        """Compute the mean negative log-likelihood of the sentences' ends.
 
         Args:
-            encode (Callable): Runs the model.
+            encode (Callable): Runs the model with its prompts.
             tokens (Tokens): ``B`` sentences.
-            shared (Tensor): ``(B, )``, tokens that belong to the question.
+            shared (Tensor): Number of tokens before the end, ``(B, )``.
+
+        Returns:
+            Tensor: ``(B, )``.
         """
         place = torch.arange(tokens.ids.shape[1], device=shared.device)
         ahead = place < shared[:, None]
         out = encode(tokens, ahead)
         row, slot = (tokens.mask & ~ahead).nonzero(as_tuple=True)
-        scores = self.lm.scores(out.hidden[row, slot - 1 + out.shift])
+        scores = self.lm.score_words(out.hidden[row, slot - 1 + out.shift])
         loss = F.cross_entropy(scores.float(), tokens.ids[row, slot],
                                reduction='none')
         total = loss.new_zeros(len(shared)).index_add(0, row, loss)
@@ -88,24 +102,25 @@ class CausalLMHead(TextHead):
 
     def loss(self, encode: Encode, texts: Texts,
              samples: list[DataSample]) -> dict[str, Tensor]:
-        """That of the right sentences."""
-        right = targets(samples, torch.device('cpu')).tolist()
-        found = [self.candidates(one) for one in texts]
+        """Compute the negative log-likelihood of the correct sentences."""
+        right = stack_labels(samples, torch.device('cpu')).tolist()
+        found = [self.build_candidates(one) for one in texts]
         tokens = self.lm.pad_rows([rows[i] for (rows, _), i in
                                    zip(found, right, strict=True)])
         shared = torch.tensor([n for _, n in found], device=self.lm.device)
-        return dict(loss=self.surprise(encode, tokens, shared).mean())
+        return dict(loss=self.compute_nll(encode, tokens, shared).mean())
 
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
-        """Mean log-likelihood of the sentence of each class, ``(B, C)``."""
-        found = [self.candidates(one) for one in texts]
+        """Compute the mean log-likelihood of the sentence of each class,
+        ``(B, C)``."""
+        found = [self.build_candidates(one) for one in texts]
         tokens = self.lm.pad_rows([row for rows, _ in found for row in rows])
         shared = torch.tensor([n for _, n in found], device=self.lm.device)
         count = len(self.words)
-        return -self.surprise(encode, tokens,
-                              shared.repeat_interleave(count)).view(-1, count)
+        nll = self.compute_nll(encode, tokens, shared.repeat_interleave(count))
+        return -nll.view(-1, count)
 
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:
-        """The least surprising sentence."""
-        return scored(samples, self(encode, texts))
+        """Predict the class with the most likely sentence."""
+        return write_scores(samples, self(encode, texts))

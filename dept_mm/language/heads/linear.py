@@ -1,4 +1,4 @@
-"""A linear layer on a language model."""
+"""Classify texts with a linear layer on a language model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from dept_mm.language.heads.base import (
     Encoded,
     TextHead,
     Texts,
-    scored,
-    targets,
+    stack_labels,
+    write_scores,
 )
 from dept_mm.language.task import Task
 from dept_mm.registry import MODELS
@@ -26,18 +26,22 @@ POOLS = ('first', 'last', 'mean', 'prompt')
 
 @MODELS.register_module()
 class LinearTextHead(TextHead):
-    """A trained linear layer on one hidden state: classes or a value.
+    """Predict a class or a value with a trained linear layer.
 
     Args:
-        lm, task, max_length, template: See ``TextHead``; by default the
-            task's texts stand one behind the other.
-        pool (str, optional): ``'first'`` or ``'last'`` token of the input,
-            the ``'mean'`` over its tokens, or the first ``'prompt'`` token,
-            which is what the public code reads where it means the first.
-            Defaults to the token that has seen all.
+        lm, task, max_length, template: See ``TextHead``. The default template
+            joins the texts of the task.
+        pool (str, optional): The hidden state that the layer reads: that of
+            the ``'first'`` or ``'last'`` token of the text, the ``'mean'``
+            over its tokens, or that of the first ``'prompt'`` token (which
+            the public code reads where it intends the first token of the
+            text). Defaults to the token that has seen the whole input.
 
     Raises:
-        DeptError: If the pool is unknown.
+        DeptError: If ``pool`` is unknown.
+
+    Examples:
+        >>> head = dict(type='LinearTextHead', task='sst2', pool='mean')
     """
 
     def __init__(self, lm: FrozenLanguageModel, task: str | Mapping | Task,
@@ -53,22 +57,22 @@ class LinearTextHead(TextHead):
 
     @property
     def settings(self) -> dict:
-        """See ``TextHead``."""
+        """Settings that a checkpoint must match; see ``TextHead``."""
         return dict(pool=self.pool)
 
     def default_template(self) -> str:
-        """The task's texts, with a separator where the model has one."""
+        """Join the texts of the task by the model's separator, if any."""
         return ' {sep} '.join(f'{{{name}}}' for name in self.task.columns)
 
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
-        """Logits ``(B, C)``, or values ``(B, 1)``."""
-        tokens = self.tokens(texts, sep=self.lm.tokenizer.sep_token or '',
-                             mask='')
-        pooled = self.pooled(encode(tokens))
+        """Compute logits ``(B, C)``, or values ``(B, 1)`` in regression."""
+        tokens = self.tokenize(texts, sep=self.lm.tokenizer.sep_token or '',
+                               mask='')
+        pooled = self.pool_states(encode(tokens))
         return self.linear(pooled.to(self.linear.weight.dtype))
 
-    def pooled(self, out: Encoded) -> Tensor:
-        """The hidden state that is read, ``(B, W)``."""
+    def pool_states(self, out: Encoded) -> Tensor:
+        """Select the hidden states that the layer reads, ``(B, W)``."""
         own = out.mask[:, out.shift:]
         if self.pool == 'mean':
             hidden = out.hidden[:, out.shift:] * own[..., None]
@@ -80,20 +84,20 @@ class LinearTextHead(TextHead):
 
     def loss(self, encode: Encode, texts: Texts,
              samples: list[DataSample]) -> dict[str, Tensor]:
-        """Cross-entropy, or the mean squared error of values."""
+        """Compute the cross-entropy, or the mean squared error of values."""
         scores = self(encode, texts)
         if self.task.classes:
             return dict(loss=F.cross_entropy(
-                scores, targets(samples, scores.device)))
+                scores, stack_labels(samples, scores.device)))
         value = scores.new_tensor([s.gt_value for s in samples])
         return dict(loss=F.mse_loss(scores[:, 0], value))
 
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:
-        """Probabilities, or values."""
+        """Predict classes with probabilities, or values in regression."""
         scores = self(encode, texts)
         if self.task.classes:
-            return scored(samples, scores)
+            return write_scores(samples, scores)
         for sample, value in zip(samples, scores[:, 0].tolist(),
                                  strict=True):
             sample.set_field(value, 'pred_value')

@@ -1,4 +1,4 @@
-"""Answers of a masked language model."""
+"""Classify texts with a masked language model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from dept_mm.language.heads.base import (
     Encode,
     TextHead,
     Texts,
-    need_words,
-    scored,
-    targets,
+    require_words,
+    stack_labels,
+    write_scores,
 )
 from dept_mm.language.task import Task
 from dept_mm.registry import MODELS
@@ -24,21 +24,24 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class MaskedLMHead(TextHead):
-    """The word at ``{mask}`` is the answer.
+    """Choose the label word that fits best at ``{mask}`` in the template.
 
-    As in "Late Prompt Tuning" (Liu et al., 2022), section 4: cross-entropy
-    over the whole vocabulary in training, the best of the label words in
-    evaluation. The model's own frozen head scores words; nothing is learned
-    here.
+    The head follows section 4 of "Late Prompt Tuning" (Liu et al., 2022):
+    training minimises the cross-entropy over all words of the model, and
+    evaluation takes the best label word. The model's own frozen head scores
+    words, so this head has no parameters.
 
     Args:
         lm, task, max_length, template: See ``TextHead``.
-        restrict_loss (bool): Cross-entropy over the label words only.
-            Defaults to False.
+        restrict_loss (bool): Whether the cross-entropy is taken over the
+            label words only. Defaults to False.
 
     Raises:
-        DeptError: If the model has no mask or no head for words, or a label
-            word is not one of its words.
+        DeptError: If the model has no mask token or no head for words, or a
+            label word is not a single token.
+
+    Examples:
+        >>> head = dict(type='MaskedLMHead', task='sst2')
     """
 
     def __init__(self, lm: FrozenLanguageModel, task: str | Mapping | Task,
@@ -50,24 +53,24 @@ class MaskedLMHead(TextHead):
                             'take CausalLMHead, Seq2SeqHead or '
                             'LinearTextHead.')
         lm.word_head  # noqa: B018  raises where there is none
-        self.word_ids = [lm.word_id(word) for word in need_words(self)]
+        self.word_ids = [lm.find_word_id(word) for word in require_words(self)]
         self.restrict_loss = restrict_loss
 
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
-        """Scores of all words ``(B, V)``."""
+        """Compute the scores ``(B, V)`` of all words at the mask."""
         special = self.lm.tokenizer
-        tokens = self.tokens(texts, mask=special.mask_token,
-                             sep=special.sep_token or '')
+        tokens = self.tokenize(texts, mask=special.mask_token,
+                               sep=special.sep_token or '')
         place = (tokens.ids == special.mask_token_id).int().argmax(1)
         out = encode(tokens)
         rows = torch.arange(len(place), device=place.device)
-        return self.lm.scores(out.hidden[rows, place + out.shift])
+        return self.lm.score_words(out.hidden[rows, place + out.shift])
 
     def loss(self, encode: Encode, texts: Texts,
              samples: list[DataSample]) -> dict[str, Tensor]:
-        """Cross-entropy."""
+        """Compute the cross-entropy of the label words."""
         scores = self(encode, texts)
-        target = targets(samples, scores.device)
+        target = stack_labels(samples, scores.device)
         if self.restrict_loss:
             scores = scores[:, self.word_ids]
         else:
@@ -76,5 +79,5 @@ class MaskedLMHead(TextHead):
 
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:
-        """The best label word."""
-        return scored(samples, self(encode, texts)[:, self.word_ids])
+        """Predict the class with the best label word."""
+        return write_scores(samples, self(encode, texts)[:, self.word_ids])

@@ -1,10 +1,10 @@
-"""How each family of language models is run with prompts."""
+"""Run each family of language models with prompts."""
 from dept_mm.language.towers.base import LanguageTower
 from dept_mm.language.towers.bert import BERTTower, RoBERTaTower
 from dept_mm.language.towers.gpt2 import GPT2Tower
 from dept_mm.language.towers.t5 import T5Tower
 
-# `model_type` of a config of transformers -> its tower
+# The tower of each `model_type`, as the configs of transformers name it.
 TOWERS = dict(bert=BERTTower, roberta=RoBERTaTower, gpt2=GPT2Tower,
               t5=T5Tower)
 

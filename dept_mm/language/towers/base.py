@@ -1,4 +1,4 @@
-"""The loop over the blocks of a frozen language model."""
+"""Run a frozen language model block by block, so that prompts can join it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -6,28 +6,30 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-# Maps hidden states (B, T, W) to rows (B, p, W) that join in front.
+# Maps hidden states (B, T, W) to p late prompt tokens (B, p, W).
 Late = Callable[[Tensor], Tensor]
 
 
 class LanguageTower:
-    """Embeddings, blocks and final norm of one family of models.
+    """The embeddings, blocks and final norm of one family of models.
 
-    Inputs are padded on the right, so that a slot is a position: of a batch
-    padded otherwise, ``Tokens.compact`` moves the padding. A family says what
-    differs: :meth:`start`, :meth:`bias`, :meth:`step` and :meth:`finish`.
-    Numbers are those of the stock forward, which knows no prompts.
+    A *tower* runs these parts in order and lets prompts join. Without
+    prompts, its output equals that of the stock forward of transformers.
+    Inputs must be padded on the right, so that the index of a token is its
+    position; ``Tokens.compact`` moves other padding there. A family overrides
+    :meth:`start`, :meth:`make_bias`, :meth:`step` and :meth:`finish` where it
+    differs.
 
     Args:
-        model (nn.Module): Of transformers, with or without its own heads.
+        model (nn.Module): A model of transformers, with or without heads.
 
     Attributes:
-        anchor (str): Token that has seen the whole input, ``'first'`` or
+        anchor (str): The token that has seen the whole input, ``'first'`` or
             ``'last'``.
-        causal (bool): Whether a token sees those before it only.
-        blocks (nn.ModuleList): ``L`` of them.
+        causal (bool): Whether a token sees only the tokens before it.
+        blocks (nn.ModuleList): The transformer blocks.
         words (nn.Embedding): The table of token embeddings ``(V, W)``.
-        max_length (int, optional): Positions there are.
+        max_length (int, optional): Number of positions, if it is limited.
     """
     anchor = 'first'
     causal = False
@@ -40,29 +42,33 @@ class LanguageTower:
 
     @property
     def width(self) -> int:
-        """``W``."""
+        """Width ``W`` of the hidden states."""
         return self.words.weight.shape[1]
 
     def start(self, embeds: Tensor) -> Tensor:
-        """What the first block gets, of token embeddings ``(B, T, W)``."""
+        """Turn token embeddings ``(B, T, W)`` into the input of the first
+        block."""
         raise NotImplementedError
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """What follows the last block."""
+        """Apply what follows the last block, such as the final norm."""
         return hidden
 
-    def bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        """What is added to attention scores, ``(B, 1 or heads, 1 or T, T)``.
+    def make_bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        """Make the bias that is added to attention scores.
 
         Args:
             mask (Tensor): ``(B, T)`` bool, False at padding.
-            dtype (torch.dtype): Of the hidden states.
+            dtype (torch.dtype): Dtype of the hidden states.
+
+        Returns:
+            Tensor: ``(B, 1 or heads, 1 or T, T)``.
         """
-        return hide(mask[:, None, None], dtype)
+        return make_mask_bias(mask[:, None, None], dtype)
 
     def step(self, block: nn.Module, hidden: Tensor, bias: Tensor) -> Tensor:
         """Run one block."""
-        return first(block(hidden, attention_mask=bias))
+        return unwrap_hidden(block(hidden, attention_mask=bias))
 
     def __call__(self, embeds: Tensor, mask: Tensor,
                  late: Mapping[int, Late] | None = None, frozen: int = 0
@@ -70,39 +76,40 @@ class LanguageTower:
         """Run the model.
 
         Args:
-            embeds (Tensor): ``(B, T, W)``, prompts of the input in front.
+            embeds (Tensor): ``(B, T, W)``, with input prompts in front.
             mask (Tensor): ``(B, T)`` bool, True at prompts.
-            late (Mapping, optional): Number of blocks that run before ->
-                what makes the rows that then join.
-            frozen (int): So many blocks run without gradients.
+            late (Mapping, optional): Maps a number of blocks to the function
+                that makes the late prompt tokens which join after them.
+            frozen (int): Number of blocks to run without gradients.
                 Defaults to 0.
 
         Returns:
             tuple[Tensor, Tensor]: Hidden states ``(B, T', W)`` and their
-            mask, late rows in front of all.
+            mask, with late prompt tokens in front.
         """
         wanted = torch.is_grad_enabled()
         with torch.set_grad_enabled(wanted and not frozen):
             hidden = self.start(embeds)
-        bias = self.bias(mask, hidden.dtype)
+        bias = self.make_bias(mask, hidden.dtype)
         for k, block in enumerate(self.blocks):
             if late and k in late:
                 rows = late[k](hidden).to(hidden.dtype)
                 hidden = torch.cat([rows, hidden], 1)
                 mask = torch.cat(
                     [mask.new_ones(rows.shape[:2]), mask], 1)
-                bias = self.bias(mask, hidden.dtype)
+                bias = self.make_bias(mask, hidden.dtype)
             with torch.set_grad_enabled(wanted and k >= frozen):
                 hidden = self.step(block, hidden, bias)
         return self.finish(hidden), mask
 
 
-def hide(visible: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where a score counts, the lowest number where it does not."""
+def make_mask_bias(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    """Make a bias that is 0 where attention is allowed, and the lowest number
+    elsewhere."""
     bias = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
     return bias.masked_fill(~visible, torch.finfo(dtype).min)
 
 
-def first(output: Tensor | tuple) -> Tensor:
-    """The hidden states: blocks of older transformers return a tuple."""
+def unwrap_hidden(output: Tensor | tuple) -> Tensor:
+    """Return the hidden states; blocks of older transformers return tuples."""
     return output[0] if isinstance(output, tuple) else output

@@ -1,4 +1,4 @@
-"""Encoders of the BERT family."""
+"""Run the encoders of the BERT family with prompts."""
 from __future__ import annotations
 
 import torch
@@ -8,10 +8,10 @@ from dept_mm.language.towers.base import LanguageTower
 
 
 class BERTTower(LanguageTower):
-    """BERT: absolute positions from 0, the norm comes with the embeddings.
+    """BERT, which has absolute positions from 0 and normalises embeddings.
 
-    Prompts of the input take positions and shift the tokens; late ones have
-    none.
+    Input prompts take up positions and so shift the tokens; late prompts have
+    no positions.
     """
     first_position = 0
 
@@ -24,14 +24,14 @@ class BERTTower(LanguageTower):
         self.max_length = positions - self.first_position
 
     def start(self, embeds: Tensor) -> Tensor:
-        """Positions, token types, norm and dropout."""
+        """Add position and token type embeddings; apply norm and dropout."""
         place = torch.arange(embeds.shape[1], device=embeds.device)
         return self.embeddings(inputs_embeds=embeds,
                                position_ids=place[None] + self.first_position)
 
 
 class RoBERTaTower(BERTTower):
-    """RoBERTa: positions start behind that of padding."""
+    """RoBERTa, whose positions start after the index of the padding token."""
 
     def __init__(self, model: nn.Module) -> None:
         self.first_position = model.config.pad_token_id + 1

@@ -1,16 +1,16 @@
-"""GPT-2."""
+"""Run GPT-2 with prompts."""
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from dept_mm.language.towers.base import LanguageTower, hide
+from dept_mm.language.towers.base import LanguageTower, make_mask_bias
 
 
 class GPT2Tower(LanguageTower):
-    """GPT-2: absolute positions, causal.
+    """GPT-2, a causal model with absolute positions.
 
-    All tokens see the prompts, which stand before them.
+    All tokens see the prompts, because these come first.
     """
     anchor = 'last'
     causal = True
@@ -22,17 +22,17 @@ class GPT2Tower(LanguageTower):
         self.max_length = base.wpe.num_embeddings
 
     def start(self, embeds: Tensor) -> Tensor:
-        """Positions and dropout."""
+        """Add position embeddings, then apply dropout."""
         place = torch.arange(embeds.shape[1], device=embeds.device)
         return self.base.drop(embeds + self.base.wpe(place)[None])
 
-    def bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        """Padding, and what comes later."""
+    def make_bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        """Hide padding and all later tokens."""
         size = mask.shape[1]
         before = torch.ones(size, size, dtype=torch.bool,
                             device=mask.device).tril()
-        return hide(mask[:, None, None] & before, dtype)
+        return make_mask_bias(mask[:, None, None] & before, dtype)
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """The final norm."""
+        """Apply the final norm."""
         return self.base.ln_f(hidden)

@@ -1,17 +1,17 @@
-"""The encoder of T5."""
+"""Run the encoder of T5 with prompts."""
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from dept_mm.language.towers.base import LanguageTower, first
+from dept_mm.language.towers.base import LanguageTower, unwrap_hidden
 
 
 class T5Tower(LanguageTower):
-    """T5's encoder: relative positions, whose table the first block owns.
+    """The encoder of T5, whose first block owns the relative position bias.
 
-    Late rows stand at the positions before the first one, so that the bias
-    between tokens stays what it is.
+    Late prompt tokens take the positions before the first token, so the bias
+    between the other tokens does not change.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -21,19 +21,19 @@ class T5Tower(LanguageTower):
         self.attention = self.blocks[0].layer[0].SelfAttention
 
     def start(self, embeds: Tensor) -> Tensor:
-        """Dropout."""
+        """Apply dropout."""
         return self.stack.dropout(embeds)
 
-    def bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
-        """Padding and relative positions."""
+    def make_bias(self, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        """Add the relative position bias to that of padding."""
         size = mask.shape[1]
         bias = self.attention.compute_bias(size, size, device=mask.device)
-        return bias.to(dtype) + super().bias(mask, dtype)
+        return bias.to(dtype) + super().make_bias(mask, dtype)
 
     def step(self, block: nn.Module, hidden: Tensor, bias: Tensor) -> Tensor:
-        """Run one block; every one is given the bias."""
-        return first(block(hidden, position_bias=bias))
+        """Run one block; every block gets the same position bias."""
+        return unwrap_hidden(block(hidden, position_bias=bias))
 
     def finish(self, hidden: Tensor) -> Tensor:
-        """The final norm and dropout."""
+        """Apply the final norm and dropout."""
         return self.stack.dropout(self.stack.final_layer_norm(hidden))

@@ -14,10 +14,21 @@ from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.split import in_chunks, over_processes
 from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
-from dept_mm.models.prompts import TextInput
+from dept_mm.models.prompts import (
+    BasePrompt,
+    TextInput,
+    TokenStates,
+    check_kind,
+)
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
-from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
+from dept_mm.structures import (
+    CLIPFeatures,
+    ImageFeatures,
+    Prompts,
+    Views,
+    Vocabulary,
+)
 
 
 @MODELS.register_module()
@@ -81,6 +92,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
+            check_kind('PromptedCLIP(prompt=...)', prompt, BasePrompt)
             self.prompt = MODELS.build(
                 dict(prompt, clip=self.clip, vocabulary=vocabulary))
         if vocabulary is not None:
@@ -101,23 +113,31 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                         for template in self._sentences(vocabulary)}
         self._subsets, self._kept = {}, {}
 
-    def forward(self, images: Tensor) -> CLIPFeatures:
+    def forward(self, images: Tensor | ImageFeatures | Views
+                ) -> CLIPFeatures:
         """Encode images and the classes they are scored among.
 
         Args:
-            images (Tensor): ``(B, 3, H, W)``, normalised, or stored
-                features of the image tower ``(B, D)``.
+            images (Tensor | ImageFeatures | Views): ``(B, 3, H, W)``,
+                normalised; or stored features of the image tower; or images
+                and the view of them that the teacher sees.
         """
-        image = self._image(images)
+        images, view = (images if isinstance(images, Views)
+                        else (images, images))
+        states = TokenStates([], [])
+        image = self._image(images, states.image)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
-            text = self.text_features(image)
+            text = self.text_features(image, states.text)
             if self.teacher is not None and self.training:
-                teacher = self.teacher(self.clip, self.vocabulary, images)
-        return CLIPFeatures(text, labels, ids, self.clip.logit_scale,
-                            teacher, None, image)
+                teacher = self.teacher(self.clip, self.vocabulary, view)
+        feats = CLIPFeatures(text, labels, ids, self.clip.logit_scale,
+                             teacher, None, None, image)
+        if self.prompt is None:
+            return feats
+        return self.prompt.change_features(feats, states, self.clip)
 
     def zero_shot(self) -> PromptedCLIP:
         """The same CLIP and vocabulary without prompts."""
@@ -154,19 +174,40 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             return self.vocabulary.base_labels
         return list(range(len(self.vocabulary)))
 
-    def _image(self, images: Tensor) -> Tensor:
-        """Image features ``(B, D)``; stored ones are kept."""
+    def _image(self, images: Tensor | ImageFeatures, states: list[Tensor]
+               ) -> Tensor:
+        """Encode images to ``(B, D)``, or return their stored features."""
         visual = self.prompt.for_image() if self.prompt else Prompts()
-        if images.ndim != 2:
-            return self.clip.encode_image(images, visual)
+        if not isinstance(images, ImageFeatures):
+            return self.clip.encode_image(images, visual, states)
         if not visual.empty:
-            raise DeptError(f'{type(self.prompt).__name__} prompts the image '
-                            'tower: give it images, no stored features.')
-        return images
+            raise DeptError(f'{type(self.prompt).__name__} prompts or reads '
+                            'the image tower: give it images, no stored '
+                            'features.')
+        return images.feature
 
-    def text_features(self, image: Tensor) -> Tensor:
-        """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches
-        where nothing can change them."""
+    def text_features(self, image: Tensor,
+                      states: list[Tensor] | None = None) -> Tensor:
+        """Encode the classes that are scored.
+
+        Args:
+            image (Tensor): ``(B, D)`` image features.
+            states (list[Tensor], optional): Hidden states that the learner
+                reads are put into it.
+
+        Returns:
+            Tensor: ``(C, D)`` or ``(B, C, D)``.
+        """
+        text, size = self._wide_text(image), self.clip.spec.embed_dim
+        if text.shape[-1] > size and states is not None:
+            states += text[..., size:].split(self.clip.text_tower.width, -1)
+        return text[..., :size] if text.shape[-1] > size else text
+
+    def _wide_text(self, image: Tensor) -> Tensor:
+        """Text features and behind them, in one tensor, the hidden states
+        that the learner reads: parts of a class list, other processes and
+        what is kept have both or none. Kept between batches where nothing
+        can change them."""
         rows = tuple(self._labels())
 
         def encode(rows: tuple[int, ...]) -> Tensor:
@@ -194,8 +235,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """Text features of the classes with these labels."""
         if self.prompt is not None:
             tokens, prompts = self.text_prompts(image, rows)
-            return self.clip.encode_text(tokens, prompts,
-                                         self.prompt.position)
+            states = []
+            text = self.clip.encode_text(tokens, prompts,
+                                         self.prompt.position, states)
+            lead = text.shape[:-1]
+            return text if not states else torch.cat(
+                [text, *(t.expand(*lead, -1) for t in states)], dim=-1)
         texts = [self.clip.encode_text(tokens) for tokens in self._rows(rows)]
         if len(texts) == 1:
             return texts[0]

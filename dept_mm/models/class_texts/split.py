@@ -10,8 +10,6 @@ from mmengine.dist import get_rank, get_world_size
 from torch import Tensor, distributed
 from torch.utils.checkpoint import checkpoint
 
-from dept_mm.models.clip.stacked_text import alone
-
 Encode = Callable[[Sequence[int]], Tensor]
 
 
@@ -32,7 +30,7 @@ def in_chunks(encode: Encode, rows: Sequence[int], size: int | None
     """
     if size is None or len(rows) <= size:
         return encode(rows)
-    run = (partial(checkpoint, alone(encode), use_reentrant=False)
+    run = (partial(checkpoint, encode, use_reentrant=False)
            if torch.is_grad_enabled() else encode)
     return torch.cat([run(rows[i:i + size])
                       for i in range(0, len(rows), size)], dim=-2)

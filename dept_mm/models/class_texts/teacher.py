@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.structures import TeacherFeatures, Vocabulary
+from dept_mm.structures import ImageFeatures, TeacherFeatures, Vocabulary
 
 
 class Teacher:
@@ -20,7 +21,8 @@ class Teacher:
         templates (str | Sequence[str], optional): Sentences for the class
             texts; see ``FrozenText``. Defaults to the vocabulary's.
         image (bool): Whether to encode the images as well, by one more pass
-            of the image tower. Defaults to False.
+            of the image tower: a view of their own where the batch has one,
+            see ``TeacherView``. Defaults to False.
     """
 
     def __init__(self, templates: str | Sequence[str] | None = None,
@@ -30,8 +32,16 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
-                 images: Tensor) -> TeacherFeatures:
-        """Texts of the base classes, computed once, and of ``images``."""
+                 images: Tensor | ImageFeatures) -> TeacherFeatures:
+        """Texts of the base classes, computed once, and of ``images``.
+
+        Raises:
+            DeptError: If it encodes images and there are features alone.
+        """
+        if self.image and isinstance(images, ImageFeatures):
+            raise DeptError('The teacher looks at the images (teacher=dict('
+                            'image=True)): give it images, no stored '
+                            'features.')
         text = self.text(clip, vocabulary, vocabulary.base_labels)
         image = clip.encode_image(images) if self.image else None
         return TeacherFeatures(text, image)

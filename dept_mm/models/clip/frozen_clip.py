@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.spec import CLIPSpec
-from dept_mm.models.clip.stacked_text import encode_text
 from dept_mm.models.clip.text_tower import make_text_tower
 from dept_mm.models.clip.tokens import ClassTokens, Words, tokenize_classes
 from dept_mm.structures import Prompts
@@ -103,15 +102,20 @@ class FrozenCLIP(nn.Module):
                            device=self.model.logit_scale.device)
         return self.text_tower.embed(ids).detach()
 
-    def encode_image(self, images: Tensor, prompts: Prompts = Prompts()
-                     ) -> Tensor:
-        """``(B, 3, H, W)`` to un-normalised ``(B, D)``."""
-        return self.image_tower(images, prompts)
+    def encode_image(self, images: Tensor, prompts: Prompts = Prompts(),
+                     states: list | None = None) -> Tensor:
+        """``(B, 3, H, W)`` to un-normalised ``(B, D)``; what the prompts
+        read is put into ``states``."""
+        return self.image_tower(images, prompts, states)
 
     def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
-                    position: str = 'end') -> Tensor:
-        """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``."""
-        return encode_text(self.text_tower, tokens, prompts, position)
+                    position: str = 'end', states: list | None = None
+                    ) -> Tensor:
+        """Encode class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``.
+
+        What the prompts read is put into ``states``.
+        """
+        return self.text_tower(tokens, prompts, position, states)
 
 
 def dtype_beside(precision: str) -> torch.dtype:

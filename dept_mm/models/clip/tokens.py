@@ -3,7 +3,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -36,12 +35,6 @@ class ClassTokens:
         """The same with a function applied to each tensor."""
         return ClassTokens(fn(self.ids), fn(self.end), fn(self.name_end),
                            self.start, self.name_start)
-
-    @cached_property
-    def content(self) -> tuple:
-        """Equal for equal sentences."""
-        return self.start, self.name_start, *(str(t.tolist()) for t in (
-            self.ids, self.end, self.name_end))
 
 
 class Words:

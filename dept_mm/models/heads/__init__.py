@@ -1,4 +1,4 @@
-"""Heads."""
+"""Classification heads on the features of a prompted CLIP."""
 from dept_mm.models.heads.clip_head import CLIPHead
 from dept_mm.models.heads.dept_head import DePTHead
 from dept_mm.models.heads.linear_probe_head import LinearProbeHead

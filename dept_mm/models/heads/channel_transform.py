@@ -1,13 +1,14 @@
-"""DePT's channel-wise transform."""
+"""Scale and shift each feature channel, as DePT does."""
 import torch
 from torch import Tensor, nn
 
 
 class ChannelTransform(nn.Module):
-    """``g(x) = a * x + b`` per channel, the identity at the start.
+    """Channel-wise affine transform ``g(x) = a * x + b``.
 
-    "DePT: Decoupled Prompt Tuning" (Zhang et al., CVPR 2024). Its parameters
-    stay in fp32 and are cast to ``x``.
+    It is the channel-wise transform of "DePT: Decoupled Prompt Tuning" (Zhang
+    et al., CVPR 2024), and starts as the identity. The parameters stay in
+    fp32 and are cast to the dtype of ``x``.
 
     Args:
         channels (int): Width ``D`` of ``x (..., D)``.
@@ -19,5 +20,5 @@ class ChannelTransform(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., D)`` to ``(..., D)``."""
+        """Transform features ``(..., D)``; the shape stays."""
         return self.scale.to(x.dtype) * x + self.bias.to(x.dtype)

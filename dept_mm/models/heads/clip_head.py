@@ -1,4 +1,4 @@
-"""The similarity head of CLIP."""
+"""Classify images by their similarity to class texts, as CLIP does."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -16,22 +16,29 @@ from dept_mm.structures import CLIPFeatures
 
 @MODELS.register_module()
 class CLIPHead(ClsHead):
-    r"""Scaled cosine similarity of image and class texts.
+    r"""Classify by the scaled cosine similarity of images and class texts.
+
+    The logit of image feature :math:`f_i` and class text :math:`t_c` is
 
     .. math::
         s_{ic} = \exp(\tau) \cdot \langle f_i / \|f_i\|,
                  t_c / \|t_c\| \rangle
 
     with CLIP's frozen scale :math:`\tau` ("Learning Transferable Visual
-    Models From Natural Language Supervision", Radford et al., 2021). It has
-    no parameters.
+    Models From Natural Language Supervision", Radford et al., 2021). The head
+    has no parameters.
 
     Args:
-        losses (Sequence[Mapping]): Terms that are added to the loss, each
-            with its own weight, e.g. a host's consistency term.
+        losses (Sequence[Mapping]): Configs of further loss terms, each with
+            its own weight, such as ``TextConsistencyLoss``.
             Defaults to none.
         **kwargs: ``loss``, ``topk`` and ``cal_acc`` of MMPretrain's
             ``ClsHead``.
+
+    Examples:
+        >>> head = dict(type='CLIPHead')
+        >>> head = dict(  # KgCoOp
+        ...     type='CLIPHead', losses=[dict(type='TextConsistencyLoss')])
     """
 
     def __init__(self, losses: Sequence[Mapping] = (), **kwargs) -> None:
@@ -39,24 +46,31 @@ class CLIPHead(ClsHead):
         self.terms = nn.ModuleList(MODELS.build(dict(t)) for t in losses)
 
     def forward(self, feats: CLIPFeatures) -> Tensor:
-        """Logits ``(B, C)``, one column per row of ``feats.text``; a cache
-        of training images adds its bonus."""
-        logits = similarity(feats.image, feats.text, feats.logit_scale)
+        """Compute logits ``(B, C)``, one column per row of ``feats.text``.
+
+        The bonus of a ``TipAdapter``, if there is one, is added to them.
+        """
+        logits = similarity(feats.image, feats.text, feats.logit_scale,
+                            feats.per_image)
         return logits if feats.bonus is None else logits + feats.bonus
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
              **kwargs) -> dict[str, Tensor]:
-        """Cross-entropy of the similarities over the classes that were
-        encoded, and the terms.
+        """Compute the cross-entropy over the encoded classes, and the terms.
+
+        Returns:
+            dict[str, Tensor]: ``loss``, and ``loss_term0``, ``loss_term1``,
+            ... for the terms.
 
         Raises:
-            DeptError: If a sample's class is not among them.
+            DeptError: If the class of a sample was not encoded.
         """
-        return self._loss(feats, targets(feats, data_samples), **kwargs)
+        target = find_target_columns(feats, data_samples)
+        return self._compute_losses(feats, target, **kwargs)
 
-    def _loss(self, feats: CLIPFeatures, target: Tensor, **kwargs
-              ) -> dict[str, Tensor]:
-        """The losses, given the row of ``feats.text`` of each sample."""
+    def _compute_losses(self, feats: CLIPFeatures, target: Tensor, **kwargs
+                        ) -> dict[str, Tensor]:
+        """Compute the losses; ``target (B, )`` are rows of ``feats.text``."""
         logits = CLIPHead.forward(self, feats)
         rows = [DataSample().set_gt_label(row) for row in target]
         losses = self._get_loss(logits, rows, **kwargs)
@@ -67,16 +81,25 @@ class CLIPHead(ClsHead):
     def _get_predictions(self, cls_score: Tensor,
                          data_samples: list[DataSample] | None
                          ) -> list[DataSample]:
-        """ClsHead's predictions, and the logits: a metric that restricts the
-        classes afterwards cannot start from scores that underflowed."""
+        """Add the logits to the predictions of ``ClsHead``.
+
+        A metric that restricts the classes afterwards needs logits, because
+        probabilities may have underflowed.
+        """
         samples = super()._get_predictions(cls_score, data_samples)
         for sample, logit in zip(samples, cls_score, strict=True):
             sample.set_field(logit, 'pred_logit')
         return samples
 
 
-def targets(feats: CLIPFeatures, data_samples: list[DataSample]) -> Tensor:
-    """Row of ``feats.text`` for each sample's label, ``(B, )``.
+def find_target_columns(feats: CLIPFeatures, data_samples: list[DataSample]
+                        ) -> Tensor:
+    """Find the column of the logits that belongs to each sample's label.
+
+    A column of the logits is a row of ``feats.text``.
+
+    Returns:
+        Tensor: Columns ``(B, )``.
 
     Raises:
         DeptError: If a label is out of range, or its class was not encoded.
@@ -89,7 +112,7 @@ def targets(feats: CLIPFeatures, data_samples: list[DataSample]) -> Tensor:
         if not 0 <= wrong < len(feats.ids):
             raise DeptError(f'Label {wrong} is out of range: the vocabulary '
                             f'has {len(feats.ids)} classes.')
-        raise DeptError(f'A training sample is of class {feats.ids[wrong]!r}, '
+        raise DeptError(f'A training sample has class {feats.ids[wrong]!r}, '
                         'which is not a base class of the vocabulary. Train '
                         "on task='base', or make it a base class.")
     return match.int().argmax(dim=1)

@@ -1,4 +1,4 @@
-"""DePT's dual head."""
+"""The dual head of Decoupled Prompt Tuning (DePT)."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,14 @@ from dept_mm.structures import CLIPFeatures, Vocabulary
 
 @MODELS.register_module()
 class DePTHead(ClassRowsMixin, CLIPHead):
-    r"""Decoupled prompt tuning on top of any prompt learner or adapter.
+    r"""Add Decoupled Prompt Tuning to any prompt learner or neck.
 
-    "DePT: Decoupled Prompt Tuning" (Zhang et al., CVPR 2024). A second head,
-    trained beside CLIP's similarity head, takes up what only the base
-    classes need, so that the shared feature space stays general. With
-    un-normalised image features :math:`f_i`, class texts :math:`t_c`,
-    channel-wise transforms :math:`g` and labels :math:`y`,
+    "DePT: Decoupled Prompt Tuning" (Zhang et al., CVPR 2024) trains a second
+    head beside CLIP's similarity head. The second head learns what is
+    specific to the base classes (those the model is tuned on), so that the
+    features themselves stay general. With un-normalised image features
+    :math:`f_i`, class texts :math:`t_c`, channel-wise transforms :math:`g`
+    and labels :math:`y`,
 
     .. math::
         L_{CAT} &= \text{CE}(X W^T + b, [y, y]), \quad
@@ -34,41 +35,48 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         L &= (1 - \lambda) L_{ITM} + \lambda L_{CAT} \\
         z_i &= (1 - \mu) s_i + \mu (W g_{img}(f_i) + b)
 
-    where :math:`z` are the logits of base classes; all other classes keep
-    the similarity :math:`s`. (The paper writes the fusion over
-    probabilities; its code fuses logits.) The two weighted losses are
-    reported as ``loss_itm`` and ``loss_cat``, the paper's names of the heads.
-    Terms of the host (``losses``) are added with their own weight, on the
-    features before the transforms.
+    where :math:`z` are the logits of the base classes; all other classes
+    keep the similarity :math:`s`. (The paper fuses probabilities, its code
+    fuses logits.) The two weighted losses are logged as ``loss_itm`` and
+    ``loss_cat``, after the paper's names of the heads. The further terms in
+    ``losses`` are added with their own weight; they use the features before
+    the transforms.
 
-    The head keeps one row per base class and knows it by identity, so it
-    answers for exactly those classes whatever stands beside them. Next to
-    classes without a row, each image's base logits are shifted by one number
-    that gives the base classes together the probability that similarity
-    gives them; their order and their softmax among themselves stay.
+    The second head has one row per base class and identifies the class by
+    its identity, not by its position. It therefore scores exactly these
+    classes, in any vocabulary. If the vocabulary also contains classes
+    without a row, one number per image is added to the base logits. It gives
+    the base classes the same total probability as the similarities do, and
+    changes neither their order nor the softmax among them.
 
     Args:
-        vocabulary (Mapping | Sequence[str] | Vocabulary): Its base classes
-            get the rows; see ``Vocabulary.resolve``.
-        clip (Mapping, optional): Config of the CLIP, for the width of its
-            features and the dtype of the linear head.
-        in_channels (int, optional): That width, where there is no config.
+        vocabulary (Mapping | Sequence[str] | Vocabulary): Vocabulary whose
+            base classes get a row each; see ``Vocabulary.resolve``.
+        clip (Mapping, optional): Config of the CLIP, which determines the
+            width of the features and the dtype of the linear layer.
+        in_channels (int, optional): Width of the features, if no ``clip`` is
+            given.
         loss_weight (float): :math:`\lambda`. Defaults to 0.7.
-        fusion_weight (float): :math:`\mu`; 1 answers by the second head
-            alone. Defaults to 0.7.
-        fusion (str): ``'logits'``, as in the code, or ``'probs'``, as in the
-            paper. Defaults to ``'logits'``.
-        transform (bool): Whether to have the channel-wise transforms.
+        fusion_weight (float): :math:`\mu`; with 1, only the second head
+            decides. Defaults to 0.7.
+        fusion (str): ``'logits'``, as in the paper's code, or ``'probs'``,
+            as in the paper. Defaults to ``'logits'``.
+        transform (bool): Whether to use the channel-wise transforms.
             Defaults to True.
         classifier (str): ``'linear'``, or ``'similarity'`` for a second
             similarity head on transformed features. Defaults to
             ``'linear'``.
-        **kwargs: Of ``CLIPHead``.
+        **kwargs: Arguments of ``CLIPHead``.
 
     Raises:
         DeptError: If an option is out of range, neither ``clip`` nor
-            ``in_channels`` is given, or a checkpoint has rows for other
+            ``in_channels`` is given, or a checkpoint lacks rows of some
             classes.
+
+    Examples:
+        >>> head = dict(
+        ...     type='DePTHead', clip=_base_.clip, vocabulary=_base_.dataset,
+        ...     loss_weight=0.7, fusion_weight=0.7)
     """
     row_keys = ('linear.weight', 'linear.bias')
 
@@ -96,7 +104,7 @@ class DePTHead(ClassRowsMixin, CLIPHead):
                                 f'{known}.')
         if (clip is None) == (in_channels is None):
             raise DeptError("DePTHead: give either 'clip' (clip=_base_.clip) "
-                            "or 'in_channels'.")
+                            "or 'in_channels', but not both.")
         if classifier == 'similarity' and not transform:
             raise DeptError("DePTHead: classifier='similarity' without "
                             'transform is the similarity head twice.')
@@ -115,13 +123,14 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         self.init_header()
 
     def forward(self, feats: CLIPFeatures) -> Tensor:
-        """Logits ``(B, C)``: fused for classes with a row, similarity for
-        all others."""
+        """Compute logits ``(B, C)``: fused ones for classes with a row,
+        similarities for all others."""
         s = super().forward(feats)
         columns, rows = self.match(feats)
         if not rows:
             return s
-        fused = self._fuse(s[:, columns], self._second(feats, columns, rows))
+        second = self._score_second(feats, columns, rows)
+        fused = self._fuse(s[:, columns], second)
         if len(columns) < s.shape[1]:
             mass = s[:, columns].logsumexp(1) - fused.logsumexp(1)
             fused = fused + mass[:, None]
@@ -129,51 +138,50 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         z[:, columns] = fused
         return z
 
-    def _loss(self, feats: CLIPFeatures, target: Tensor, **kwargs
-              ) -> dict[str, Tensor]:
-        """Both heads' losses, weighted; they are summed by the framework.
+    def _compute_losses(self, feats: CLIPFeatures, target: Tensor, **kwargs
+                        ) -> dict[str, Tensor]:
+        """Compute the weighted losses of both heads, which mmengine adds up.
 
         Raises:
-            DeptError: If a sample's class has no row.
+            DeptError: If the class of a sample has no row.
         """
-        losses = super()._loss(feats, target, **kwargs)
+        losses = super()._compute_losses(feats, target, **kwargs)
         losses['loss_itm'] = (1 - self.loss_weight) * losses.pop('loss')
         losses['loss_cat'] = self.loss_weight * self.loss_module(
-            *self._second_batch(feats, target), **kwargs)
+            *self._make_second_batch(feats, target), **kwargs)
         return losses
 
-    def _second_batch(self, feats: CLIPFeatures, target: Tensor
-                      ) -> tuple[Tensor, Tensor]:
-        """Logits and labels of the second head's loss: text rows first, then
-        image rows; the similarity variant has image rows only."""
+    def _make_second_batch(self, feats: CLIPFeatures, target: Tensor
+                           ) -> tuple[Tensor, Tensor]:
+        """Return logits and labels for the loss of the second head.
+
+        The linear layer classifies the texts of the targets and then the
+        images, ``(2B, C)``; the similarity variant only the images.
+        """
         label = self.rows_of(feats, target)
         if self.linear is None:
             return similarity(self.image_transform(feats.image),
                               self.text_transform(feats.text),
-                              feats.logit_scale), target
-        text = feats.text
-        if text.ndim == 3:  # each image has texts of its own
-            index = torch.arange(len(target), device=target.device)
-            text = text[index, target]
-        else:
-            text = text[target]
-        x = torch.cat([self.text_transform(text),
+                              feats.logit_scale, feats.per_image), target
+        x = torch.cat([self.text_transform(feats.text_of(target)),
                        self.image_transform(feats.image)])
-        return self._linear(x), torch.cat([label, label])
+        return self._apply_linear(x), torch.cat([label, label])
 
-    def _second(self, feats: CLIPFeatures, columns: list[int],
-                rows: list[int]) -> Tensor:
-        """The second head's logits ``(B, len(rows))``."""
+    def _score_second(self, feats: CLIPFeatures, columns: list[int],
+                      rows: list[int]) -> Tensor:
+        """Compute the logits ``(B, len(rows))`` of the second head."""
         image = self.image_transform(feats.image)
         if self.linear is not None:
-            return self._linear(image)[:, rows]
+            return self._apply_linear(image)[:, rows]
         text = self.text_transform(feats.text[..., columns, :])
-        return similarity(image, text, feats.logit_scale)
+        return similarity(image, text, feats.logit_scale, feats.per_image)
 
-    def _linear(self, x: Tensor) -> Tensor:
+    def _apply_linear(self, x: Tensor) -> Tensor:
+        """Apply the linear layer in its own dtype; the result is fp32."""
         return self.linear(x.to(self.linear.weight.dtype)).float()
 
     def _fuse(self, s: Tensor, second: Tensor) -> Tensor:
+        """Fuse similarities and logits of the second head, both ``(B, R)``."""
         mu = self.fusion_weight
         if self.fusion == 'logits':
             return (1 - mu) * s + mu * second

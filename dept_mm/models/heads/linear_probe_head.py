@@ -1,4 +1,4 @@
-"""A linear probe of the image features."""
+"""Classify image features with a linear layer (a linear probe)."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from dept_mm.models.clip import clip_spec
-from dept_mm.models.heads.clip_head import targets
+from dept_mm.models.heads.clip_head import find_target_columns
 from dept_mm.models.utils.class_rows import ClassRowsMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
@@ -17,23 +17,30 @@ from dept_mm.structures import CLIPFeatures, Vocabulary
 
 @MODELS.register_module()
 class LinearProbeHead(ClassRowsMixin, LinearClsHead):
-    """MMPretrain's linear head with one row per base class.
+    """MMPretrain's ``LinearClsHead`` with one row per base class.
 
-    Width and number of rows come from CLIP and vocabulary. Logits have a
-    column for every class that is scored, as those of ``CLIPHead``; a class
-    without a row has the logit -inf, since a linear probe cannot know it.
-    Texts are not used, so the backbone needs no vocabulary.
+    The CLIP determines the input width, and the vocabulary the number of
+    rows. As with ``CLIPHead``, the logits have a column for every class that
+    is scored; a class without a row gets the logit -inf, because a linear
+    probe cannot know it. Texts are not used, so the backbone needs no
+    vocabulary.
 
     Args:
-        clip (Mapping): Config of the CLIP, for the width of its features.
-        vocabulary (Mapping | Sequence[str] | Vocabulary): Its base classes
-            get the rows; see ``Vocabulary.resolve``. It also says what labels
-            mean, unless the backbone has a vocabulary.
-        **kwargs: Of ``LinearClsHead``.
+        clip (Mapping): Config of the CLIP, which determines the width of the
+            features.
+        vocabulary (Mapping | Sequence[str] | Vocabulary): Vocabulary whose
+            base classes get a row each; see ``Vocabulary.resolve``. Labels
+            refer to it unless the backbone has a vocabulary of its own.
+        **kwargs: Arguments of ``LinearClsHead``.
 
     Raises:
-        DeptError: If a checkpoint has rows for other classes, or a training
-            sample is of a class without a row.
+        DeptError: If a checkpoint lacks rows of some classes, or the class
+            of a training sample has no row.
+
+    Examples:
+        >>> head = dict(
+        ...     type='LinearProbeHead', clip=_base_.clip,
+        ...     vocabulary=_base_.dataset)
     """
     row_keys = ('fc.weight', 'fc.bias')
 
@@ -48,12 +55,12 @@ class LinearProbeHead(ClassRowsMixin, LinearClsHead):
         self.init_header()
 
     def pre_logits(self, feats: CLIPFeatures) -> Tensor:
-        """The image features, in the dtype of the weights."""
+        """Return the image features in the dtype of the weights."""
         return feats.image.to(self.fc.weight.dtype)
 
     def forward(self, feats: CLIPFeatures) -> Tensor:
-        """Logits ``(B, C)``, one column per scored class."""
-        feats = self._with_labels(feats)
+        """Compute logits ``(B, C)``, one column per scored class."""
+        feats = self._add_labels(feats)
         columns, rows = self.match(feats)
         scores = super().forward(feats)
         logits = scores.new_full((len(scores), len(feats.labels)),
@@ -63,14 +70,14 @@ class LinearProbeHead(ClassRowsMixin, LinearClsHead):
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
              **kwargs) -> dict[str, Tensor]:
-        """Cross-entropy over the rows."""
-        feats = self._with_labels(feats)
-        target = self.rows_of(feats, targets(feats, data_samples))
+        """Compute the cross-entropy over the rows."""
+        feats = self._add_labels(feats)
+        target = self.rows_of(feats, find_target_columns(feats, data_samples))
         rows = [DataSample().set_gt_label(row) for row in target]
         return self._get_loss(super().forward(feats), rows, **kwargs)
 
-    def _with_labels(self, feats: CLIPFeatures) -> CLIPFeatures:
-        """Features that say which classes are scored, as with texts."""
+    def _add_labels(self, feats: CLIPFeatures) -> CLIPFeatures:
+        """Add the labels of the scored classes, unless the backbone did."""
         if feats.labels is not None:
             return feats
         own = self.vocabulary

@@ -1,4 +1,4 @@
-"""Loss terms that a head adds to its own."""
+"""Loss terms that a head adds to its classification loss."""
 from dept_mm.models.losses.self_consistency_loss import SelfConsistencyLoss
 from dept_mm.models.losses.text_consistency_loss import TextConsistencyLoss
 from dept_mm.models.losses.zero_shot_divergence_loss import (

@@ -1,11 +1,11 @@
-"""Divergence from zero-shot CLIP."""
+"""A loss that keeps predictions close to those of zero-shot CLIP."""
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
-from dept_mm.models.losses.base import taught
+from dept_mm.models.losses.base import require_teacher
 from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures
@@ -13,17 +13,23 @@ from dept_mm.structures import CLIPFeatures
 
 @MODELS.register_module()
 class ZeroShotDivergenceLoss(nn.Module):
-    r"""How far predictions are from those of zero-shot CLIP.
+    r"""Keep predictions close to those of zero-shot CLIP.
 
-    :math:`w T^2 \, \text{KL}(p^{frozen} \| p)` of similarity logits over
-    :math:`T`, the mean over images. Alone it distils; with a ``ProGradHook``
-    it is the guide of ProGrad (Zhu et al., ICCV 2023). Goes into ``losses``
-    of a head; the backbone needs ``teacher=dict()``, and, where images are
-    prompted or adapted, ``teacher=dict(image=True)``.
+    The loss is :math:`w T^2 \, \text{KL}(p^{frozen} \| p)`, averaged over
+    the images, where the probabilities :math:`p` are the softmax of the
+    similarity logits divided by :math:`T`. On its own it distils zero-shot
+    CLIP. Together with a ``ProGradHook`` it is the guiding loss of ProGrad
+    (Zhu et al., ICCV 2023). Where images are prompted or adapted, the teacher
+    must encode the images too: ``teacher=dict(image=True)``.
 
     Args:
         temperature (float): :math:`T`. Defaults to 1.0.
         loss_weight (float): :math:`w`. Defaults to 1.0.
+
+    Examples:
+        >>> model = dict(
+        ...     backbone=dict(teacher=dict()),
+        ...     head=dict(losses=[dict(type='ZeroShotDivergenceLoss')]))
     """
 
     def __init__(self, temperature: float = 1., loss_weight: float = 1.
@@ -33,14 +39,19 @@ class ZeroShotDivergenceLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, feats: CLIPFeatures, logits: Tensor) -> Tensor:
-        """A scalar, from similarity ``logits (B, C)``."""
-        teacher, image = taught(self, feats), feats.image
+        """Compute the scalar loss from similarity ``logits (B, C)``.
+
+        Raises:
+            DeptError: If the backbone has no teacher, or one without images
+                where it needs them.
+        """
+        teacher, image = require_teacher(self, feats), feats.image
         if teacher.image is not None:
             image = teacher.image
         elif image.requires_grad:
-            raise DeptError('ZeroShotDivergenceLoss needs the images as '
-                            'zero-shot CLIP sees them, and these are learned '
-                            'upon: give the backbone '
+            raise DeptError('ZeroShotDivergenceLoss needs the image features '
+                            'of zero-shot CLIP, but image features are '
+                            'learned here: give the backbone '
                             'teacher=dict(image=True).')
         frozen = similarity(image, teacher.text, feats.logit_scale)
         divergence = F.kl_div(

@@ -1,4 +1,4 @@
-"""Adapters: necks that change what the image tower gives."""
+"""Necks: they change the image features, or add a bonus to logits."""
 from dept_mm.models.necks.clip_adapter import CLIPAdapter
 from dept_mm.models.necks.tip_adapter import TipAdapter
 

@@ -1,4 +1,4 @@
-"""CLIP-Adapter."""
+"""CLIP-Adapter: mix image features with those of a small learned network."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -16,27 +16,30 @@ from dept_mm.structures import CLIPFeatures
 
 @MODELS.register_module()
 class CLIPAdapter(HeaderMixin, BaseModule):
-    r"""A bottleneck beside the image feature.
+    r"""Mix the image feature with the output of a bottleneck network.
 
-    "CLIP-Adapter: Better Vision-Language Models with Feature Adapters" (Gao
-    et al., IJCV 2024), as its code has it: with the un-normalised image
-    feature :math:`f`,
+    This neck stands between ``PromptedCLIP`` and a head. It follows the code
+    of "CLIP-Adapter: Better Vision-Language Models with Feature Adapters"
+    (Gao et al., IJCV 2024): the un-normalised image feature :math:`f` becomes
 
     .. math::
         f' = r A(f) + (1 - r) f, \quad
         A(f) = \text{ReLU}(W_2 \text{ReLU}(W_1 f))
 
-    without biases. A neck: it stands between ``PromptedCLIP`` and a head.
+    where the two layers have no biases.
 
     Args:
-        clip (Mapping): Config of the CLIP, for the width ``D`` of its
-            features and the dtype of the weights.
-        reduction (int): ``D`` over the width between the two layers.
-            Defaults to 4.
+        clip (Mapping): Config of the CLIP, which determines the width ``D``
+            of the features and the dtype of the weights.
+        reduction (int): The width between the two layers is ``D`` divided by
+            this number. Defaults to 4.
         ratio (float): :math:`r`. Defaults to 0.2.
 
     Raises:
         DeptError: If an option is out of range.
+
+    Examples:
+        >>> neck = dict(type='CLIPAdapter', clip=_base_.clip, ratio=0.2)
     """
 
     def __init__(self, clip: Mapping, reduction: int = 4,
@@ -57,7 +60,7 @@ class CLIPAdapter(HeaderMixin, BaseModule):
         self.init_header()
 
     def forward(self, feats: CLIPFeatures) -> CLIPFeatures:
-        """The same features with another ``image (B, D)``."""
+        """Replace the image features ``(B, D)``; all others stay."""
         image = feats.image
         adapted = F.relu(self.down(image.to(self.down.weight.dtype)))
         adapted = F.relu(self.up(adapted))
@@ -65,8 +68,9 @@ class CLIPAdapter(HeaderMixin, BaseModule):
             image=self.ratio * adapted + (1 - self.ratio) * image)
 
     def header(self) -> dict:
-        """Nothing: which CLIP it is for, the backbone's header says."""
+        """Return an empty header: the backbone's header names the CLIP."""
         return dict()
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
-        """Accept any; names and shapes are compared in any case."""
+        """Accept any header: names and shapes of the weights are checked
+        elsewhere."""

@@ -1,4 +1,4 @@
-"""Tip-Adapter and Tip-Adapter-F."""
+"""Tip-Adapter: score classes by a cache of training images."""
 from __future__ import annotations
 
 from collections import Counter
@@ -18,39 +18,48 @@ from dept_mm.structures import CLIPFeatures, Vocabulary
 
 @MODELS.register_module()
 class TipAdapter(ClassRowsMixin, BaseModule):
-    r"""A cache of training images that votes for their classes.
+    r"""Add a bonus to the logits of classes with similar training images.
 
-    "Tip-Adapter: Training-free Adaption of CLIP for Few-shot Classification"
-    (Zhang et al., ECCV 2022), as its code has it: with the normalised image
-    feature :math:`\hat f` and the normalised features :math:`F_c` of the
-    training images of class :math:`c`, its logit gets the bonus
+    This neck stands between ``PromptedCLIP`` and a head, and follows the code
+    of "Tip-Adapter: Training-free Adaption of CLIP for Few-shot
+    Classification" (Zhang et al., ECCV 2022). A cache holds the normalised
+    features :math:`F_c` of the training images of each class :math:`c`. For
+    the normalised image feature :math:`\hat f`, ``CLIPHead`` and ``DePTHead``
+    add to the logit of class :math:`c` the bonus
 
     .. math::
         \alpha \sum_{k \in F_c} \exp(-\beta (1 - \langle \hat f, k \rangle))
 
-    Classes without images in the cache get none. With ``trainable`` (called
-    Tip-Adapter-F) the keys are learned from there on, and not normalised
-    again. The code of the paper then reports the epoch that is best on the
-    test set; here the last one counts.
+    Classes without images in the cache get no bonus. ``TipAdapterHook`` fills
+    the cache when training starts, and searches :math:`\alpha` and
+    :math:`\beta`. Checkpoints contain the cached features (the *keys*) and
+    both numbers.
 
-    A neck, between ``PromptedCLIP`` and a head: ``CLIPHead`` and ``DePTHead``
-    add the bonus to the similarities. ``TipAdapterHook`` fills the cache when
-    training starts and searches :math:`\alpha` and :math:`\beta`; keys and
-    both numbers are stored in checkpoints.
+    With ``trainable=True`` (Tip-Adapter-F in the paper), training continues
+    from the cached features and does not normalise them again. The code of
+    the paper then reports the epoch with the best test accuracy; here the
+    last epoch counts.
 
     Args:
-        clip (Mapping): Config of the CLIP, for the width ``D`` of its
-            features.
-        vocabulary (Mapping | Sequence[str] | Vocabulary): Its base classes
-            get rows in the cache; see ``Vocabulary.resolve``.
-        num_shots (int): Room for images per class; a class may have fewer.
+        clip (Mapping): Config of the CLIP, which determines the width ``D``
+            of the features.
+        vocabulary (Mapping | Sequence[str] | Vocabulary): Vocabulary whose
+            ``K`` base classes get a row each in the cache; see
+            ``Vocabulary.resolve``.
+        num_shots (int): Largest number ``S`` of images per class.
         alpha (float): :math:`\alpha` until it is searched. Defaults to 1.0.
         beta (float): :math:`\beta` until it is searched. Defaults to 1.0.
         trainable (bool): Whether the keys are learned. Defaults to False.
 
     Raises:
-        DeptError: If an option is out of range, an empty cache is asked, or
-            a checkpoint has keys of other classes.
+        DeptError: If an option is out of range, an empty cache is used, or
+            a checkpoint lacks keys of some classes.
+
+    Examples:
+        >>> neck = dict(
+        ...     type='TipAdapter', clip=_base_.clip,
+        ...     vocabulary=_base_.dataset, num_shots=16)
+        >>> custom_hooks = [dict(type='TipAdapterHook')]
     """
     row_keys = ('keys', 'count')
 
@@ -65,7 +74,7 @@ class TipAdapter(ClassRowsMixin, BaseModule):
                 raise DeptError(f'TipAdapter: {name} is {value}; it must be '
                                 f'at least {least}.')
         self.class_ids = Vocabulary.resolve(vocabulary).base
-        # In fp32 beside any CLIP, as similarities are.
+        # Always fp32, like the similarities.
         keys = torch.zeros(len(self.class_ids), num_shots,
                            clip_spec(clip).embed_dim)
         if trainable:
@@ -78,16 +87,16 @@ class TipAdapter(ClassRowsMixin, BaseModule):
         self.init_header()
 
     @property
-    def filled(self) -> bool:
-        """Whether the cache holds any image."""
+    def is_filled(self) -> bool:
+        """Whether the cache contains any image."""
         return bool(self.count.any())
 
     @torch.no_grad()
     def fill(self, image: Tensor, ids: Sequence[str]) -> None:
-        """Put images into the cache, in place of what it held.
+        """Replace the content of the cache.
 
         Args:
-            image (Tensor): ``(N, D)``, normalised here.
+            image (Tensor): Image features ``(N, D)``, normalised here.
             ids (Sequence[str]): Identity of the class of each image.
 
         Raises:
@@ -117,29 +126,42 @@ class TipAdapter(ClassRowsMixin, BaseModule):
         self.count.copy_(torch.tensor([count[k] for k in self.class_ids]))
 
     def forward(self, feats: CLIPFeatures) -> CLIPFeatures:
-        """The same features with a ``bonus (B, C)``."""
-        if not self.filled:
+        """Add the ``bonus (B, C)`` to the features.
+
+        Raises:
+            DeptError: If the cache is empty, or the backbone has no
+                vocabulary.
+        """
+        if not self.is_filled:
             raise DeptError(
-                'The cache of TipAdapter is empty. tools/train.py fills it, '
-                "with dict(type='TipAdapterHook') among custom_hooks, also "
-                'where nothing is trained; or load a checkpoint of that run.')
+                'The cache of TipAdapter is empty. Run tools/train.py with '
+                "dict(type='TipAdapterHook') among custom_hooks, even if "
+                'nothing is trained, or load a checkpoint of such a run.')
         if feats.labels is None:
-            raise DeptError('TipAdapter votes for classes: give PromptedCLIP '
-                            'a vocabulary, e.g. vocabulary=_base_.dataset.')
+            raise DeptError('TipAdapter adds to the logits of classes: give '
+                            'PromptedCLIP a vocabulary, e.g. '
+                            'vocabulary=_base_.dataset.')
         columns, rows = self.match(feats)
-        votes = self.votes(self.affinity(feats.image), self.beta)
+        votes = self.compute_votes(self.compute_affinity(feats.image),
+                                   self.beta)
         bonus = votes.new_zeros(len(votes), len(feats.labels))
         bonus[:, columns] = self.alpha * votes[:, rows]
         return feats._replace(bonus=bonus)
 
-    def affinity(self, image: Tensor) -> Tensor:
-        """Products ``(B, K, S)`` of images ``(B, D)`` with all keys."""
+    def compute_affinity(self, image: Tensor) -> Tensor:
+        """Compute the dot products ``(B, K, S)`` of normalised images
+        ``(B, D)`` with all keys."""
         with torch.autocast(image.device.type, enabled=False):
             image = F.normalize(image.float(), dim=-1)
             return torch.einsum('bd,ksd->bks', image, self.keys)
 
-    def votes(self, affinity: Tensor, beta: Tensor | float) -> Tensor:
-        """Votes ``(B, K)`` for the classes of all rows, before alpha."""
+    def compute_votes(self, affinity: Tensor, beta: Tensor | float) -> Tensor:
+        """Sum the votes ``(B, K)`` of the keys of each class, without alpha.
+
+        Args:
+            affinity (Tensor): ``(B, K, S)``, see :meth:`compute_affinity`.
+            beta (Tensor | float): :math:`\beta`.
+        """
         slots = torch.arange(affinity.shape[2], device=affinity.device)
         taken = slots < self.count[:, None]
         return (torch.exp(-beta * (1 - affinity)) * taken).sum(2)

@@ -1,6 +1,6 @@
 """Prompt learners, and the modules of tensors that some are made of."""
 from dept_mm.models.prompts.adept import ADePTPrompt
-from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.base import BasePrompt, TextInput, TokenStates
 from dept_mm.models.prompts.cocoop import CoCoOpPrompt
 from dept_mm.models.prompts.coop import CoOpPrompt
 from dept_mm.models.prompts.decomposed import DecomposedPrompt
@@ -8,6 +8,7 @@ from dept_mm.models.prompts.initial import sample_rows
 from dept_mm.models.prompts.ivlp import IVLPPrompt
 from dept_mm.models.prompts.late import LatePrompt, adaptive_pool
 from dept_mm.models.prompts.maple import MaPLePrompt
+from dept_mm.models.prompts.module import PromptModule, check_kind
 from dept_mm.models.prompts.soft import SoftPrompt
 from dept_mm.models.prompts.tcp import TCPPrompt
 from dept_mm.models.prompts.tower_prompts import TowerPrompts
@@ -15,6 +16,6 @@ from dept_mm.models.prompts.tower_prompts import TowerPrompts
 __all__ = [
     'ADePTPrompt', 'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt',
     'DecomposedPrompt', 'IVLPPrompt', 'LatePrompt', 'MaPLePrompt',
-    'SoftPrompt', 'TCPPrompt', 'TextInput', 'TowerPrompts', 'adaptive_pool',
-    'sample_rows'
+    'PromptModule', 'SoftPrompt', 'TCPPrompt', 'TextInput', 'TokenStates',
+    'TowerPrompts', 'adaptive_pool', 'check_kind', 'sample_rows'
 ]

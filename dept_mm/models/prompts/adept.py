@@ -7,12 +7,13 @@ from torch.nn import functional as F
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.budget import find_rank
 from dept_mm.models.prompts.kept import KeepsOffsets
+from dept_mm.models.prompts.module import PromptModule
 from dept_mm.models.prompts.soft import SoftPrompt
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class ADePTPrompt(KeepsOffsets):
+class ADePTPrompt(KeepsOffsets, PromptModule):
     r"""A short soft prompt, and an offset that a small network makes of each
     token's embedding.
 
@@ -61,11 +62,6 @@ class ADePTPrompt(KeepsOffsets):
             for zero in (self.offset_down.bias, *self.offset_up.parameters()):
                 nn.init.zeros_(zero)
 
-    @property
-    def settings(self) -> dict:
-        """See ``SoftPrompt``."""
-        return {}
-
     def tokens(self) -> Tensor:
         """The short prompt ``(m, W)``."""
         return self.soft.tokens()
@@ -73,7 +69,7 @@ class ADePTPrompt(KeepsOffsets):
     def offset(self, embeds: Tensor, place: Tensor | None = None,
                scope: Tensor | None = None) -> Tensor | None:
         """The offset of each token, wherever it stands; see
-        ``SoftPrompt.offset``."""
+        ``PromptModule.offset``."""
         if not self.rank:
             return None
         x = self._network(embeds, self.dropout * self.training)

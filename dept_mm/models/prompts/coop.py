@@ -7,7 +7,8 @@ from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.clip.text_tower import POSITIONS
 from dept_mm.models.prompts.base import BasePrompt, TextInput
-from dept_mm.models.prompts.tokens import check_count, embeddings, noise
+from dept_mm.models.prompts.initial import word_rows
+from dept_mm.models.prompts.tokens import check_count, draw_noise
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
 
@@ -53,12 +54,12 @@ class CoOpPrompt(BasePrompt):
         dtype = clip.learned_dtype
         owners = [len(vocabulary.base)] if class_specific else []
         if words:
-            context = embeddings(clip, words).to(dtype)
+            context = word_rows(clip, words).to(dtype)
             self.context = nn.Parameter(context.repeat(*owners, 1, 1)
                                         if owners else context)
         else:
-            self.context = noise(*owners, num_tokens, clip.text_tower.width,
-                                 dtype=dtype)
+            self.context = draw_noise(*owners, num_tokens,
+                                      clip.text_tower.width, dtype=dtype)
         self.num_context = self.context.shape[-2]
 
     @property

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.budget import find_rank
 from dept_mm.models.prompts.kept import KeepsOffsets
+from dept_mm.models.prompts.module import PromptModule
 from dept_mm.models.prompts.soft import SoftPrompt
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class DecomposedPrompt(KeepsOffsets):
+class DecomposedPrompt(KeepsOffsets, PromptModule):
     r"""A short soft prompt, and an offset for each place of the input.
 
     "DePT: Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning" (Shi
@@ -85,7 +86,7 @@ class DecomposedPrompt(KeepsOffsets):
 
     @property
     def settings(self) -> dict:
-        """See ``SoftPrompt``."""
+        """What the product of A and B is multiplied by."""
         return dict(scale=self.scale)
 
     def tokens(self) -> Tensor:
@@ -110,7 +111,8 @@ class DecomposedPrompt(KeepsOffsets):
 
     def offset(self, embeds: Tensor, place: Tensor,
                scope: Tensor | None = None) -> Tensor | None:
-        """The offset of each token's place; see ``SoftPrompt.offset``.
+        """The offset of each token's place; see
+        ``PromptModule.offset``.
 
         Raises:
             DeptError: If the input is longer than ``s`` and

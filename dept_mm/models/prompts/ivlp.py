@@ -4,12 +4,12 @@ from __future__ import annotations
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.initial import word_rows
 from dept_mm.models.prompts.tokens import (
     check_count,
     check_depth,
     deep_prompts,
     deep_tokens,
-    embeddings,
 )
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -58,7 +58,7 @@ class IVLPPrompt(BasePrompt):
                         clip.text_tower)
             self.text = deep_tokens(clip, clip.text_tower, num_text_tokens,
                                     text_depth)
-            start = embeddings(clip, words) if words else ()
+            start = word_rows(clip, words) if words else ()
             if len(start) >= num_text_tokens:
                 self.text[0].data.copy_(start[:num_text_tokens])
         else:

@@ -2,19 +2,19 @@
 from __future__ import annotations
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.initial import start_rows
+from dept_mm.models.prompts.module import PromptModule
 from dept_mm.registry import MODELS
 
 GENERATORS = ('none', 'npg', 'appg', 'mppg')
 
 
 @MODELS.register_module()
-class LatePrompt(BaseModule):
+class LatePrompt(PromptModule):
     r"""Tokens that join the hidden states after block ``layer``, and stay.
 
     "Late Prompt Tuning: A Late Prompt Could Be Better Than Many Prompts" (Liu
@@ -55,6 +55,7 @@ class LatePrompt(BaseModule):
     Raises:
         DeptError: If an option is out of range.
     """
+    late = True
 
     def __init__(self, embed_dims: int, layer: int, num_tokens: int,
                  generator: str = 'none', bottleneck: int = 128,
@@ -116,7 +117,7 @@ class LatePrompt(BaseModule):
 
     @property
     def settings(self) -> dict:
-        """See ``SoftPrompt``."""
+        """Where the tokens join, and what they are generated from."""
         return dict(layer=self.layer, num_tokens=self.num_tokens,
                     generator=self.generator, anchor=self.anchor,
                     pre_norm=self.pre_norm)

@@ -7,12 +7,12 @@ from torch import nn
 
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.initial import word_rows
 from dept_mm.models.prompts.tokens import (
     check_depth,
     check_range,
     deep_prompts,
     deep_tokens,
-    embeddings,
 )
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -46,7 +46,7 @@ class MaPLePrompt(BasePrompt):
         super().__init__()
         for tower in (clip.text_tower, clip.image_tower):
             check_depth(self, 'depth', depth, clip, tower)
-        start, left = embeddings(clip, words), words.split()[num_tokens:]
+        start, left = word_rows(clip, words), words.split()[num_tokens:]
         check_range('MaPLePrompt', 'num_tokens', num_tokens, 1, len(start),
                     f'words={words!r} has {len(start)} tokens')
         self.num_context = num_tokens

@@ -1,16 +1,16 @@
 """Soft prompts: learned tokens before the input."""
 from __future__ import annotations
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.prompts.initial import start_rows
+from dept_mm.models.prompts.module import PromptModule
 from dept_mm.registry import MODELS
 
 
 @MODELS.register_module()
-class SoftPrompt(BaseModule):
+class SoftPrompt(PromptModule):
     r"""Prompt tuning: :math:`X' = [P; E]` with free tokens :math:`P`.
 
     "The Power of Scale for Parameter-Efficient Prompt Tuning" (Lester et
@@ -39,28 +39,6 @@ class SoftPrompt(BaseModule):
             start_rows(init, num_tokens, embed_dims),
             requires_grad=num_tokens > 0)
 
-    @property
-    def settings(self) -> dict:
-        """What its tensors mean, where shapes do not tell; JSON types."""
-        return {}
-
     def tokens(self) -> Tensor:
         """``(m, W)``, to stand before the input's own tokens."""
         return self.prompt_tokens
-
-    def offset(self, embeds: Tensor, place: Tensor,
-               scope: Tensor | None = None) -> Tensor | None:
-        """What is added to the input's own tokens: nothing.
-
-        Args:
-            embeds (Tensor): Token embeddings ``(..., S, W)`` without
-                positions.
-            place (Tensor): ``(..., S)``, which token of the input each is,
-                counted from 0 without prompts and padding.
-            scope (Tensor, optional): ``(..., S)``, which tokens to move.
-                Defaults to all.
-
-        Returns:
-            Tensor, optional: Broadcasts to ``embeds``; None is zero.
-        """
-        return None

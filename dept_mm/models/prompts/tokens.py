@@ -1,4 +1,4 @@
-"""Learned tokens: where they start from, and how deep ones stack."""
+"""Learned tokens of a CLIP's towers, and what they must fit."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,19 +8,15 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.prompts.initial import word_rows
 from dept_mm.structures import Prompts
 
 STD = 0.02
 
 
-def noise(*shape: int, dtype: torch.dtype) -> nn.Parameter:
+def draw_noise(*shape: int, dtype: torch.dtype) -> nn.Parameter:
     """Tokens drawn from N(0, 0.02^2), as the public code of CoOp does."""
     return nn.Parameter(torch.empty(shape).normal_(std=STD).to(dtype))
-
-
-def embeddings(clip: FrozenCLIP, words: str) -> Tensor:
-    """Token embeddings of words, ``(n, W)``, on the CPU in fp32."""
-    return clip.embed_words(words).float().cpu()
 
 
 def start_context(learner: nn.Module, clip: FrozenCLIP, num_tokens: int,
@@ -28,9 +24,10 @@ def start_context(learner: nn.Module, clip: FrozenCLIP, num_tokens: int,
     """Context ``(n, W)``: the embeddings of ``words``, or, of None,
     ``num_tokens`` of noise."""
     if words:
-        return nn.Parameter(embeddings(clip, words).to(clip.learned_dtype))
+        return nn.Parameter(word_rows(clip, words).to(clip.learned_dtype))
     check_count(learner, 'num_tokens', num_tokens, clip)
-    return noise(num_tokens, clip.text_tower.width, dtype=clip.learned_dtype)
+    return draw_noise(num_tokens, clip.text_tower.width,
+                      dtype=clip.learned_dtype)
 
 
 def check_range(learner: str, option: str, value: int, low: int, high: int,
@@ -70,7 +67,7 @@ def deep_tokens(clip: FrozenCLIP, tower, count: int, depth: int
                 ) -> nn.ParameterList:
     """``depth`` parameters ``(count, W)`` for a tower's first blocks."""
     return nn.ParameterList(
-        noise(count, tower.width, dtype=clip.learned_dtype)
+        draw_noise(count, tower.width, dtype=clip.learned_dtype)
         for _ in range(depth))
 
 

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
+from dept_mm.models.prompts.module import PromptModule, check_kind
 from dept_mm.models.prompts.tokens import check_range
 from dept_mm.registry import MODELS
 from dept_mm.structures.prompts import Inserted, Prompts
@@ -51,7 +52,8 @@ class TowerModules(BaseModule):
         defaults = dict(DEFAULTS, embed_dims=tower.width,
                         layer=tower.num_layers // 2, **defaults)
         for config in configs:
-            options, late = _fill(config, defaults)
+            options, late = _fill(f'TowerPrompts({name}=[...])', config,
+                                  defaults)
             where = f'{config["type"]} in the {name} tower'
             if late:
                 check_range(where, 'layer', options['layer'], 0,
@@ -96,7 +98,7 @@ class TowerModules(BaseModule):
 
     def see(self, length: int | Tensor) -> None:
         """Note the length of an input that is trained on."""
-        if hasattr(self.input, 'see'):
+        if self.input is not None:
             self.input.see(length)
 
     @property
@@ -133,21 +135,16 @@ class TowerModules(BaseModule):
                        offset_shared=shared)
 
 
-def _fill(config: Mapping, defaults: Mapping) -> tuple[dict, bool]:
+def _fill(where: str, config: Mapping, defaults: Mapping
+          ) -> tuple[dict, bool]:
     """Options with defaults filled in, and whether the module is late."""
-    module = config['type']
-    if isinstance(module, str):
-        module = MODELS.get(module)
-    if not hasattr(module, 'tokens'):
-        raise DeptError(f'TowerPrompts: {config["type"]!r} is no prompt '
-                        'module; see dept_mm.models.prompts.')
-    late = hasattr(module, 'generate')
+    module = check_kind(where, config, PromptModule)
     options = dict(config)
     takes = inspect.signature(module).parameters
     for key, value in defaults.items():
         if key in takes and key not in options:
             options[key] = value(options) if callable(value) else value
-    return options, late
+    return options, module.late
 
 
 def _choose(where: str, key: str, options: dict, choices: Mapping) -> str:

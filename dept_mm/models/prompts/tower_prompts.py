@@ -11,13 +11,14 @@ from torch.nn import functional as F
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import ClassTokens, FrozenCLIP
 from dept_mm.models.prompts.base import BasePrompt, TextInput
-from dept_mm.models.prompts.initial import sample_rows
-from dept_mm.models.prompts.samples import (
+from dept_mm.models.prompts.initial import (
     image_hidden,
+    sample_rows,
     text_hidden,
     vocabulary_rows,
+    word_rows,
 )
-from dept_mm.models.prompts.tokens import check_count, embeddings
+from dept_mm.models.prompts.tokens import check_count
 from dept_mm.models.prompts.tower_modules import TowerModules
 from dept_mm.registry import MODELS
 from dept_mm.structures import Prompts, Vocabulary
@@ -190,7 +191,7 @@ def _read_text(module: nn.Module, hidden: Tensor, last: Tensor
 def _words(clip: FrozenCLIP, init: str | Mapping, count: int) -> Tensor:
     """Embeddings of a text, or of ``count`` words that are drawn."""
     if isinstance(init, str):
-        return embeddings(clip, init)
+        return word_rows(clip, init)
     return vocabulary_rows(clip, count, **init)
 
 

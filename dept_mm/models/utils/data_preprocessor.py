@@ -1,21 +1,24 @@
 """Normalisation that follows the CLIP."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmpretrain.models.utils import ClsDataPreprocessor
+from torch import Tensor
 
+from dept_mm.errors import DeptError
 from dept_mm.models.clip import clip_spec
 from dept_mm.registry import MODELS
+from dept_mm.structures import ImageFeatures, Views
 
 
 @MODELS.register_module()
 class CLIPDataPreprocessor(ClsDataPreprocessor):
     """MMPretrain's preprocessor with the channel statistics of a CLIP.
 
-    Inputs that are features ``(B, D)`` already pass through; see
-    ``StoredFeatures``.
+    ``ImageFeatures`` pass through, see ``StoredFeatures``; of ``Views`` both
+    are normalised, see ``TeacherView``.
 
     Args:
         clip (Mapping): Config of the CLIP, as in ``PromptedCLIP``.
@@ -31,13 +34,34 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
             **kwargs)
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Normalise images, and move everything to the device."""
+        """Normalise images, and move everything to the device.
+
+        Raises:
+            DeptError: If images are to be mixed of which the teacher has a
+                view.
+        """
         inputs = data['inputs']
-        if inputs[0].ndim != 1:
-            return super().forward(data, training)
-        features = (inputs if isinstance(inputs, torch.Tensor)
-                    else torch.stack(tuple(inputs)))
+        if isinstance(inputs, ImageFeatures):
+            return self._features(data, inputs.feature, training)
+        if isinstance(inputs, Views):
+            return self._views(data, inputs, training)
+        return super().forward(data, training)
+
+    def _features(self, data: dict, feature: Tensor | Sequence[Tensor],
+                  training: bool) -> dict:
+        """Features as they are, stacked; the rest as beside images."""
+        if not isinstance(feature, Tensor):
+            feature = torch.stack(tuple(feature))
         # No image in their place: labels are treated as always.
-        none = features.new_empty(0, 3, 1, 1)
+        none = feature.new_empty(0, 3, 1, 1)
         packed = super().forward(dict(data, inputs=none), training)
-        return dict(packed, inputs=self.cast_data(features))
+        return dict(packed, inputs=ImageFeatures(self.cast_data(feature)))
+
+    def _views(self, data: dict, views: Views, training: bool) -> dict:
+        if training and self.batch_augments is not None:
+            raise DeptError('CLIPDataPreprocessor: batch_augments mixes '
+                            "images, but not the teacher's views of them "
+                            '(TeacherView). Leave one of the two out.')
+        packed = super().forward(dict(data, inputs=views.image), training)
+        teacher = super().forward(dict(inputs=views.teacher))['inputs']
+        return dict(packed, inputs=Views(packed['inputs'], teacher))

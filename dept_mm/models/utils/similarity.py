@@ -6,14 +6,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def similarity(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
+def similarity(image: Tensor, text: Tensor, scale: Tensor,
+               per_image: bool = False) -> Tensor:
     """Scaled cosine similarity, in fp32: cosines differ in the third digit,
     which half precision does not carry.
 
     Args:
         image (Tensor): ``(B, D)``.
-        text (Tensor): ``(C, D)`` or ``(B, C, D)``.
+        text (Tensor): ``(C, D)``, or ``(B, C, D)`` where each image has
+            texts of its own.
         scale (Tensor): Scalar.
+        per_image (bool): Whether they have; see ``CLIPFeatures``.
+            Defaults to False.
 
     Returns:
         Tensor: ``(B, C)``.
@@ -21,6 +25,6 @@ def similarity(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     with torch.autocast(image.device.type, enabled=False):
         image = F.normalize(image.float(), dim=-1)
         text = F.normalize(text.float(), dim=-1)
-        if text.ndim == 2:
-            return scale * image @ text.T
-        return scale * torch.einsum('bd,bcd->bc', image, text)
+        if per_image:
+            return scale * torch.einsum('bd,bcd->bc', image, text)
+        return scale * image @ text.T

@@ -1,6 +1,11 @@
-"""What a config does, told without running it."""
-from dept_mm.reports.explain._data import stand_in, without_weights
+"""A report on what a config does, made without training or weights."""
+from dept_mm.reports.explain._data import (
+    replace_datasets,
+    use_random_weights,
+)
 from dept_mm.reports.explain._explain import explain
-from dept_mm.reports.explain._report import report
+from dept_mm.reports.explain._report import format_report
 
-__all__ = ['explain', 'report', 'stand_in', 'without_weights']
+__all__ = [
+    'explain', 'format_report', 'replace_datasets', 'use_random_weights'
+]

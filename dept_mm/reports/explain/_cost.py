@@ -1,65 +1,75 @@
-"""What a training step and an evaluation cost."""
+"""What a training step and an evaluation cost.
+
+They run on fake tensors, which have shapes and no values, so that a step of
+any size takes a second or two. Before that the model runs once for real, on
+one image: it reads its class names, whose lengths decide what is computed.
+Afterwards it may keep fake tensors and is good for counting only.
+"""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.flop_counter import FlopCounterMode
+from torch._subclasses import FakeTensorMode
+from torch.utils._pytree import tree_map
 
-from dept_mm.reports.explain._meter import IMAGE, REST, TEXT, Meter
+from dept_mm.models import PromptedCLIP
+from dept_mm.reports.counting import Cost, count
 from dept_mm.structures import CLIPFeatures
 
-Parts = dict[str, dict[str, int]]
+TEXT, IMAGE, HEAD = 'class texts', 'images', 'head'
 
 
 def training_step(model: nn.Module, batch: int, size: int,
-                  context: Callable) -> Parts:
-    """Cost of one training step, by part.
+                  context: Callable) -> dict[str, Cost]:
+    """Count one training step, by part.
 
     Args:
-        model (nn.Module): A classifier; see ``Meter``.
+        model (nn.Module): A classifier.
         batch (int): Images ``B``.
         size (int): Their side in pixels.
         context (Callable): ``optim_context`` of the optimiser wrapper: mixed
             precision.
 
     Returns:
-        dict: As ``Meter.parts``, with the head as one more part.
+        dict: Part -> cost; the backbone's share that is not of class texts
+        counts as that of the images.
     """
-    model.train()
-    meter = Meter(model)
-    # This one makes what later ones reuse, e.g. a teacher's texts.
-    with meter.running(), context(model):
-        _features(model, batch, size)
-    with meter.running():
+    fake, frozen = _prepare(model.train(), size)
+
+    def features() -> Any:
         with context(model):
-            feats = _features(model, batch, size)
-        for part, tensor in _differentiable(feats):
-            with meter.of(part, 'backward'):
-                torch.autograd.backward(
-                    tensor, torch.ones_like(tensor), retain_graph=True)
+            return model.extract_feat(torch.zeros(batch, 3, size, size))
+
+    def texts() -> Tensor:
+        with context(model):
+            return model.backbone.text_features(feats.image.detach())
+
+    with fake:
+        features()  # makes what later steps reuse, e.g. a teacher's texts
+        whole, feats = count(features, frozen)
+        text = count(texts, frozen)[0] if _scores(feats) else Cost()
     model.zero_grad()
     feats = _with_values(model, feats)
-    label = 0 if not _labelled(feats) else int(feats.labels[0])
+    label = int(feats.labels[0]) if _scores(feats) else 0
     samples = [DataSample().set_gt_label(label) for _ in range(batch)]
-    with FlopCounterMode(display=False) as counter, context(model):
-        loss, _ = model.parse_losses(model.head.loss(feats, samples))
-        forward = counter.get_total_flops()
-        if loss.requires_grad:
-            loss.backward()
-        backward = counter.get_total_flops() - forward
+
+    def loss() -> Tensor:
+        with context(model):
+            return model.parse_losses(model.head.loss(feats, samples))[0]
+
+    head = count(loss)[0]._replace(kept=0)
     model.zero_grad()
-    return dict(meter.parts,
-                head=dict(forward=forward, backward=backward, kept=0))
+    return {TEXT: text, IMAGE: whole - text, HEAD: head}
 
 
+@torch.no_grad()
 def evaluation(model: nn.Module, batch: int, size: int, images: int
                ) -> dict[str, int]:
-    """FLOP of scoring a test set, by part.
+    """Count the FLOP of scoring a test set, by part.
 
     Args:
         model (nn.Module): A classifier.
@@ -67,52 +77,55 @@ def evaluation(model: nn.Module, batch: int, size: int, images: int
         size (int): Their side in pixels.
         images (int): Size of the test set.
     """
-    model.eval()
-    meter, parts = Meter(model), []
+    fake, _ = _prepare(model.eval(), size)
+
+    def features() -> Any:
+        return model.extract_feat(torch.zeros(batch, 3, size, size))
+
+    first = later = 0
+    with fake:
+        _, feats = count(features)
+        if _scores(feats):
+            model.eval()  # drops the text classifier, which is made again
+            first, later = (count(lambda: model.backbone.text_features(
+                feats.image))[0].forward for _ in range(2))
+        whole = count(features)[0].forward
+    feats, batches = _with_values(model, feats), images / batch
+    head = count(lambda: model.head(feats))[0].forward
+    return {TEXT: round(first - later + later * batches),
+            IMAGE: round((whole - later) * batches),
+            HEAD: round(head * batches)}
+
+
+def _prepare(model: nn.Module, size: int
+             ) -> tuple[FakeTensorMode, list[Tensor]]:
+    """Run a model for real, once; make a mode of fake tensors, and list the
+    weights, as they are and as that mode sees them."""
     with torch.no_grad():
-        for _ in range(2):  # the second batch finds the text classifier
-            with meter.running():
-                feats = _features(model, batch, size)
-            parts.append(meter.parts)
-        with FlopCounterMode(display=False) as counter:
-            model.head(_with_values(model, feats))
-    first, later = ({k: v['forward'] for k, v in part.items()}
-                    for part in parts)
-    later['head'] = first['head'] = counter.get_total_flops()
-    return {k: round(first[k] - later[k] + later[k] * images / batch)
-            for k in first}
+        model.extract_feat(torch.zeros(1, 3, size, size))
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    weights = list(model.parameters())
+    if isinstance(getattr(model, 'backbone', None), PromptedCLIP):
+        weights += list(model.backbone.clip.parameters())
+    return fake, [*weights, *map(fake.from_tensor, weights)]
 
 
-def _features(model: nn.Module, batch: int, size: int) -> Any:
-    return model.extract_feat(torch.zeros(batch, 3, size, size))
-
-
-def _labelled(feats: Any) -> bool:
-    return isinstance(feats, CLIPFeatures) and feats.labels is not None
-
-
-def _differentiable(feats: Any) -> Iterator[tuple[str, Tensor]]:
-    """Features that a backward pass starts from, and whose part it is."""
-    if isinstance(feats, CLIPFeatures):
-        found = [(TEXT, feats.text), (IMAGE, feats.image)]
-    else:
-        found = [(REST, leaf) for leaf in tree_leaves(feats)]
-    for part, tensor in found:
-        if isinstance(tensor, Tensor) and tensor.requires_grad:
-            yield part, tensor
+def _scores(feats: Any) -> bool:
+    """Tell whether features are compared with those of class texts."""
+    return isinstance(feats, CLIPFeatures) and feats.text is not None
 
 
 def _with_values(model: nn.Module, feats: Any) -> Any:
-    """Noise in place of fake features, and the labels they belong to: heads
-    look at values."""
-    def real(leaf):
+    """Put noise in place of fake features, and the labels they belong to:
+    heads look at values."""
+    def real(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor) or not leaf.is_floating_point():
             return leaf
         return torch.rand(leaf.shape, dtype=leaf.dtype).requires_grad_(
             leaf.requires_grad)
 
     feats = tree_map(real, feats)
-    if not _labelled(feats):
+    if not _scores(feats):
         return feats
     vocabulary = model.backbone.vocabulary
     labels = (vocabulary.base_labels if model.training

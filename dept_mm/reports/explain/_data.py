@@ -1,4 +1,4 @@
-"""The data of a config, or class names that stand in for it."""
+"""A config's data loaders, and class names that can replace its data sets."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -10,23 +10,23 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from dept_mm.datasets.few_shot import FewShotDataset, Item, Splits
+from dept_mm.datasets import FewShotDataset, Item, Splits
 from dept_mm.errors import DeptError
 from dept_mm.models.clip.loading import RANDOM
 
 REMEDY = ('To explain the config without its data, name some classes: '
           '--classes cat dog ...')
-# Options of a few-shot data set that mean something without its files.
+# Options of a few-shot data set that have a meaning without its files.
 _KEPT = ('split', 'task', 'num_shots', 'seed', 'template', 'base_classes')
 
 
 class ListedClasses(FewShotDataset):
-    """Class names with images that are only counted.
+    """A data set of class names whose images are only counted, never loaded.
 
     Args:
-        names (Sequence[str]): The classes.
-        images (int): Images per class in each split.
-        **kwargs: Of ``FewShotDataset``.
+        names (Sequence[str]): The class names.
+        images (int): Number of images per class in each split.
+        **kwargs: Passed to ``FewShotDataset``.
     """
 
     def __init__(self, names: Sequence[str], images: int, **kwargs) -> None:
@@ -35,23 +35,23 @@ class ListedClasses(FewShotDataset):
         super().__init__(**kwargs)
 
     def read(self) -> Splits:
-        """The same images in all splits."""
+        """Return the same images for all splits."""
         items = [Item('', label) for label in range(len(self.names))
                  for _ in range(self.images)]
         return Splits(self.names, items, items, items)
 
 
-def stand_in(cfg: Config, names: Sequence[str], images: int) -> None:
-    """Put class names where a config has its data sets, in place.
+def replace_datasets(cfg: Config, names: Sequence[str], images: int) -> None:
+    """Replace the data sets of a config by class names, in place.
 
     Split, task, shots, template and the share of base classes stay.
 
     Args:
         cfg (Config): The config.
-        names (Sequence[str]): The classes.
-        images (int): Images per class in each split.
+        names (Sequence[str]): The class names.
+        images (int): Number of images per class in each split.
     """
-    def of(dataset: Any) -> dict:
+    def replace(dataset: Any) -> dict:
         given = dataset if isinstance(dataset, dict) else {}
         kept = {k: given[k] for k in _KEPT if k in given}
         if not isinstance(kept.get('base_classes', ''), str):
@@ -62,32 +62,35 @@ def stand_in(cfg: Config, names: Sequence[str], images: int) -> None:
     for key in ('train', 'val', 'test'):
         loader = cfg.get(f'{key}_dataloader')
         if loader is not None:
-            loader.dataset = dict(of(loader.dataset), pipeline=[])
-    for node in dicts(cfg.get('model')):
+            loader.dataset = dict(replace(loader.dataset), pipeline=[])
+    for node in iterate_dicts(cfg.get('model')):
         if node.get('vocabulary') is not None:
-            node['vocabulary'] = of(node['vocabulary'])
+            node['vocabulary'] = replace(node['vocabulary'])
 
 
-def without_weights(cfg: Config) -> None:
-    """Random weights for every CLIP of a config, in place."""
-    for node in dicts(cfg._cfg_dict):
+def use_random_weights(cfg: Config) -> None:
+    """Give every CLIP of a config random weights, in place."""
+    for node in iterate_dicts(cfg._cfg_dict):
         clip = node.get('clip')
         if isinstance(clip, dict) and 'name' in clip:
             clip['pretrained'] = RANDOM
 
 
-def dicts(node: Any) -> Iterator[dict]:
-    """All dicts of a config, at any depth."""
+def iterate_dicts(node: Any) -> Iterator[dict]:
+    """Yield all dicts of a config, at any depth."""
     if isinstance(node, dict):
         yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for child in node:
-            yield from dicts(child)
+            yield from iterate_dicts(child)
 
 
 def build_loader(cfg: Config, *names: str) -> DataLoader | None:
-    """The first of these data loaders that the config has.
+    """Build the first of these data loaders that the config has.
+
+    Returns:
+        DataLoader, optional: The loader; None if the config has none of them.
 
     Raises:
         DeptError: If its data set cannot be read.
@@ -98,14 +101,14 @@ def build_loader(cfg: Config, *names: str) -> DataLoader | None:
             options = dict(deepcopy(cfg[name]), num_workers=0)
             options.pop('persistent_workers', None)
             options.pop('prefetch_factor', None)
-            with readable_data():
+            with advise_on_missing_data():
                 return Runner.build_dataloader(options)
     return None
 
 
 @contextmanager
-def readable_data() -> Iterator[None]:
-    """Add the remedy to errors of a data set that is not there."""
+def advise_on_missing_data() -> Iterator[None]:
+    """Add advice to the error of a data set that is not there."""
     try:
         yield
     except OSError as error:

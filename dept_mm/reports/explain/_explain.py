@@ -1,4 +1,4 @@
-"""Facts about a config."""
+"""The facts about a config: model, tokens, parameters, cost and schedule."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -15,67 +15,71 @@ from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip.loading import RANDOM
 from dept_mm.registry import MODELS
 from dept_mm.reports.explain._cost import evaluation, training_step
-from dept_mm.reports.explain._data import build_loader, readable_data
-from dept_mm.reports.explain._files import file_sizes
+from dept_mm.reports.explain._data import advise_on_missing_data, build_loader
+from dept_mm.reports.explain._files import measure_files
 from dept_mm.reports.explain._layout import token_layout
-from dept_mm.reports.explain._parameters import parameter_table
+from dept_mm.reports.explain._parameters import list_parameters
 from dept_mm.reports.explain._schedule import Rehearsal
 from dept_mm.structures import Vocabulary
 
-STOCK_IMAGE_SIZE = 224  # of a backbone that does not say
+STOCK_IMAGE_SIZE = 224  # if the backbone does not know its image size
 
 
 def explain(cfg: Config, processes: int = 1) -> dict:
-    """Build what a config describes and report on it; nothing is trained.
+    """Build the model of a config and collect facts about it, without
+    training.
 
     Args:
-        cfg (Config): A config, usually after ``without_weights``.
-        processes (int): How many would share the training.
+        cfg (Config): A config, usually after ``use_random_weights``.
+        processes (int): Number of processes that would share the training.
             Defaults to 1.
 
     Returns:
-        dict: ``model``, ``layout``, ``parameters``, ``training`` (None
-        without), ``evaluation`` (None without) and ``notes``; JSON types
-        only.
+        dict: ``model``, ``layout``, ``parameters``, ``training`` (None if
+        nothing is trained), ``evaluation`` (None without test data) and
+        ``notes``, in JSON types.
 
     Raises:
-        DeptError: If the data set cannot be read, with the remedy, or the
-            model is no image classifier.
+        DeptError: If the data set cannot be read, or if the model is not an
+            image classifier.
     """
     if 'backbone' not in cfg.model:
-        raise DeptError(f'{cfg.model.type} is no image classifier: there is '
-                        'nothing to explain of it.')
+        raise DeptError(f'{cfg.model.type} is not an image classifier: there '
+                        'is nothing to explain.')
     scope = cfg.get('default_scope', 'mmpretrain')
     with DefaultScope.overwrite_default_scope(scope):
-        notes = _runnable_here(cfg)
-        with readable_data():
+        notes = _adapt_to_machine(cfg)
+        with advise_on_missing_data():
             model = MODELS.build(cfg.model)
         trained = cfg.get('train_cfg') and build_loader(cfg,
                                                         'train_dataloader')
         tested = build_loader(cfg, 'test_dataloader', 'val_dataloader')
         batch = trained.batch_size if trained else 1
         if trained:
-            _switch(model, trained)
-        facts = dict(model=_summary(model),
+            _set_vocabulary(model, trained)
+        facts = dict(model=_summarize_model(model),
                      layout=token_layout(model, batch),
-                     parameters=parameter_table(model))
+                     parameters=list_parameters(model))
         facts['training'] = facts['evaluation'] = None
         if trained and facts['parameters']['learned']:
-            facts['training'] = _training(model, trained, cfg, processes,
-                                          facts['parameters'])
+            facts['training'] = _explain_training(
+                model, trained, cfg, processes, facts['parameters'])
         if tested:
-            facts['evaluation'] = _evaluation(model, tested)
+            facts['evaluation'] = _explain_evaluation(model, tested)
         return dict(facts, notes=notes)
 
 
-def _runnable_here(cfg: Config) -> list[str]:
-    """Replace what needs a GPU where there is none; what a reader of the
-    figures should know."""
+def _adapt_to_machine(cfg: Config) -> list[str]:
+    """Replace options that need a GPU if there is none, in place.
+
+    Returns:
+        list[str]: Notes that a reader of the facts should know.
+    """
     notes = []
     clip = cfg.model.get('backbone', {}).get('clip') or {}
     if clip.get('pretrained') == RANDOM:
-        notes.append('the weights of CLIP are random, on which nothing here '
-                     'depends.')
+        notes.append('the weights of CLIP are random; nothing here depends '
+                     'on them.')
     if torch.cuda.is_available():
         return notes
     if cfg.get('optim_wrapper', {}).get('type') == 'AmpOptimWrapper':
@@ -90,7 +94,7 @@ def _runnable_here(cfg: Config) -> list[str]:
     return notes
 
 
-def _summary(model: nn.Module) -> dict:
+def _summarize_model(model: nn.Module) -> dict:
     backbone = model.backbone
     found = dict(backbone=type(backbone).__name__, clip=None, prompt=None,
                  neck=model.neck and type(model.neck).__name__,
@@ -101,61 +105,66 @@ def _summary(model: nn.Module) -> dict:
     return found
 
 
-def _switch(model: nn.Module, loader: DataLoader) -> None:
+def _set_vocabulary(model: nn.Module, loader: DataLoader) -> None:
     """Score the classes of this data set, as ``VocabularyHook`` does."""
     meta = getattr(loader.dataset, 'metainfo', {})
-    if _scores(model) and meta.get('classes'):
+    if _has_vocabulary(model) and meta.get('classes'):
         model.backbone.set_vocabulary(Vocabulary.from_metainfo(meta))
 
 
-def _scores(model: nn.Module) -> bool:
+def _has_vocabulary(model: nn.Module) -> bool:
     return getattr(model.backbone, 'vocabulary', None) is not None
 
 
-def _image_size(model: nn.Module) -> int:
+def _find_image_size(model: nn.Module) -> int:
     clip = getattr(model.backbone, 'clip', None)
     return clip.spec.image_size if clip else STOCK_IMAGE_SIZE
 
 
-def _training(model: nn.Module, loader: DataLoader, cfg: Config,
+def _explain_training(model: nn.Module, loader: DataLoader, cfg: Config,
               processes: int, parameters: dict) -> dict:
     run = Rehearsal(model, loader, cfg, processes)
     context = getattr(run.optim_wrapper, 'optim_context',
                       lambda _: nullcontext())
     learned = parameters['learned_bytes']
     memory = dict(learned=learned, gradients=learned,
-                  optimiser=run.state_bytes(),
+                  optimiser=run.count_state_bytes(),
                   frozen=parameters['frozen_bytes'])
-    groups = run.groups()
-    cost = _or_reason(lambda: training_step(
-        model, loader.batch_size, _image_size(model), context))
+    groups = run.list_groups()
+    cost = _count_or_say_why(lambda: training_step(
+        model, loader.batch_size, _find_image_size(model), context))
     if isinstance(cost, dict):
-        memory.update({f'kept by {part}': row['kept']
-                       for part, row in cost.items() if row['kept']})
+        memory.update({f'kept by {part}': row.kept
+                       for part, row in cost.items() if row.kept})
+        cost = {part: row._asdict() for part, row in cost.items()}
     return dict(
         images=len(loader.dataset), batch_size=loader.batch_size,
         processes=processes, steps_per_epoch=run.steps, steps=run.max_iters,
         epochs=-(-run.max_iters // run.steps),
         accumulate=getattr(run.optim_wrapper, '_accumulative_counts', 1),
-        classes=(len(model.backbone.vocabulary.base) if _scores(model)
+        classes=(len(model.backbone.vocabulary.base) if _has_vocabulary(model)
                  else None),
         groups=groups, flop=cost, memory=memory,
-        files=file_sizes(model, run, cfg))
+        files=measure_files(model, run, cfg))
 
 
-def _evaluation(model: nn.Module, loader: DataLoader) -> dict:
-    _switch(model, loader)
+def _explain_evaluation(model: nn.Module, loader: DataLoader) -> dict:
+    _set_vocabulary(model, loader)
     images = len(loader.dataset)
     return dict(
         images=images, batch_size=loader.batch_size,
-        classes=len(model.backbone.vocabulary) if _scores(model) else None,
-        flop=_or_reason(lambda: evaluation(
-            model, loader.batch_size, _image_size(model), images)))
+        classes=(len(model.backbone.vocabulary) if _has_vocabulary(model)
+                 else None),
+        flop=_count_or_say_why(lambda: evaluation(
+            model, loader.batch_size, _find_image_size(model), images)))
 
 
-def _or_reason(count: Callable[[], dict]) -> dict | str:
-    """What was counted, or why it could not be: e.g. class-specific
-    contexts score no new classes, and values decide what a tower does."""
+def _count_or_say_why(count: Callable[[], dict]) -> dict | str:
+    """Return what ``count`` returns, or why it cannot count.
+
+    For example, class-specific contexts cannot score new classes, and the cost
+    of some towers depends on values.
+    """
     try:
         return count()
     except (DeptError, RuntimeError) as error:

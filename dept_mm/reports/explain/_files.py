@@ -1,4 +1,4 @@
-"""How large the files of a run are."""
+"""The sizes of a run's files."""
 from __future__ import annotations
 
 import io
@@ -17,12 +17,13 @@ from dept_mm.exchange.adapter_file import write_adapter
 from dept_mm.reports.explain._schedule import Rehearsal
 
 
-def file_sizes(model: nn.Module, run: Rehearsal, cfg: Config
+def measure_files(model: nn.Module, run: Rehearsal, cfg: Config
                ) -> dict[str, int]:
-    """About how many bytes an adapter and a checkpoint have, by writing them.
+    """Measure the approximate sizes of an adapter and a checkpoint by writing
+    them.
 
-    A checkpoint is to go on from, so it also holds what the optimiser keeps.
-    The values that were logged last, some KB, are not counted.
+    A checkpoint is larger, because it also holds the state of the optimizer.
+    The few KB of the last logged values are not counted.
 
     Args:
         model (nn.Module): The model.
@@ -30,10 +31,10 @@ def file_sizes(model: nn.Module, run: Rehearsal, cfg: Config
         cfg (Config): The config.
 
     Returns:
-        dict: ``adapter``, unless the model cannot be one, and
-        ``checkpoint``, unless there are several optimisers.
+        dict: Bytes of ``adapter``, unless the model cannot be saved as one,
+        and of ``checkpoint``, unless there are several optimizers.
     """
-    # As a dumped config, which takes seconds to lay out.
+    # About as long as the dumped config, which takes seconds to format.
     text = json.dumps(cfg.to_dict(), indent=4,
                       default=lambda kind: getattr(kind, '__name__', ''))
     found, state = {}, get_state_dict(model)
@@ -48,7 +49,7 @@ def file_sizes(model: nn.Module, run: Rehearsal, cfg: Config
         file = io.BytesIO()
         torch.save(dict(
             meta=dict(cfg=text), state_dict=state,
-            optimizer=run.optimizer_after_a_step().state_dict(),
+            optimizer=run.copy_stepped_optimizer().state_dict(),
             param_schedulers=[s.state_dict() for s in run.param_schedulers]),
             file)
         found['checkpoint'] = file.tell()

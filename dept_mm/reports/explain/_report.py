@@ -1,99 +1,107 @@
-"""The facts about a config as plain text of at most 100 columns."""
+"""The facts about a config as plain text, at most 100 columns wide."""
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 
-from dept_mm.reports.explain._parameters import collapse
+from dept_mm.reports.explain._parameters import collapse_names
 
 WIDTH = 100
-COLUMNS = 3
+COLUMNS = 3  # parameter groups side by side
 ROWS = 20
 PER = {None: 'one for all', 'class': 'one per class',
        'image': 'one per image', 'image and class': 'one per image and class'}
 
 
-def report(facts: dict) -> str:
-    """Lay out what ``explain`` found.
+def format_report(facts: dict) -> str:
+    """Format the facts that ``explain`` has collected.
 
     Args:
         facts (dict): Its return value.
+
+    Returns:
+        str: The report.
     """
-    sections = [_head(facts), _layout(facts['layout']),
-                _parameters(facts['parameters']),
-                _training(facts['training']), _rates(facts['training']),
-                _cost(facts['training']), _evaluation(facts['evaluation'])]
+    sections = [_format_head(facts), _format_layout(facts['layout']),
+                _format_parameters(facts['parameters']),
+                _format_training(facts['training']),
+                _format_rates(facts['training']),
+                _format_cost(facts['training']),
+                _format_evaluation(facts['evaluation'])]
     return '\n\n'.join('\n'.join(lines) for lines in map(list, sections)
                        if lines)
 
 
-def _head(facts: dict) -> Iterator[str]:
+def _format_head(facts: dict) -> Iterator[str]:
     yield from _wrap('', ', '.join(
         f'{key} {value}' for key, value in facts['model'].items() if value))
     for note in facts['notes']:
         yield from _wrap('note: ', note)
 
 
-def _layout(layout: dict) -> Iterator[str]:
+def _format_layout(layout: dict) -> Iterator[str]:
     text, image = layout.get('text'), layout.get('image')
     if text:
-        yield (f'TEXT TOWER  {_size(text)}; {text["classes"]} classes in '
-               'training')
-        # Equal beginnings are computed once, where the tower is causal.
+        yield (f'TEXT TOWER  {_format_size(text)}; {text["classes"]} classes '
+               'in training')
+        # A causal tower computes equal beginnings once.
         yield (f'  {text["once"]} tokens computed once for all classes, '
                f'{text["each"]} of their own')
         if text['templates'] > 1:
             yield (f'  the first of {text["templates"]} templates; their '
                    'features are averaged')
-        yield from _layers(text)
+        yield from _format_layers(text)
     if image:
         if text:
             yield ''
-        yield f'IMAGE TOWER  {image["kind"]}, {_size(image)}'
-        yield from _layers(image)
+        yield f'IMAGE TOWER  {image["kind"]}, {_format_size(image)}'
+        yield from _format_layers(image)
 
 
-def _size(tower: dict) -> str:
+def _format_size(tower: dict) -> str:
     if tower['blocks'] is None:
         return 'it takes no prompts'
     return f'{tower["blocks"]} blocks of width {tower["width"]}'
 
 
-def _layers(tower: dict) -> Iterator[str]:
+def _format_layers(tower: dict) -> Iterator[str]:
     for layer in tower['layers']:
         first, last = layer['first'], layer['last']
         where = f'block {first}' if first == last else f'{first} to {last}'
-        tokens = ' '.join(f'[{_token(t)}]' for t in layer['tokens'])
-        tokens += f' = {_span(layer["length"])} tokens'
+        tokens = ' '.join(f'[{_format_token(t)}]' for t in layer['tokens'])
+        tokens += f' = {_format_span(layer["length"])} tokens'
         yield from _wrap(f'  {where:10s} ', tokens)
-        # Parts of one context, before and behind the name, are told once.
-        told = dict.fromkeys(map(_origin, layer['tokens']))
+        # A context that is split around the class name is described once.
+        told = dict.fromkeys(map(_format_origin, layer['tokens']))
         for origin in told:
             if origin:
                 yield from _wrap(' ' * 15, origin)
     if tower['offset']:
-        yield from _wrap('  ', _origin(tower['offset'])
-                         + f', added to {_span(tower["offset"]["count"])} '
-                         'own tokens before block 0')
+        yield from _wrap('  ', _format_origin(tower['offset'])
+                         + ', added to '
+                         f'{_format_span(tower["offset"]["count"])} own '
+                         'tokens before block 0')
 
 
-def _token(token: dict) -> str:
-    count = '' if token['count'] == [1, 1] else f' x {_span(token["count"])}'
+def _format_token(token: dict) -> str:
+    count = ('' if token['count'] == [1, 1]
+             else f' x {_format_span(token["count"])}')
     state = '' if token['state'] == 'frozen' else f': {token["state"]}'
     return (f'{token["name"]}{count}{state}'
             f'{", new" if token["new"] else ""}')
 
 
-def _origin(token: dict) -> str:
+def _format_origin(token: dict) -> str:
     if not token['sources']:
         return ''
     how = 'from' if token['state'] == 'computed' else 'is'
     return (f'{token["name"]} {how} '
-            f'{", ".join(collapse(token["sources"]))}, {PER[token["per"]]}')
+            f'{", ".join(collapse_names(token["sources"]))}, '
+            f'{PER[token["per"]]}')
 
 
-def _parameters(table: dict) -> Iterator[str]:
+def _format_parameters(table: dict) -> Iterator[str]:
     yield (f'LEARNED  {table["learned_count"]:,} parameters; frozen '
            f'{table["frozen_count"]:,}')
     for owner, rows in groupby(table['learned'], lambda r: r['owner']):
@@ -101,7 +109,7 @@ def _parameters(table: dict) -> Iterator[str]:
         total = sum(row['count'] for row in rows.values())
         yield f'  {owner:58s} {total:>13,}'
         shapes = {name: tuple(row['shape']) for name, row in rows.items()}
-        for name, group in _first(collapse(rows, shapes.get)):
+        for name, group in _first(collapse_names(rows, shapes.get)):
             if not group:
                 yield f'    {name}'
                 continue
@@ -114,13 +122,13 @@ def _parameters(table: dict) -> Iterator[str]:
 
 
 def _first(groups: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """Not all of a whole backbone's."""
+    """Return the first groups only: a whole backbone would have too many."""
     yield from islice(groups.items(), ROWS)
     if len(groups) > ROWS:
         yield f'and {len(groups) - ROWS} more', []
 
 
-def _training(training: dict | None) -> Iterator[str]:
+def _format_training(training: dict | None) -> Iterator[str]:
     if training is None:
         return
     batch = training['batch_size']
@@ -134,23 +142,23 @@ def _training(training: dict | None) -> Iterator[str]:
         yield f'  {training["classes"]} classes are encoded in each step'
 
 
-def _rates(training: dict | None) -> Iterator[str]:
+def _format_rates(training: dict | None) -> Iterator[str]:
     if training is None:
         return
     groups = training['groups']
     yield 'LEARNING RATE  first and last step of each epoch'
     for i, group in enumerate(groups, start=1):
         names = ', '.join(
-            name for name, _ in _first(collapse(group['parameters'])))
+            name for name, _ in _first(collapse_names(group['parameters'])))
         yield from _wrap(f'  group {i}: ', names)
         yield (f'    weight decay {group["weight_decay"]}, momentum '
                f'{group["momentum"]}')
     for start in range(0, len(groups), COLUMNS):
-        yield from _rate_table(groups[start:start + COLUMNS], start)
+        yield from _format_rate_table(groups[start:start + COLUMNS], start)
 
 
-def _rate_table(groups: list[dict], start: int) -> Iterator[str]:
-    """Groups from ``start`` on, side by side; of many epochs, some."""
+def _format_rate_table(groups: list[dict], start: int) -> Iterator[str]:
+    """Format some groups side by side, with at most about 20 of the epochs."""
     yield '  epoch ' + ''.join(f'{f"group {start + i}":>24s}'
                                for i in range(1, len(groups) + 1))
     epochs = len(groups[0]['lr'])
@@ -164,7 +172,7 @@ def _rate_table(groups: list[dict], start: int) -> Iterator[str]:
             yield f'  {epoch + 1:5d} ' + ''.join(f'{c:>24s}' for c in cells)
 
 
-def _cost(training: dict | None) -> Iterator[str]:
+def _format_cost(training: dict | None) -> Iterator[str]:
     if training is None:
         return
     flop = training['flop']
@@ -173,19 +181,19 @@ def _cost(training: dict | None) -> Iterator[str]:
         yield from _wrap('  ', flop)
     else:
         total = sum(row['forward'] + row['backward'] for row in flop.values())
-        yield (f'A TRAINING STEP  {_flop(total)}; all of training '
-               f'{_flop(total * training["steps"])} in each process')
+        yield (f'A TRAINING STEP  {_format_flop(total)}; all of training '
+               f'{_format_flop(total * training["steps"])} in each process')
         yield f'  {"":14s}{"forward":>14s}{"backward":>14s}'
         for part, row in flop.items():
             if row['forward'] or row['backward']:
-                yield (f'  {part:14s}{_flop(row["forward"]):>14s}'
-                       f'{_flop(row["backward"]):>14s}')
+                yield (f'  {part:14s}{_format_flop(row["forward"]):>14s}'
+                       f'{_format_flop(row["backward"]):>14s}')
     memory = training['memory']
     yield ''
-    yield (f'MEMORY  about {_bytes(sum(memory.values()))} in each process, '
-           'without what passes through')
+    yield (f'MEMORY  about {_format_bytes(sum(memory.values()))} in each '
+           'process, without what passes through')
     for part, size in memory.items():
-        yield f'  {part:24s}{_bytes(size):>12s}'
+        yield f'  {part:24s}{_format_bytes(size):>12s}'
     if training['files']:
         yield ''
         yield 'FILES  of ' + ', '.join(
@@ -193,12 +201,13 @@ def _cost(training: dict | None) -> Iterator[str]:
             for what, size in training['files'].items())
 
 
-def _evaluation(evaluation: dict | None) -> Iterator[str]:
+def _format_evaluation(evaluation: dict | None) -> Iterator[str]:
     if evaluation is None:
         return
     flop = evaluation['flop']
     classes = evaluation['classes']
-    total = '' if isinstance(flop, str) else f'  {_flop(sum(flop.values()))}'
+    total = ('' if isinstance(flop, str)
+             else f'  {_format_flop(sum(flop.values()))}')
     yield f'AN EVALUATION{total}'
     among = '' if classes is None else f' among {classes} classes'
     yield (f'  {evaluation["images"]:,} images{among}, '
@@ -208,7 +217,7 @@ def _evaluation(evaluation: dict | None) -> Iterator[str]:
         return
     for part, count in flop.items():
         if count:
-            yield f'  {part:14s}{_flop(count):>14s}'
+            yield f'  {part:14s}{_format_flop(count):>14s}'
 
 
 def _wrap(start: str, text: str) -> Iterable[str]:
@@ -217,21 +226,22 @@ def _wrap(start: str, text: str) -> Iterable[str]:
                          break_long_words=False)
 
 
-def _span(pair: list[int]) -> str:
+def _format_span(pair: list[int]) -> str:
     least, most = pair
     return str(least) if least == most else f'{least}-{most}'
 
 
-def _flop(count: float) -> str:
-    return _scaled(count, 1000, ('', 'K', 'M', 'G', 'T', 'P', 'E'), 'FLOP')
+def _format_flop(count: float) -> str:
+    return _format_scaled(
+        count, 1000, ('', 'K', 'M', 'G', 'T', 'P', 'E'), 'FLOP')
 
 
-def _bytes(count: float) -> str:
-    return _scaled(count, 1024, ('', 'Ki', 'Mi', 'Gi', 'Ti'), 'B')
+def _format_bytes(count: float) -> str:
+    return _format_scaled(count, 1024, ('', 'Ki', 'Mi', 'Gi', 'Ti'), 'B')
 
 
-def _scaled(count: float, base: int, prefixes: tuple[str, ...], unit: str
-            ) -> str:
+def _format_scaled(count: float, base: int, prefixes: tuple[str, ...],
+                   unit: str) -> str:
     power = 0
     while count >= base and power < len(prefixes) - 1:
         count, power = count / base, power + 1

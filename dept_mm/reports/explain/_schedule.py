@@ -1,4 +1,4 @@
-"""Optimiser and schedule, built as mmengine builds them."""
+"""A training's optimizer and schedule, built as MMEngine builds them."""
 from __future__ import annotations
 
 import copy
@@ -16,20 +16,20 @@ from torch.utils.data import DataLoader
 
 
 class Rehearsal(Runner):
-    """A runner with all of training but the model's steps.
+    """A runner that builds everything of a training and never runs the model.
 
-    It builds loop, optimiser and schedulers by mmengine's own methods.
+    It builds loop, optimizer and schedulers with MMEngine's own methods.
 
     Args:
-        model (nn.Module): The model; it is not changed.
-        loader (DataLoader): Its training data, of one process.
+        model (nn.Module): The model, which is not changed.
+        loader (DataLoader): Its training data, as one process would load it.
         cfg (Config): The config.
-        processes (int): How many processes share the data.
+        processes (int): Number of processes that share the data.
     """
 
     def __init__(self, model: nn.Module, loader: DataLoader, cfg: Config,
                  processes: int) -> None:
-        # Not super().__init__: it makes folders, logs and random states.
+        # Not super().__init__, which creates folders and logs and sets seeds.
         self.model = model
         self.logger = MMLogger.get_current_instance()
         self.visualizer = SimpleNamespace()
@@ -47,25 +47,26 @@ class Rehearsal(Runner):
 
     @property
     def steps(self) -> int:
-        """Steps of an epoch, of each process."""
+        """Number of steps per epoch in each process."""
         return len(self.train_dataloader)
 
-    def groups(self) -> list[dict]:
-        """Hyper-parameters of the optimiser's groups over training.
+    def list_groups(self) -> list[dict]:
+        """Return the hyper-parameters of the optimizer's groups over the
+        training.
 
         Returns:
             list[dict]: ``parameters``, ``weight_decay``, ``momentum`` and
-            ``lr``, a list of the first and the last step's rate of each
-            epoch. Parameters that share all of them share a group.
+            ``lr``, which holds the rates of the first and the last step of
+            each epoch. Parameters that agree in all of these share a group.
         """
         if not isinstance(self.optim_wrapper, OptimWrapper):
-            return []  # several optimisers
+            return []  # there are several optimizers
         names = {id(p): n for n, p in self.model.named_parameters()}
         groups = [g for g in self.optim_wrapper.optimizer.param_groups
                   if any(id(p) in names for p in g['params'])]
         hyper = [(g.get('weight_decay'), g.get('momentum', g.get('betas')))
                  for g in groups]
-        rates = list(zip(*self._rates(groups), strict=True))
+        rates = list(zip(*self._list_rates(groups), strict=True))
         merged: dict[tuple, list[str]] = {}
         for group, (decay, momentum), lr in zip(groups, hyper, rates,
                                                 strict=True):
@@ -75,13 +76,14 @@ class Rehearsal(Runner):
                      lr=[list(pair) for pair in lr])
                 for (decay, momentum, lr), found in merged.items()]
 
-    def _rates(self, groups: list[dict]) -> list[list[tuple[float, float]]]:
-        """First and last rate per epoch and group."""
+    def _list_rates(self, groups: list[dict]
+                    ) -> list[list[tuple[float, float]]]:
+        """Return the first and the last rate of each epoch, by group."""
         hook, found = ParamSchedulerHook(), []
-        # To an iteration-based loop all of training is one epoch.
+        # An iteration-based loop treats all of training as one epoch.
         epochs = not isinstance(self.train_loop, IterBasedTrainLoop)
         with warnings.catch_warnings():
-            # Schedulers miss the steps of the optimiser.
+            # Schedulers warn that the optimizer takes no steps.
             warnings.simplefilter('ignore', UserWarning)
             for start in range(0, self.max_iters, self.steps):
                 first = [g['lr'] for g in groups]
@@ -93,8 +95,8 @@ class Rehearsal(Runner):
                 found.append(list(zip(first, last, strict=True)))
         return found
 
-    def optimizer_after_a_step(self) -> torch.optim.Optimizer:
-        """A copy that has taken one step, on copies of the parameters."""
+    def copy_stepped_optimizer(self) -> torch.optim.Optimizer:
+        """Return a copy of the optimizer after a step on copied parameters."""
         optimizer = copy.deepcopy(self.optim_wrapper.optimizer)
         for group in optimizer.param_groups:
             for p in group['params']:
@@ -102,15 +104,15 @@ class Rehearsal(Runner):
         optimizer.step()
         return optimizer
 
-    def state_bytes(self) -> int:
-        """Bytes that the optimiser keeps between steps."""
+    def count_state_bytes(self) -> int:
+        """Return the bytes that the optimizer keeps between steps."""
         return sum(v.numel() * v.element_size()
-                   for state in self.optimizer_after_a_step().state.values()
+                   for state in self.copy_stepped_optimizer().state.values()
                    for v in state.values() if isinstance(v, torch.Tensor))
 
 
 class _Share(DataLoader):
-    """The length of a loader whose data several processes share.
+    """A loader whose length is the share of one of several processes.
 
     With ``n`` images, ``ceil(ceil(n / B) / P) = ceil(ceil(n / P) / B)``.
     """

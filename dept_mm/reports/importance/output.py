@@ -1,4 +1,4 @@
-"""Channel importance as numbers, files and a plot."""
+"""Channel importance as a table, as files and as a plot."""
 from __future__ import annotations
 
 import csv
@@ -14,17 +14,17 @@ from dept_mm.reports.drawing import new_figure
 from dept_mm.utils.files import write_atomically
 
 NAME = 'channel_importance'
-NEAR = .1  # of 1
+NEAR = .1  # largest distance of a ratio that counts as near 1
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one model.
+    """The channel importance of one model.
 
     Attributes:
-        name (str): The model's.
-        base (list): Importance of each channel to base classes.
-        new (list): To new classes.
+        name (str): Name of the model.
+        base (list): Importance of each channel for base classes.
+        new (list): Importance of each channel for new classes.
     """
     name: str
     base: Sequence[float]
@@ -32,14 +32,22 @@ class Importance:
 
     @property
     def ratios(self) -> list[float | None]:
-        """Base over new by channel: all 1 if no channel is biased. None
-        where a channel says nothing for any new class."""
+        """Importance for base over importance for new classes, by channel.
+
+        All are 1 if no channel is biased. The ratio is None for a channel
+        without any importance for new classes.
+        """
         return [b / n if n else None
                 for b, n in zip(self.base, self.new, strict=True)]
 
-    def summary(self) -> dict[str, float]:
-        """How far the ratios are from 1: mean, standard deviation, mean
-        distance, share of channels within 0.1 and share above."""
+    def summarize(self) -> dict[str, float]:
+        """Summarize how far the ratios are from 1.
+
+        Returns:
+            dict: ``mean``, ``std`` (standard deviation), ``distance`` (mean
+            distance from 1), ``near`` (share of channels within 0.1 of 1) and
+            ``above`` (share above 1).
+        """
         ratios = [r for r in self.ratios if r is not None]
         off = [abs(r - 1) for r in ratios]
         return dict(
@@ -48,13 +56,13 @@ class Importance:
             above=sum(r > 1 for r in ratios) / len(off))
 
 
-def report(found: Sequence[Importance]) -> str:
-    """The summaries as a table."""
+def format_report(found: Sequence[Importance]) -> str:
+    """Format the summaries of several models as a Markdown table."""
     head = ('mean', 'std', 'distance from 1', 'within 10 % of 1', 'above 1')
     lines = ['Channel importance, base over new', '',
              '| model | ' + ' | '.join(head) + ' |', '|---' * 6 + '|']
     for one in found:
-        *numbers, near, above = one.summary().values()
+        *numbers, near, above = one.summarize().values()
         cells = [*(f'{n:.3f}' for n in numbers),
                  *(f'{100 * n:.1f} %' for n in (near, above))]
         lines.append('| ' + ' | '.join([one.name, *cells]) + ' |')
@@ -62,7 +70,11 @@ def report(found: Sequence[Importance]) -> str:
 
 
 def save(found: Sequence[Importance], folder: str | Path) -> list[Path]:
-    """Write all numbers as JSON, which ``load`` reads, and as CSV."""
+    """Write all numbers as JSON, which ``load`` reads, and as CSV.
+
+    Returns:
+        list[Path]: The two files.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['model', 'channel', 'base', 'new', 'ratio'])
@@ -70,7 +82,7 @@ def save(found: Sequence[Importance], folder: str | Path) -> list[Path]:
         writer.writerows(
             (one.name, r, *row) for r, row in enumerate(
                 zip(one.base, one.new, one.ratios, strict=True)))
-    models = [dict(asdict(one), summary=one.summary()) for one in found]
+    models = [dict(asdict(one), summary=one.summarize()) for one in found]
     paths = [Path(folder, f'{NAME}.{suffix}') for suffix in ('json', 'csv')]
     for path, content in zip(
             paths, (json.dumps(models, indent=1), text.getvalue()),
@@ -80,20 +92,20 @@ def save(found: Sequence[Importance], folder: str | Path) -> list[Path]:
 
 
 def load(path: str | Path) -> list[Importance]:
-    """Read what ``save`` wrote.
+    """Read a JSON file that ``save`` has written.
 
     Raises:
-        DeptError: If it is something else.
+        DeptError: If the file holds something else.
     """
     try:
         return [Importance(m['name'], m['base'], m['new'])
                 for m in json.loads(Path(path).read_text())]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DeptError(f'{path} is no {NAME}.json ({error!r}).') from error
+        raise DeptError(f'{path} is not a {NAME}.json ({error!r}).') from error
 
 
 def draw(found: Sequence[Importance], path: str | Path) -> None:
-    """Draw the density of the ratios, one line a model.
+    """Draw the density of the ratios, with one line per model.
 
     Raises:
         DeptError: If matplotlib is missing.

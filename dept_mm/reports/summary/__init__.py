@@ -1,12 +1,16 @@
-"""Tables over the results of many runs."""
-from dept_mm.reports.summary.plot import plot, plot_curves
-from dept_mm.reports.summary.published import dataset_order, published_tables
-from dept_mm.reports.summary.render import render
-from dept_mm.reports.summary.runs import group
-from dept_mm.reports.summary.statistics import Spread, t_quantile
-from dept_mm.reports.summary.tables import Table, build_table
+"""Tables and plots that summarize the results of many runs."""
+from dept_mm.reports.summary.plot import plot_base_new, plot_curves
+from dept_mm.reports.summary.published import (
+    list_datasets,
+    load_published_tables,
+)
+from dept_mm.reports.summary.render import format_spread, render
+from dept_mm.reports.summary.runs import group_results
+from dept_mm.reports.summary.statistics import Spread, compute_t_quantile
+from dept_mm.reports.summary.tables import Table, build_table, summarize
 
 __all__ = [
-    'Spread', 'Table', 'build_table', 'dataset_order', 'group', 'plot',
-    'plot_curves', 'published_tables', 'render', 't_quantile'
+    'Spread', 'Table', 'build_table', 'compute_t_quantile', 'format_spread',
+    'group_results', 'list_datasets', 'load_published_tables',
+    'plot_base_new', 'plot_curves', 'render', 'summarize'
 ]

@@ -1,4 +1,4 @@
-"""Base against new accuracy, and accuracy over an option."""
+"""Plots of accuracies: base against new classes, or over an option."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -10,15 +10,17 @@ from dept_mm.reports.drawing import new_figure
 from dept_mm.reports.summary.tables import HALVES, H, Row, Table
 
 
-def plot(tables: Sequence[Table], path: str | Path) -> None:
-    """Draw the first column of every table that has new classes.
+def plot_base_new(tables: Sequence[Table], path: str | Path) -> None:
+    """Draw base against new accuracy in the first column of each table.
+
+    Tables without new classes are left out.
 
     Args:
-        tables (Sequence[Table]): Tables.
-        path (str | Path): The picture; its suffix says which format.
+        tables (Sequence[Table]): The tables.
+        path (str | Path): The picture; its suffix determines the format.
 
     Raises:
-        DeptError: If there is nothing to draw, or matplotlib is missing.
+        DeptError: If no table has new classes, or if matplotlib is missing.
     """
     tables = [t for t in tables if 'new' in t.metrics]
     if not tables:
@@ -44,12 +46,13 @@ def plot(tables: Sequence[Table], path: str | Path) -> None:
 
 def plot_curves(tables: Sequence[Table], path: str | Path, option: str
                 ) -> None:
-    """Draw the first column of every table over the values of an option, a
-    line for each method; one without the option is level.
+    """Draw the first column of each table over the values of an option.
+
+    Each method has a line; a method without the option has a horizontal one.
 
     Args:
-        tables (Sequence[Table]): Tables of ``group(..., by=option)``.
-        path (str | Path): The picture; its suffix says which format.
+        tables (Sequence[Table]): Tables of ``group_results(..., by=option)``.
+        path (str | Path): The picture; its suffix determines the format.
         option (str): Name of the option.
 
     Raises:
@@ -67,7 +70,7 @@ def plot_curves(tables: Sequence[Table], path: str | Path, option: str
                 methods.setdefault(row.method, []).append(row)
         for ax, metric in zip(axes, metrics, strict=True):
             for name, rows in methods.items():
-                _curve(ax, name, rows, (table.columns[0], metric))
+                _draw_curve(ax, name, rows, (table.columns[0], metric))
             ax.set(xlabel=option, title=f'{table.title}: {table.columns[0]}',
                    ylabel=f'{metric if len(metrics) > 1 else "accuracy"} '
                    'in %')
@@ -75,9 +78,9 @@ def plot_curves(tables: Sequence[Table], path: str | Path, option: str
     figure.savefig(path)
 
 
-def _curve(ax: Any, name: str, rows: Sequence[Row], key: tuple[str, str]
+def _draw_curve(ax: Any, name: str, rows: Sequence[Row], key: tuple[str, str]
            ) -> None:
-    """One method's line; error bars are standard deviations."""
+    """Draw one method's line, with standard deviations as error bars."""
     rows = [row for row in rows if key in row.cells]
     over = [row for row in rows if row.value is not None]
     if over:

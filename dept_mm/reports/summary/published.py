@@ -1,4 +1,4 @@
-"""Published numbers, from ``assets/published.json``."""
+"""Published results to compare with, read from ``assets/published.json``."""
 from __future__ import annotations
 
 import json
@@ -12,39 +12,51 @@ FILE = Path(__file__).parents[2] / 'assets/published.json'
 
 
 @cache
-def published_tables() -> dict[str, dict]:
-    """Name -> table: ``title``, ``source``, ``metrics``, ``rows``.
+def load_published_tables() -> dict[str, dict]:
+    """Load all published tables.
 
-    A row is named as our configs begin; its cells are by data set, one
-    number or one for each of ``metrics``. Where there is an ``option``, they
-    are averages by its value; ``columns`` says what else they are by.
-    ``averaged`` is of how many data sets the average is.
+    A table has ``title``, ``source``, ``metrics`` and ``rows``. Each row is
+    named like the beginning of our configs' names. Its cells are keyed by data
+    set; a cell is one number, or one for each of ``metrics``. If a table has
+    an ``option``, its cells are averages keyed by the value of that option.
+    ``averaged`` is the number of data sets in the average.
+
+    Returns:
+        dict: The tables by name.
     """
     return json.loads(FILE.read_text())['tables']
 
 
-def dataset_order() -> list[str]:
-    """Data sets in the order of the field's tables."""
-    first = next(iter(published_tables().values()))
+def list_datasets() -> list[str]:
+    """List the data sets in the order of published tables."""
+    first = next(iter(load_published_tables().values()))
     return [d for d in next(iter(first['rows'].values())) if d != AVERAGE]
 
 
-def published_rows(protocol: str, shots: int | None,
+def select_published_rows(protocol: str, shots: int | None,
                    methods: Collection[str], columns: Collection[str],
                    averaged: int, by: str | None = None
                    ) -> Iterator[tuple[str, Any, dict]]:
-    """Rows of methods in published tables of a protocol, in these columns,
-    or over an option; their average where it is of as many data sets.
+    """Select the published rows that can stand beside our results.
+
+    Args:
+        protocol (str): Protocol of the tables, such as ``'b2n'``.
+        shots (int, optional): Images per class; None selects any.
+        methods (Collection[str]): Methods of the rows.
+        columns (Collection[str]): Columns to keep.
+        averaged (int): Number of data sets in our average; a published average
+            over another number is left out.
+        by (str, optional): Select tables over this option.
 
     Yields:
-        tuple[str, Any, dict]: 'method (table)', value of the option, and
-        (column, metric) -> number.
+        tuple[str, Any, dict]: Name of the row as 'method (table)', value of
+        the option, and a dict from (column, metric) to number.
     """
-    for name, table in published_tables().items():
+    for name, table in load_published_tables().items():
         if (table.get('protocol'), table.get('option')) != (
                 protocol, by) or shots not in (None, table.get('shots')):
             continue
-        # An accuracy among all classes is that of the base classes here.
+        # In our tables, an accuracy among all classes is in column 'base'.
         metrics = ['base' if m == 'accuracy' else m for m in table['metrics']]
         shown = set(columns)
         if averaged != table['averaged']:
@@ -57,10 +69,10 @@ def published_rows(protocol: str, shots: int | None,
                 cells = {(column, metric): number
                          for column, numbers in row.items() if column in shown
                          for metric, number in zip(
-                             metrics, _listed(numbers), strict=True)}
+                             metrics, _as_list(numbers), strict=True)}
                 if method in methods and cells:
                     yield f'{method} ({name})', value, cells
 
 
-def _listed(values: float | list[float]) -> list[float]:
+def _as_list(values: float | list[float]) -> list[float]:
     return values if isinstance(values, list) else [values]

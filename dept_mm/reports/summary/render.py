@@ -1,11 +1,11 @@
-"""Tables as text."""
+"""Tables as text: Markdown, CSV or LaTeX."""
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
 
-from dept_mm.reports.summary.published import AVERAGE, published_tables
+from dept_mm.reports.summary.published import AVERAGE, load_published_tables
 from dept_mm.reports.summary.statistics import Spread
 from dept_mm.reports.summary.tables import Table
 
@@ -16,47 +16,55 @@ CONVENTIONS = (
 
 
 def render(tables: Sequence[Table], form: str, interval: bool = False) -> str:
-    """Tables as 'markdown', 'csv' or 'latex'.
+    """Format tables as text.
 
     Args:
         tables (Sequence[Table]): The tables.
-        form (str): Which form. csv has one line for each number, with mean,
-            standard deviation and both ends of the 95 % interval.
-        interval (bool): Whether the others give half the width of the 95 %
-            interval (Student's t) in place of the standard deviation.
+        form (str): 'markdown', 'csv' or 'latex'. CSV has one line per number,
+            with mean, standard deviation and both ends of the 95 % interval.
+        interval (bool): Whether Markdown and LaTeX give half the width of the
+            95 % interval (Student's t) instead of the standard deviation.
+
+    Returns:
+        str: The text.
     """
     if form == 'csv':
-        return _csv(tables)
-    return '\n'.join(_text(table, form, interval) for table in tables)
+        return _format_csv(tables)
+    return '\n'.join(_format_table(table, form, interval)
+                     for table in tables)
 
 
-def _text(table: Table, form: str, interval: bool) -> str:
+def _format_table(table: Table, form: str, interval: bool) -> str:
     head = ['method'] + [
-        f'{_column(table, column)} {_metric(table, metric)}'.strip()
+        f'{_format_column(table, column)} '
+        f'{_format_metric(table, metric)}'.strip()
         for column in table.columns for metric in table.metrics]
     plus_minus, minus = ('±', '-') if form == 'markdown' else (r'$\pm$', '--')
     body = [[row.label] + [
-        _cell(row.cells.get((column, metric)), interval, plus_minus, minus)
+        format_spread(row.cells.get((column, metric)), interval, plus_minus,
+                      minus)
         for column in table.columns for metric in table.metrics]
         for row in table.rows]
     what = '95 % interval' if interval else 'standard deviation'
     caption = f'{table.title}; ± {what} over seeds. {CONVENTIONS}'
-    return (_markdown if form == 'markdown' else _latex)(
+    return (_format_markdown if form == 'markdown' else _format_latex)(
         table, caption, head, body)
 
 
-def _column(table: Table, column: str) -> str:
+def _format_column(table: Table, column: str) -> str:
     many = column == AVERAGE
     return f'average of {len(table.averaged)}' if many else column
 
 
-def _metric(table: Table, metric: str) -> str:
-    """'base' is all classes where none is new."""
+def _format_metric(table: Table, metric: str) -> str:
+    """Return the name of a metric, or '' for a single one (all classes)."""
     return metric if len(table.metrics) > 1 else ''
 
 
-def _cell(value: Spread | None, interval: bool, plus_minus: str,
-          none: str) -> str:
+def format_spread(value: Spread | None, interval: bool = False,
+                  plus_minus: str = '±', none: str = '-') -> str:
+    """Write a mean with its standard deviation, or half the width of its
+    interval."""
     if value is None:
         return none
     spread = value.half_width if interval else value.std
@@ -64,30 +72,30 @@ def _cell(value: Spread | None, interval: bool, plus_minus: str,
     return f'{value.mean:.2f}{around}'
 
 
-def _sources(table: Table) -> list[str]:
-    """Where published rows come from."""
+def _list_sources(table: Table) -> list[str]:
+    """List the sources of the published rows in a table."""
     labels = [r.method for r in table.rows if r.kind == 'published']
     return [f'{name}: {known["title"]}. {known["source"]}.'
-            for name, known in published_tables().items()
+            for name, known in load_published_tables().items()
             if any(label.endswith(f'({name})') for label in labels)]
 
 
-def _markdown(table: Table, caption: str, head: list[str],
+def _format_markdown(table: Table, caption: str, head: list[str],
               body: list[list[str]]) -> str:
     lines = [f'### {caption}', '', *(
         '| ' + ' | '.join(cells) + ' |'
         for cells in (head, ['---'] * len(head), *body))]
-    sources = _sources(table)
+    sources = _list_sources(table)
     return '\n'.join(lines + [''] * bool(sources)
                      + [f'* {source}' for source in sources]) + '\n'
 
 
-def _latex(table: Table, caption: str, head: list[str],
+def _format_latex(table: Table, caption: str, head: list[str],
            body: list[list[str]]) -> str:
     def line(cells: list[str]) -> str:
         return ' & '.join(c.replace('_', r'\_') for c in cells) + r' \\'
 
-    notes = [caption, *_sources(table)]
+    notes = [caption, *_list_sources(table)]
     return '\n'.join([
         *(f'% {note}' for note in notes),
         r'\begin{tabular}{l' + 'r' * (len(head) - 1) + '}', r'\hline',
@@ -95,7 +103,7 @@ def _latex(table: Table, caption: str, head: list[str],
         r'\end{tabular}']) + '\n'
 
 
-def _csv(tables: Sequence[Table]) -> str:
+def _format_csv(tables: Sequence[Table]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(['table', 'row', 'kind', 'column', 'metric', 'mean',
@@ -105,8 +113,9 @@ def _csv(tables: Sequence[Table]) -> str:
             for (column, metric), v in row.cells.items():
                 half = v.half_width
                 writer.writerow([
-                    table.title, row.label, row.kind, _column(table, column),
-                    _metric(table, metric) or 'all', f'{v.mean:.4f}', *(
+                    table.title, row.label, row.kind,
+                    _format_column(table, column),
+                    _format_metric(table, metric) or 'all', f'{v.mean:.4f}', *(
                         '' if half is None else f'{number:.4f}' for number in (
                             v.std, v.mean - (half or 0),
                             v.mean + (half or 0))), v.n])

@@ -1,4 +1,4 @@
-"""Mean, spread and interval over seeds."""
+"""Mean, standard deviation and confidence interval over seeds."""
 from __future__ import annotations
 
 import math
@@ -9,13 +9,15 @@ from statistics import mean, stdev
 
 @dataclass(frozen=True)
 class Spread:
-    """What seeds say about a number.
+    """The mean of a number over seeds, and how far the seeds differ.
 
     Attributes:
-        mean (float): Their mean.
-        std (float, optional): Sample standard deviation; of two or more.
-        half_width (float, optional): Of the 95 % interval of the mean.
-        n (int): How many.
+        mean (float): Mean over seeds.
+        std (float, optional): Sample standard deviation; None for a single
+            seed.
+        half_width (float, optional): Half the width of the 95 % interval of
+            the mean; None for a single seed.
+        n (int): Number of seeds.
     """
     mean: float
     std: float | None = None
@@ -23,35 +25,39 @@ class Spread:
     n: int = 1
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread | None:
-        """Of the values of the seeds; None of none."""
+    def from_values(cls, values: Sequence[float]) -> Spread | None:
+        """Compute the spread of one value per seed; None if there are none."""
         n = len(values)
         if n < 2:
             return cls(values[0]) if n else None
         std = stdev(values)
-        return cls(mean(values), std, t_quantile(n - 1) * std / math.sqrt(n),
-                   n)
+        half_width = compute_t_quantile(n - 1) * std / math.sqrt(n)
+        return cls(mean(values), std, half_width, n)
 
 
-def t_quantile(df: int, level: float = .95) -> float:
-    """Two-sided quantile of Student's t for whole degrees of freedom.
+def compute_t_quantile(df: int) -> float:
+    """Compute the t with 95 % probability in [-t, t] under Student's
+    distribution.
 
-    The probability of [-t, t] is a finite sum in the angle
-    ``atan(t / sqrt(df))`` (Abramowitz and Stegun, 26.7.3 and 26.7.4), which
-    is inverted by bisection.
+    The probability of [-t, t] is a finite sum in the angle ``atan(t /
+    sqrt(df))`` (Abramowitz and Stegun, 26.7.3 and 26.7.4), which is inverted
+    by bisection.
+
+    Args:
+        df (int): Degrees of freedom, 1 or more.
     """
     low, high = 0., math.pi / 2
     for _ in range(60):
         angle = (low + high) / 2
-        if _inside(angle, df) < level:
+        if _compute_probability(angle, df) < .95:
             low = angle
         else:
             high = angle
     return math.tan(low) * math.sqrt(df)
 
 
-def _inside(angle: float, df: int) -> float:
-    """Probability of an absolute t below ``sqrt(df) tan(angle)``."""
+def _compute_probability(angle: float, df: int) -> float:
+    """Compute the probability of ``abs(t) < sqrt(df) tan(angle)``."""
     cos = math.cos(angle)
     odd = df % 2
     term = cos if odd else 1.

@@ -1,4 +1,4 @@
-"""Tables of methods by data sets, as the field averages them."""
+"""Tables of methods by data sets, averaged as in published tables."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,8 +7,8 @@ from statistics import mean
 from typing import Any
 
 from dept_mm.evaluation import harmonic_mean
-from dept_mm.reports.summary.published import AVERAGE, published_rows
-from dept_mm.reports.summary.runs import DEPT, HALVES, Method, row_label
+from dept_mm.reports.summary.published import AVERAGE, select_published_rows
+from dept_mm.reports.summary.runs import DEPT, HALVES, Method, label_row
 from dept_mm.reports.summary.statistics import Spread
 
 H, MEAN_H = 'H', 'mean of H'
@@ -21,11 +21,11 @@ class Row:
     """One line of a table.
 
     Attributes:
-        label (str): Method, difference or source.
-        kind (str): 'run', 'delta' or 'published'.
+        label (str): Name of the method, the difference or the published row.
+        kind (str): 'run', 'delta' (a difference) or 'published'.
         cells (dict): (column, metric) -> value.
-        method (str): The method's name, without the value.
-        value (optional): Of the option in question.
+        method (str): Name of the method, without the value of the option.
+        value (optional): Value of the option by which methods are grouped.
     """
     label: str
     kind: str
@@ -36,14 +36,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Methods by data sets.
+    """A table with methods as rows and data sets as columns.
 
     Attributes:
-        title (str): Protocol and shots.
-        columns (list): 'average', where there are several, and data sets.
-        metrics (list): 'base', 'new', 'H', 'mean of H', or 'all' alone.
-        averaged (list): Data sets of the average.
-        rows (list): Methods in order, a host before host+DePT.
+        title (str): Protocol and number of shots.
+        columns (list): Data sets, after 'average' if there are several.
+        metrics (list): 'base', 'new', 'H' and 'mean of H'; or 'base' alone,
+            which then stands for all classes.
+        averaged (list): Data sets in the average.
+        rows (list): Rows, with each host before host+DePT.
     """
     title: str
     columns: Sequence[str]
@@ -56,15 +57,17 @@ def build_table(protocol: str, shots: int | None,
                 methods: Mapping[str, Method], order: Sequence[str] = (),
                 compare_published: bool = False, by: str | None = None
                 ) -> Table:
-    """Make the table of one protocol.
+    """Build the table of one protocol.
 
-    Data sets that a model was trained on are left out of the average where
-    it was tested on others, too: cross-dataset, domain generalization.
+    If a model was tested on data sets other than the one it was trained on
+    (cross-dataset, domain generalization), the latter is left out of the
+    average.
 
     Args:
-        protocol (str): Its abbreviation, as config names end.
+        protocol (str): Abbreviation of the protocol, as in the names of
+            configs.
         shots (int, optional): Images per class.
-        methods (Mapping): Label -> runs.
+        methods (Mapping): Label -> runs of a method.
         order (Sequence[str]): Data sets that come first.
         compare_published (bool): Whether to add rows of published tables.
         by (str, optional): The option by which methods were grouped.
@@ -77,18 +80,18 @@ def build_table(protocol: str, shots: int | None,
     groups = {AVERAGE: averaged} if len(averaged) > 1 else {}
     groups.update({d: [d] for d in datasets})
     rows = []
-    for label, method in sorted(methods.items(), key=_host_first):
-        rows.append(Row(label, 'run', _cells(method, groups), method.name,
-                        method.value))
-        host = _host(methods, label) if label.startswith(DEPT) else None
+    for label, method in sorted(methods.items(), key=_sort_key):
+        rows.append(Row(label, 'run', _compute_cells(method, groups),
+                        method.name, method.value))
+        host = _find_host(methods, label) if label.startswith(DEPT) else None
         if host:
-            rows.append(Row(f'{label} - {host}', 'delta', _cells(
+            rows.append(Row(f'{label} - {host}', 'delta', _compute_cells(
                 method, groups, methods[host])))
     if compare_published:
-        for name, value, cells in published_rows(
+        for name, value, cells in select_published_rows(
                 protocol, shots, {m.method for m in methods.values()},
                 groups, len(averaged), by):
-            rows.append(Row(row_label(name, by, value), 'published', {
+            rows.append(Row(label_row(name, by, value), 'published', {
                 key: Spread(number) for key, number in cells.items()}, name,
                 value))
     split = any(metric == 'new' for row in rows for _, metric in row.cells)
@@ -98,17 +101,21 @@ def build_table(protocol: str, shots: int | None,
     return Table(title, list(groups), metrics, averaged, rows)
 
 
-def _host_first(item: tuple[str, Method]) -> tuple:
-    """Hosts before host+DePT, numbers in their order."""
+def _sort_key(item: tuple[str, Method]) -> tuple:
+    """Sort a host before host+DePT, and values of an option as numbers."""
     name, value = item[1].name, item[1].value
     number = isinstance(value, (int, float))
     return (name.removeprefix(DEPT), name.startswith(DEPT), number,
             value if number else str(value))
 
 
-def _host(methods: Mapping[str, Method], label: str) -> str | None:
-    """Label of the host of a method with DePT: one that was trained alike,
-    perhaps without the option that rows differ in, or zero-shot CLIP."""
+def _find_host(methods: Mapping[str, Method], label: str) -> str | None:
+    """Find the label of the host (the method without DePT) of a method with
+    DePT.
+
+    The host was trained in the same way, possibly without the option by which
+    rows are grouped, or it is zero-shot CLIP.
+    """
     method = methods[label]
     for name in (label, method.name):
         if name.removeprefix(DEPT) in methods:
@@ -118,23 +125,23 @@ def _host(methods: Mapping[str, Method], label: str) -> str | None:
     return aside[0] if len(aside) == 1 else None
 
 
-def _cells(method: Method, groups: Mapping[str, Iterable[str]],
+def _compute_cells(method: Method, groups: Mapping[str, Iterable[str]],
            host: Method | None = None) -> dict[tuple[str, str], Spread]:
-    """Values of a method, or their difference to a host's."""
+    """Compute a method's values, or their difference to a host's."""
     found = {}
     for column, datasets in groups.items():
-        own = _series(method, datasets)
+        own = _average_datasets(method, datasets)
         if host is None:
             values = summarize(own)
         else:
-            values = _difference(own, _series(host, datasets))
+            values = _subtract(own, _average_datasets(host, datasets))
         found.update({(column, metric): value
                       for metric, value in values.items()})
     return found
 
 
-def _series(method: Method, datasets: Iterable[str]) -> dict:
-    """Averages over data sets for each seed that all of them have."""
+def _average_datasets(method: Method, datasets: Iterable[str]) -> dict:
+    """Average over data sets, for each seed that all of them have."""
     found = {}
     for half in HALVES:
         parts = [method.values.get(d, {}).get(half, {}) for d in datasets]
@@ -150,21 +157,28 @@ def _series(method: Method, datasets: Iterable[str]) -> dict:
 
 
 def summarize(series: Series) -> dict[str, Spread]:
-    """Spread over seeds; H is that of the means over seeds, as published."""
-    found = {key: Spread.of(list(values.values()))
+    """Compute the spread over seeds of each metric.
+
+    H is that of the means over seeds, as in published tables.
+    """
+    found = {key: Spread.from_values(list(values.values()))
              for key, values in series.items() if values}
     if all(half in found for half in HALVES):
         found[H] = Spread(harmonic_mean(*(found[h].mean for h in HALVES)))
     return found
 
 
-def _difference(own: Series, host: Series) -> dict[str, Spread]:
-    """By seed where both have the same, else that of the means alone."""
+def _subtract(own: Series, host: Series) -> dict[str, Spread]:
+    """Subtract a host's values from a method's.
+
+    Where both have the same seeds, the spread is that of the differences by
+    seed; otherwise only the means are subtracted.
+    """
     ours, theirs = summarize(own), summarize(host)
     found = {key: Spread(value.mean - theirs[key].mean)
              for key, value in ours.items() if key in theirs}
     for key in found.keys() & own.keys():
         if own[key].keys() == host[key].keys():
-            found[key] = Spread.of([value - host[key][seed]
+            found[key] = Spread.from_values([value - host[key][seed]
                                     for seed, value in own[key].items()])
     return found

@@ -146,7 +146,7 @@ def test_starts(clip, vocabulary):
     ([DECOMPOSED, ADEPT], 'there is a DecomposedPrompt at the input'),
     ([dict(DECOMPOSED, rank='match:4')], 'no room for rank 1'),
     ([dict(ADEPT, scope='names')], "scope 'names'"),
-    ([dict(type='CoOpPrompt')], "'CoOpPrompt' is no prompt module"),
+    ([dict(type='CLIPHead')], "'CLIPHead' is none of .* ADePTPrompt, Dec"),
     ([dict(LATE, init='words')], "init 'words' is not for"),
     ([dict(ADEPT, num_tokens=0, rank=0)], 'nothing to learn'),
     ([], 'nothing to learn')])

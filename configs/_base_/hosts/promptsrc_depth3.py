@@ -1,0 +1,2 @@
+_base_ = 'promptsrc.py'
+promptsrc = dict(backbone=dict(prompt=dict(text_depth=3, image_depth=3)))

@@ -1,0 +1,10 @@
+# GPT-2 with all examples: a leaf adds prompts and a schedule.
+_base_ = [
+    'models/gpt2-large.py', '{{$DEPT_DATASET:datasets/sst2}}.py',
+    '{{$DEPT_PROTOCOL:protocols/large}}.py', 'runtime.py'
+]
+model = dict(
+    type='PromptedLanguageModel', lm=_base_.lm,
+    head=dict(type='CausalLMHead', task=_base_.dataset))
+train_dataloader = dict(dataset=_base_.dataset)
+val_dataloader = test_dataloader = dict(dataset=_base_.dataset)

@@ -1,0 +1,30 @@
+"""What a batch may carry in place of one image each."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class ImageFeatures(NamedTuple):
+    """Features that the image tower gave before, in place of images.
+
+    Collating and moving a batch keeps the type, so that a model knows them
+    by what they are.
+
+    Attributes:
+        feature (Tensor): ``(D, )`` of a sample, ``(B, D)`` of a batch.
+    """
+    feature: Tensor
+
+
+class Views(NamedTuple):
+    """Two views of each image, of which the teacher sees the second.
+
+    Attributes:
+        image (Tensor): ``(3, H, W)`` of a sample, ``(B, 3, H, W)`` of a
+            batch.
+        teacher (Tensor): Of the same shape, or another size.
+    """
+    image: Tensor
+    teacher: Tensor

@@ -1,0 +1,55 @@
+"""What the frozen CLIP says beside the model that is tuned."""
+import pytest
+import torch
+
+from dept_mm.errors import DeptError
+from dept_mm.models import PromptedCLIP
+from dept_mm.structures import ImageFeatures, Views
+
+TEMPLATES = ['a photo of a {}.', 'the {}.']
+
+
+@pytest.fixture
+def backbone(clip, learner, vocabulary):
+    return PromptedCLIP(clip, vocabulary, learner, teacher=dict(
+        templates=TEMPLATES, image=True)).train()
+
+
+def test_teacher_is_the_plain_clip(backbone, vocabulary, images):
+    feats = backbone(images)
+    clip = backbone.clip
+    texts = [clip.model.encode_text(clip.tokenizer(
+        [t.format(n.replace('_', ' ')) for n in vocabulary.base]))
+        for t in TEMPLATES]
+    # Un-normalised features are averaged, as in PromptSRC's code.
+    torch.testing.assert_close(feats.teacher.text, sum(texts) / 2)
+    torch.testing.assert_close(feats.teacher.image,
+                               clip.model.encode_image(images))
+    assert not feats.teacher.text.requires_grad
+    assert backbone(images).teacher.text is feats.teacher.text
+    assert backbone.eval()(images).teacher is None
+
+
+def test_it_may_see_another_view(backbone, images):
+    """The model sees the first one, the teacher the second."""
+    other = images.flip(3) + 1
+    found = backbone(Views(images, other))
+    plain = backbone(images)
+    assert torch.equal(found.teacher.image,
+                       backbone.clip.encode_image(other))
+    assert torch.equal(found.image, plain.image)
+    assert torch.equal(found.text, plain.text)
+    assert not torch.equal(found.teacher.image, plain.teacher.image)
+    assert torch.equal(backbone.eval()(Views(images, other)).image,
+                       backbone(images).image)
+
+
+def test_features_are_no_images(clip, vocabulary, images):
+    coop = dict(type='CoOpPrompt')
+    text, both = (PromptedCLIP(clip, vocabulary, coop, teacher=dict(
+        image=image)).train() for image in (False, True))
+    feature = text.clip.encode_image(images)
+    found = text(ImageFeatures(feature))
+    assert found.image is feature and found.teacher.image is None
+    with pytest.raises(DeptError, match='teacher=dict.image=True.*no stored'):
+        both(ImageFeatures(feature))

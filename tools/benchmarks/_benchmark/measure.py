@@ -1,0 +1,85 @@
+"""Seconds, arithmetic and memory of a piece of work."""
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dept_mm.reports.counting import count
+
+
+class Part(NamedTuple):
+    """Something that a piece of work does so many times."""
+    run: Callable[[], object]
+    times: float = 1.
+
+
+Way = Sequence[Part]
+
+
+class Cost(NamedTuple):
+    """What a way of doing a piece of work takes."""
+    seconds: float
+    flops: float
+    kept: float
+
+
+def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor],
+          clock: Callable[[], float] = time.perf_counter) -> list[Cost]:
+    """Measure several ways of the same work, in turns.
+
+    Seconds are medians over the rounds, after one that only counts. A part
+    runs once, with the backward passes in it, and its cost is taken as often
+    as it is done.
+
+    Args:
+        ways (Sequence[Way]): The ways.
+        rounds (int): How often to time each.
+        frozen (Iterable[Tensor]): What no way has to keep for itself.
+        clock (Callable): Whose seconds. Defaults to those of the wall.
+    """
+    frozen = list(frozen)
+    counts = [[count(part.run, frozen)[0] for part in way] for way in ways]
+    seconds = [[] for _ in ways]
+    for _ in range(rounds):
+        for way, found in zip(ways, seconds, strict=True):
+            found.append(sum(part.times * _seconds(part.run, clock)
+                             for part in way))
+    return [Cost(median(s), *(
+        sum(part.times * getattr(cost, what)
+            for part, cost in zip(way, found, strict=True))
+        for what in ('forward', 'kept')))
+        for way, found, s in zip(ways, counts, seconds, strict=True)]
+
+
+def products(weights: Sequence[Tensor], rows: int = 2048) -> Way:
+    """The matrix products of linear layers and nothing else, as a way to
+    measure a machine's own rate.
+
+    Args:
+        weights (Sequence[Tensor]): ``(out, in)`` of each layer.
+        rows (int): Tokens.
+    """
+    pairs = [(torch.randn(rows, w.shape[1]).to(w), w) for w in weights]
+    return [Part(torch.no_grad()(
+        lambda: [F.linear(x, w) for x, w in pairs * 5]))]
+
+
+def _seconds(run: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Time a run."""
+    _wait()
+    start = clock()
+    run()
+    _wait()
+    return clock() - start
+
+
+def _wait() -> None:
+    """Until an accelerator has done what it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
