@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmpretrain import get_model
 from torch import nn
 
-from dept_mm.apis._config import read_config
+from dept_mm.apis._config import prepare_config
 from dept_mm.errors import DeptError
 
 
@@ -34,7 +34,7 @@ def build(config: str | Path | Config, *, dataset: str | None = None,
     Raises:
         DeptError: If the config or an option of it is wrong.
     """
-    cfg = read_config(config, dataset, protocol, seed, options)
+    cfg = prepare_config(config, dataset, protocol, seed, options)
     if 'model' not in cfg:
         raise DeptError(f'{cfg.filename or "The config"} has no model.')
     with torch.random.fork_rng(devices=[]):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from dept_mm.apis._config import read_config
+from dept_mm.apis._config import prepare_config
 from dept_mm.cli.arguments import set_loader_defaults
 from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
@@ -36,7 +36,7 @@ def train(config: str | Path | Config, *, work_dir: str | Path | None = None,
         DeptError: If the config or an option of it is wrong, or the run
             writes no result, which a hook such as ``BaseNewTableHook`` does.
     """
-    cfg = read_config(config, dataset, protocol, seed, options)
+    cfg = prepare_config(config, dataset, protocol, seed, options)
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     if not cfg.get('work_dir'):
