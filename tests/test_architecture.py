@@ -58,7 +58,8 @@ def test_a_head(project):
 
 
 def test_a_data_set(project):
-    for name in ('red star', 'blue circle', 'green square', 'red circle'):
+    for name in ('plain red star', 'dotted blue circle', 'striped red star',
+                 'hollow green square'):
         for i in range(6):
             mmcv.imwrite(draw_key(f'{name}/train/{i:04d}')[..., ::-1],
                          str(project / 'photos' / f'{name}_{i:03d}.png'))
