@@ -210,7 +210,7 @@ def test_nothing_whole_is_an_error(toy, tmp_path):
     toy(epochs=2).train()
     for path in (tmp_path / 'run').glob('epoch_*.pth'):
         cut(path)
-    with pytest.raises(DeptError, match='epoch_2.pth.*epoch_1.pth.*anew'):
+    with pytest.raises(DeptError, match='epoch_2.pth.*epoch_1.pth.*start'):
         toy(resume=True).train()
 
 
