@@ -246,6 +246,6 @@ def test_the_command_killed_and_restarted(tmp_path):
                              capture_output=True, text=True).stdout
               .partition('\n|')[2] for root in ('cut', 'whole')]
     assert tables[0] == tables[1]
-    assert tables[0].count('±') == 2
+    assert '±' in tables[0]
     log, = (tmp_path / 'cut').glob('*seed2*/sweep.log')
     assert 'resumed epoch: ' in log.read_text()
