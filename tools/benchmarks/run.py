@@ -2,7 +2,8 @@
 
     python tools/benchmarks/run.py [--work step eval] [--hosts coop maple]
         [--classes 50 500] [--rounds 3] [--threads 2] [--precision bf16]
-        [--device cuda] [--chunk 250] [--sample 100] [--quick]
+        [--device cuda] [--chunk 250] [--sample 100] [--reference CLONE]
+        [--quick]
 
 CLIP ViT-B/16 with random weights; hosts have a DePT head; the plain way runs
 in the same process, in turns. docs/performance.md explains the columns.
@@ -12,8 +13,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import torch
+from _benchmark import reference
 from _benchmark.case import HOSTS, Case
 from _benchmark.measure import Cost, Way, costs, products
 from _benchmark.works import WORKS, Sizes
@@ -47,6 +50,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--sample', type=int, default=Sizes().sample,
                         help='of the 1,000 images of an evaluation, how '
                         'many to run at once (default %(default)s)')
+    parser.add_argument('--reference', type=Path, metavar='PATH',
+                        help="a clone of DePT's public code: time its "
+                        'CoOp+DePT training step as the plain way')
     parser.add_argument('--quick', action='store_true',
                         help='a toy CLIP and few classes: does it run?')
     args = parser.parse_args()
@@ -54,6 +60,8 @@ def parse_args() -> argparse.Namespace:
     if args.quick:
         args.classes, args.rounds = [4], 1
         args.sizes = Sizes(chunk=2, images=8, batch=4, sample=2)
+    if args.reference:
+        args.work, args.hosts = ['step'], ['coop']
     if any(n < 1 or n > args.sizes.chunk and n % args.sizes.chunk
            for n in args.classes):
         parser.error(f'--classes: at most {args.sizes.chunk}, or a multiple '
@@ -107,7 +115,11 @@ def rows(args: argparse.Namespace, clip: FrozenCLIP) -> Iterator[str]:
         title, make, hosts = WORKS[work]
         if host not in hosts:
             continue
-        ways = make(Case(host, clip, classes, args.device), args.sizes)
+        case = Case(host, clip, classes, args.device)
+        ways = make(case, args.sizes)
+        if args.reference:
+            ways = ways._replace(plain=reference.train_step(
+                args.reference, case, args.sizes))
         found = costs([machine, *filter(None, ways)], args.rounds, frozen)
         yield row(f'{host} {title}', classes, *found)
 
