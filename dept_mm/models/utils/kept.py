@@ -60,7 +60,7 @@ class Kept:
             learned = [t for t in learned if not t.requires_grad]
         if state == self._state and _equal(learned, self._learned):
             return self._value
-        copies = [t.detach().clone() for t in learned]
+        copies = _copy(learned)
         value = make()
         if not getattr(value, 'requires_grad', False):
             self._state, self._learned, self._value = state, copies, value
@@ -93,6 +93,10 @@ def _place(t: Tensor) -> tuple:
     """
     version = None if t.is_inference() else t._version
     return StorageWeakRef(t.untyped_storage()), t.storage_offset(), version
+
+
+def _copy(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return [t.detach().clone() for t in tensors]
 
 
 def _equal(a: list[Tensor], b: list[Tensor]) -> bool:

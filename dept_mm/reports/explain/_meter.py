@@ -23,6 +23,7 @@ from torch.utils.flop_counter import (
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip import text_engine
 from dept_mm.models.clip.text_layout import Packing
+from dept_mm.models.utils import kept
 
 TEXT, IMAGE, REST = 'text tower', 'image tower', 'rest'
 TOWERS = dict(encode_text=TEXT, encode_image=IMAGE)
@@ -110,6 +111,8 @@ class Meter:
                   for name, part in TOWERS.items()}
         with (patch.multiple(clip, tokenize=_real(clip.tokenize), **marked),
               patch.object(backbone, '_rows', _real(backbone._rows)),
+              patch.multiple(kept, _copy=_real(kept._copy),
+                             _equal=_real(kept._equal)),
               patch.object(text_engine, '_layout', _real(text_engine._layout)),
               patch.object(Packing, '_grow', _real(Packing._grow))):
             yield
