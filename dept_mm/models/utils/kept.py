@@ -100,7 +100,9 @@ def _copy(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 
 def _equal(a: list[Tensor], b: list[Tensor]) -> bool:
-    """Whether two lists hold the same tensors, number by number."""
+    """Whether two lists hold the same tensors, number by number; those on
+    the meta device have no numbers."""
     return len(a) == len(b) and all(
-        x.dtype == y.dtype and x.device == y.device and torch.equal(x, y)
+        x.dtype == y.dtype and x.device == y.device and x.shape == y.shape
+        and (x.is_meta or torch.equal(x, y))
         for x, y in zip(a, b, strict=True))

@@ -109,7 +109,9 @@ class Meter:
         clip = backbone.clip
         marked = {name: self._mark(getattr(clip, name), part)
                   for name, part in TOWERS.items()}
-        with (patch.multiple(clip, tokenize=_real(clip.tokenize), **marked),
+        with (patch.multiple(
+                  clip, tokenize=_real(clip.tokenize), tokenize_sentences=
+                  _real(clip.tokenize_sentences), **marked),
               patch.object(backbone, '_rows', _real(backbone._rows)),
               patch.multiple(kept, _copy=_real(kept._copy),
                              _equal=_real(kept._equal)),
