@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import LEARNERS
 from mmengine.hooks import EMAHook
 from mmengine.model import ExponentialMovingAverage
 from torch import nn
@@ -21,6 +20,15 @@ from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.structures import Vocabulary
 
 LATE = dict(type='TowerPrompts', text=[dict(type='LatePrompt')])
+LEARNERS = dict(
+    {name: dict(type=name, **options) for name, options in dict(
+        CoOpPrompt={}, MaPLePrompt=dict(depth=2),
+        IVLPPrompt=dict(text_depth=2, image_depth=2),
+        TCPPrompt=dict(layer=1, reduction=2)).items()},
+    late=LATE, **{name: dict(type='TowerPrompts', text=[
+        dict(type=kind) for kind in kinds]) for name, kinds in {
+            'decomposed': ['DecomposedPrompt'], 'adept': ['ADePTPrompt'],
+            'adept-late': ['ADePTPrompt', 'LatePrompt']}.items()})
 OTHER = Vocabulary(('cow', 'bee', 'big ox', 'hen'), templates=('a {} here.', ))
 # What each user computes, once if nothing changes.
 WORK = ((TextEngine, '_assemble'), (DecomposedPrompt, '_table'),
@@ -135,8 +143,7 @@ class Language(Offsets):
 
 USERS = dict(
     {f'texts of {name}': lambda prompt=prompt: Texts(prompt)
-     for name, prompt in LEARNERS.items()
-     if name not in ('CoCoOpPrompt', 'late-of-image')},
+     for name, prompt in LEARNERS.items()},
     zero_shot=Texts, zero_shot_in_training=lambda: Texts(training=True),
     learner_that_is_not_trained=lambda: Texts(
         dict(type='CoOpPrompt'), training=True, learns=False),
