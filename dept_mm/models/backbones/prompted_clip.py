@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.frozen import FrozenText
+from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.split import in_chunks, over_processes
 from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
@@ -55,6 +56,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         teacher (Mapping, optional): Options of a ``Teacher``: features of
             the CLIP without prompts, which loss terms compare with in
             training. Defaults to none.
+        sentences (Mapping | str, optional): Sentences of each class in place
+            of templates, for the zero-shot classifier: the normalised mean
+            of their normalised features; see ``ClassSentences``. Defaults to
+            none.
         class_chunk (int, optional): Encode at most so many classes at once
             and recompute them in the backward pass, where memory is short.
             Defaults to all.
@@ -74,15 +79,23 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                  prompt: Mapping | None = None,
                  templates: str | Sequence[str] | None = None,
                  teacher: Mapping | None = None,
-                 class_chunk: int | None = None) -> None:
+                 class_chunk: int | None = None,
+                 sentences: Mapping | str | None = None) -> None:
         super().__init__()
         # nn.Module would register it; see the class's docstring.
         object.__setattr__(self, 'clip', build_clip(clip))
         if prompt is not None and vocabulary is None:
             raise DeptError('PromptedCLIP: a prompt learner needs a '
                             'vocabulary, e.g. vocabulary=_base_.dataset.')
+        if sentences is not None and (
+                prompt is not None or templates is not None):
+            raise DeptError("PromptedCLIP: 'sentences' are for the zero-shot "
+                            'classifier: give neither a prompt nor templates '
+                            'with them.')
         if isinstance(templates, str):
             templates = (templates, )
+        self.sentences = (None if sentences is None
+                          else ClassSentences(sentences))
         self.templates = templates
         self.class_chunk = class_chunk
         self.vocabulary = None
@@ -99,6 +112,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                 dict(prompt, clip=self.clip, vocabulary=vocabulary))
         if vocabulary is not None:
             self.set_vocabulary(vocabulary)
+            if self.teacher is not None:
+                self.teacher.text.check(self.clip, [
+                    vocabulary.names[i] for i in vocabulary.base_labels])
         self.init_header()
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
@@ -108,8 +124,11 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             vocabulary (Vocabulary): Labels of samples index it.
 
         Raises:
-            DeptError: If a class name is too long for the text tower.
+            DeptError: If a class name is too long for the text tower, or
+                its sentences are missing or too long.
         """
+        if self.sentences is not None:
+            self.sentences.check(self.clip, vocabulary.names)
         self.vocabulary = vocabulary
         self._tokens = {template: self._tokenize(template)
                         for template in self._sentences(vocabulary)}
@@ -155,6 +174,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
     def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """The templates in use, learned context left out."""
+        if self.sentences is not None:
+            return ()
         if self.prompt is None:
             own = vocabulary.templates
             return tuple(t or own[0] for t in self.templates or own)
@@ -231,6 +252,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             lead = text.shape[:-1]
             return text if not states else torch.cat(
                 [text, *(t.expand(*lead, -1) for t in states)], dim=-1)
+        if self.sentences is not None:
+            return self.sentences.encode(
+                self.clip, [self.vocabulary.names[i] for i in rows],
+                normalize=True)
         texts = [self.clip.encode_text(tokens) for tokens in self._rows(rows)]
         if len(texts) == 1:
             return texts[0]

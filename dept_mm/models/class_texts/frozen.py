@@ -1,11 +1,13 @@
 """Class texts of the CLIP without prompts."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
+from dept_mm.errors import DeptError
+from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.utils.kept import Kept
 from dept_mm.structures import Vocabulary
@@ -20,9 +22,20 @@ class FrozenText:
         templates (str | Sequence[str], optional): Sentences; of several,
             un-normalised features are averaged, as in the code of PromptSRC.
             Defaults to the vocabulary's.
+        sentences (Mapping | str, optional): Sentences of each class in place
+            of templates, whose un-normalised features are averaged; see
+            ``ClassSentences``. Defaults to none.
+
+    Raises:
+        DeptError: If both are given, or the sentences are malformed.
     """
 
-    def __init__(self, templates: str | Sequence[str] | None = None) -> None:
+    def __init__(self, templates: str | Sequence[str] | None = None,
+                 sentences: Mapping | str | None = None) -> None:
+        if templates is not None and sentences is not None:
+            raise DeptError("Give 'templates' or 'sentences', not both.")
+        self.sentences = (None if sentences is None
+                          else ClassSentences(sentences))
         if isinstance(templates, str):
             templates = (templates, )
         self.templates = templates
@@ -44,9 +57,16 @@ class FrozenText:
                     self.templates or vocabulary.templates)
         return known[labels]
 
-    @staticmethod
-    def _encode(clip: FrozenCLIP, names: Sequence[str],
+    def check(self, clip: FrozenCLIP, names: Sequence[str]) -> None:
+        """Raise a ``DeptError`` if the sentences do not serve these classes:
+        some are missing or too long."""
+        if self.sentences is not None:
+            self.sentences.check(clip, names)
+
+    def _encode(self, clip: FrozenCLIP, names: Sequence[str],
                 templates: Sequence[str]) -> Tensor:
+        if self.sentences is not None:
+            return self.sentences.encode(clip, names, normalize=False).float()
         texts = [clip.encode_text(clip.tokenize(names, template)).float()
                  for template in templates]
         return sum(texts) / len(texts)

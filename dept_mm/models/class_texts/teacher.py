@@ -1,7 +1,7 @@
 """The CLIP without prompts, as a teacher."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -23,11 +23,14 @@ class Teacher:
         image (bool): Whether to encode the images as well, by one more pass
             of the image tower: a view of their own where the batch has one,
             see ``TeacherView``. Defaults to False.
+        sentences (Mapping | str, optional): Sentences of each class in place
+            of templates; see ``FrozenText``. Defaults to none.
     """
 
     def __init__(self, templates: str | Sequence[str] | None = None,
-                 image: bool = False) -> None:
-        self.text = FrozenText(templates)
+                 image: bool = False,
+                 sentences: Mapping | str | None = None) -> None:
+        self.text = FrozenText(templates, sentences)
         self.image = image
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import torch
@@ -10,7 +11,12 @@ from torch import Tensor, nn
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.spec import CLIPSpec
 from dept_mm.models.clip.text_tower import make_text_tower
-from dept_mm.models.clip.tokens import ClassTokens, Words, tokenize_classes
+from dept_mm.models.clip.tokens import (
+    ClassTokens,
+    Words,
+    tokenize_classes,
+    tokenize_sentences,
+)
 from dept_mm.structures import Prompts
 
 
@@ -93,6 +99,22 @@ class FrozenCLIP(nn.Module):
         """
         tokens = tokenize_classes(Words(self.tokenizer), self.text_tower,
                                   names, template, num_context)
+        device = self.model.logit_scale.device
+        return tokens.map(lambda t: t.to(device))
+
+    def tokenize_sentences(self, pairs: Sequence[tuple[str, str]]
+                           ) -> ClassTokens:
+        """Tokenise sentences as they are.
+
+        Args:
+            pairs (Sequence[tuple[str, str]]): Class name, for messages, and
+                sentence.
+
+        Raises:
+            DeptError: If a sentence does not fit the text tower's context.
+        """
+        tokens = tokenize_sentences(Words(self.tokenizer), self.text_tower,
+                                    pairs)
         device = self.model.logit_scale.device
         return tokens.map(lambda t: t.to(device))
 

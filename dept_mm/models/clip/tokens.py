@@ -108,10 +108,44 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
                 "template, or lower 'num_tokens'.")
         rows.append(row)
         name_end.append(start + len(words.encode(head + plain)))
+    return ClassTokens(*_pad(words, tower, rows, room),
+                       torch.tensor(name_end), start,
+                       start + len(words.encode(head)))
+
+
+def tokenize_sentences(words: Words, tower, pairs: Sequence[tuple[str, str]]
+                       ) -> ClassTokens:
+    """Tokenise sentences as they are, to be encoded without prompts.
+
+    Args:
+        words (Words): Of the CLIP's tokenizer.
+        tower: The tower the ids are for.
+        pairs (Sequence[tuple[str, str]]): Class name, for messages, and
+            sentence.
+
+    Raises:
+        DeptError: If a sentence is too long; it names class and sentence.
+    """
+    room, start, rows = tower.context_length, len(words.start), []
+    for name, sentence in pairs:
+        row = [*words.start, *words.encode(sentence), *words.end]
+        if len(row) > room:
+            raise DeptError(
+                f'Class {name!r}: the sentence {sentence!r} has {len(row)} '
+                f'tokens, but the text tower has room for {room}. Shorten '
+                'or remove it.')
+        rows.append(row)
+    ids, end = _pad(words, tower, rows, room)
+    # No part of the sentence is marked as the name.
+    return ClassTokens(ids, end, torch.full_like(end, start), start, start)
+
+
+def _pad(words: Words, tower, rows: Sequence[Sequence[int]], room: int
+         ) -> tuple[Tensor, Tensor]:
+    """Rows of ids as ``(C, T)``, and the slots ``(C, )`` of their ends."""
     end = torch.tensor([len(row) - 1 for row in rows])
     length = int(end.max()) + 1 if tower.causal else room
     ids = torch.full((len(rows), length), words.pad)
     for row, tokens in zip(ids, rows, strict=True):
         row[:len(tokens)] = torch.tensor(tokens)
-    return ClassTokens(ids, end, torch.tensor(name_end), start,
-                       start + len(words.encode(head)))
+    return ids, end

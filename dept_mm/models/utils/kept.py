@@ -60,7 +60,7 @@ class Kept:
             learned = [t for t in learned if not t.requires_grad]
         if state == self._state and _equal(learned, self._learned):
             return self._value
-        copies = [t.detach().clone() for t in learned]
+        copies = _copy(learned)
         value = make()
         if not getattr(value, 'requires_grad', False):
             self._state, self._learned, self._value = state, copies, value
@@ -95,8 +95,14 @@ def _place(t: Tensor) -> tuple:
     return StorageWeakRef(t.untyped_storage()), t.storage_offset(), version
 
 
+def _copy(tensors: Iterable[Tensor]) -> list[Tensor]:
+    return [t.detach().clone() for t in tensors]
+
+
 def _equal(a: list[Tensor], b: list[Tensor]) -> bool:
-    """Whether two lists hold the same tensors, number by number."""
+    """Whether two lists hold the same tensors, number by number; those on
+    the meta device have no numbers."""
     return len(a) == len(b) and all(
-        x.dtype == y.dtype and x.device == y.device and torch.equal(x, y)
+        x.dtype == y.dtype and x.device == y.device and x.shape == y.shape
+        and (x.is_meta or torch.equal(x, y))
         for x, y in zip(a, b, strict=True))

@@ -38,7 +38,8 @@ def token_layout(model: nn.Module, batch_size: int) -> dict:
 
 def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
     vocabulary, clip = backbone.vocabulary, backbone.clip
-    if vocabulary is None:
+    # Where each class has sentences of its own, none stands for the others.
+    if vocabulary is None or backbone.sentences is not None:
         return None
     sentences = backbone._sentences(vocabulary)
     rows = tuple(vocabulary.base_labels)

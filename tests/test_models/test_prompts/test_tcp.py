@@ -85,11 +85,11 @@ def test_frozen_texts_are_computed_when_asked_for(clip, pets, images,
     computed = []
     encode = FrozenText._encode
 
-    def count(clip, names, templates):
+    def count(self, clip, names, templates):
         computed.append(tuple(names))
-        return encode(clip, names, templates)
+        return encode(self, clip, names, templates)
 
-    monkeypatch.setattr(FrozenText, '_encode', staticmethod(count))
+    monkeypatch.setattr(FrozenText, '_encode', count)
     PromptedCLIP(clip, pets, dict(type='CoOpPrompt')).train()(images)
     assert not computed
     backbone = PromptedCLIP(clip, pets, TCP)

@@ -1,0 +1,111 @@
+"""Sentences that were written for single classes."""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from dept_mm.errors import DeptError
+from dept_mm.models.clip import ClassTokens, FrozenCLIP
+
+AT_ONCE = 256  # sentences in one pass of the text tower
+
+
+class ClassSentences:
+    """Several sentences per class, such as a language model's descriptions.
+
+    A class may have any number of sentences, at least one. They are looked up
+    by its name, in which ``_`` and a space are equal, and used as they are.
+
+    Args:
+        source (Mapping | str): Class name -> list of sentences, or the path
+            of a JSON file with such an object (CuPL's files have this form).
+
+    Raises:
+        DeptError: If the file cannot be read, a name occurs twice, or a
+            class has no list of sentences.
+    """
+
+    def __init__(self, source: Mapping[str, Sequence[str]] | str) -> None:
+        self.where = 'sentences'
+        if not isinstance(source, Mapping):
+            self.where = f'sentences {str(source)!r}'
+            source = self._read(source)
+        self._of: dict[str, tuple[str, ...]] = {}
+        for name, given in source.items():
+            if (isinstance(given, str) or not isinstance(given, Sequence)
+                    or not given or not all(
+                        isinstance(s, str) and s.strip() for s in given)):
+                raise DeptError(f'{self.where}: class {name!r} needs a list '
+                                'of one or more sentences.')
+            if _plain(name) in self._of:
+                raise DeptError(f'{self.where}: class {name!r} is listed '
+                                'twice; _ and a space are equal.')
+            self._of[_plain(name)] = tuple(given)
+
+    def _read(self, path: str) -> Mapping:
+        try:
+            source = json.loads(Path(path).read_text('utf-8'))
+        except (OSError, ValueError) as error:
+            raise DeptError(f'{self.where}: the file cannot be read as JSON '
+                            f'({error}).') from error
+        if not isinstance(source, dict):
+            raise DeptError(f'{self.where}: the file holds no object that '
+                            'maps class names to lists of sentences.')
+        return source
+
+    def look_up(self, names: Sequence[str]) -> list[tuple[str, ...]]:
+        """The sentences of each of these classes.
+
+        Raises:
+            DeptError: If classes have none; it lists all of them.
+        """
+        missing = [name for name in names if _plain(name) not in self._of]
+        if missing:
+            raise DeptError(f'{self.where}: there are no sentences for '
+                            f'{len(missing)} classes: {missing}. Add them, '
+                            'or use templates.')
+        return [self._of[_plain(name)] for name in names]
+
+    def tokenize(self, clip: FrozenCLIP, names: Sequence[str]
+                 ) -> Iterator[ClassTokens]:
+        """Token ids of all sentences, class after class, in parts.
+
+        Raises:
+            DeptError: If a class has no sentences, or one is too long.
+        """
+        pairs = [(name, sentence) for name, own in zip(
+            names, self.look_up(names), strict=True) for sentence in own]
+        for start in range(0, len(pairs), AT_ONCE):
+            yield clip.tokenize_sentences(pairs[start:start + AT_ONCE])
+
+    def check(self, clip: FrozenCLIP, names: Sequence[str]) -> None:
+        """Raise a ``DeptError`` if a class has no sentences, or one is too
+        long for the text tower."""
+        for _ in self.tokenize(clip, names):
+            pass
+
+    def encode(self, clip: FrozenCLIP, names: Sequence[str],
+               normalize: bool) -> Tensor:
+        """Mean feature of each class's sentences, ``(C, D)``.
+
+        Args:
+            clip (FrozenCLIP): Whose text tower encodes them.
+            names (Sequence[str]): ``C`` class names.
+            normalize (bool): Whether features are normalised before the
+                mean; the mean never is.
+        """
+        texts = torch.cat([clip.encode_text(tokens)
+                           for tokens in self.tokenize(clip, names)])
+        if normalize:
+            texts = F.normalize(texts, dim=-1)
+        counts = [len(own) for own in self.look_up(names)]
+        return torch.stack([own.mean(0) for own in texts.split(counts)])
+
+
+def _plain(name: str) -> str:
+    return name.replace('_', ' ')
