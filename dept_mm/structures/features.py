@@ -1,6 +1,7 @@
 """What a prompted CLIP hands to a head."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
@@ -35,6 +36,8 @@ class CLIPFeatures(NamedTuple):
             terms compare with.
         bonus (Tensor, optional): ``(B, C)``, what a cache of training images
             adds to the similarity logits.
+        extra (Mapping[str, Tensor], optional): What a learner adds for a
+            loss or head that knows it; see ``BasePrompt.change_features``.
         image (Tensor): ``(B, D)``.
     """
     text: Tensor | None
@@ -43,4 +46,5 @@ class CLIPFeatures(NamedTuple):
     logit_scale: Tensor
     teacher: TeacherFeatures | None
     bonus: Tensor | None
+    extra: Mapping[str, Tensor] | None
     image: Tensor

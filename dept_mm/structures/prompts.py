@@ -14,11 +14,17 @@ Everything that prompt learners of the field put into a tower, and where:
                       tensor, or a function of the embeddings.
 ``deep[i]``           replaces the context at the input of block ``i``
                       (0-based, ``i >= 1``), without positional embedding
-                      (MaPLe, deep VPT, PromptSRC). Text context must then
-                      stand behind the start token.
+                      (MaPLe, deep VPT, PromptSRC); the first one joins if
+                      there is none. Text context must then stand behind
+                      the start token.
 ``inserted[k]``       further tokens that join after block ``k`` (1-based:
                       ``k`` blocks have run) and stay (Late prompts). A
                       tensor, or a function of the hidden states.
+``read``              nothing that goes in, but what the learner wants to
+                      get back: hidden states after ``k`` blocks, for each
+                      ``k`` in it; -1 is after the last block, before the
+                      final norm and the projection (representation tokens
+                      of MMRL, alignment of class tokens).
 ====================  ====================================================
 
 Shapes, with ``n`` tokens of width ``W``, ``C`` classes, ``B`` images:
@@ -40,6 +46,11 @@ In the text tower, inserted tokens go behind the start token, or those of the
 ``k`` in ``front`` before all others; in the image tower to the end. So the
 token that carries the feature sees them under a causal mask, and the class
 token keeps its slot.
+
+What is read: in the text tower ``(C, W)`` or ``(B, C, W)``, the token that
+carries the feature (of CLIP, the end-of-text token); in the image tower
+``(B, 1 + n, W)``, the class token and behind it all ``n`` learned tokens that
+have joined, in the order in which they stand: context, then inserted ones.
 """
 from __future__ import annotations
 
@@ -48,8 +59,43 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from dept_mm.errors import DeptError
+
 Offset = Tensor | Callable[[Tensor], Tensor]
 Inserted = Tensor | Callable[[Tensor, Tensor], Tensor]
+
+
+def axes_of(tokens: Tensor, image_tower: bool = False) -> tuple[str, ...]:
+    """Name the axes that a prompt has before its last two.
+
+    Axes are told by their number here and nowhere else. A class axis of
+    length 1 is none: all classes share what is there.
+
+    Args:
+        tokens (Tensor): ``(..., n, W)``, or an offset ``(..., T, W)``.
+        image_tower (bool): Whether it is for the image tower.
+
+    Returns:
+        tuple[str]: ``'image'``, ``'class'``, both in this order, or none.
+    """
+    lead = tokens.shape[:-2]
+    if image_tower:
+        return ('image', ) * len(lead)
+    return (('image', ) * (len(lead) == 2)
+            + ('class', ) * (len(lead) > 0 and lead[-1] != 1))
+
+
+def make_tokens(make: Callable[[Tensor, Tensor], Tensor], hidden: Tensor,
+                last: Tensor) -> Tensor:
+    """Let a function of ``inserted`` make its tokens.
+
+    What it makes for each row has the rows' axes, ``C``, ``B`` or ``B, C``,
+    those of ``hidden (..., L, W)`` and ``last (...)``.
+    """
+    tokens = make(hidden.flatten(0, -3), last.flatten())
+    if tokens.ndim > 3:
+        return tokens
+    return tokens.unflatten(0, (*hidden.shape[:-3], -1))
 
 
 @dataclass(frozen=True)
@@ -61,17 +107,41 @@ class Prompts:
     inserted: Mapping[int, Inserted] = field(default_factory=dict)
     front: Collection[int] = frozenset()
     offset_shared: bool = True
+    read: Collection[int] = ()
 
     @property
     def empty(self) -> bool:
-        """Whether the tower runs as it is."""
-        return (self.context is None and self.offset is None
-                and not self.deep and not self.inserted)
+        """Whether the tower runs as it is, and nothing in it is read."""
+        return (self.context is None and self.offset is None and not (
+            self.deep or self.inserted or self.read))
+
+    @property
+    def num_context(self) -> int:
+        """Number of context tokens in the first block."""
+        return 0 if self.context is None else self.context.shape[-2]
+
+    def offset_of(self, own: Tensor) -> Tensor | None:
+        """What is added to embeddings ``(..., T, W)`` of own tokens."""
+        return self.offset(own) if callable(self.offset) else self.offset
 
     def move(self, own: Tensor) -> Tensor:
         """Embeddings ``(..., T, W)`` of own tokens with their offset."""
-        offset = self.offset(own) if callable(self.offset) else self.offset
+        offset = self.offset_of(own)
         return own if offset is None else own + offset.to(own.dtype)
+
+    def reads_after(self, blocks: int) -> list[int]:
+        """After how many of a tower's blocks something is read, in order.
+
+        Raises:
+            DeptError: If the tower has fewer blocks.
+        """
+        for k in self.read:
+            if not -1 <= k <= blocks:
+                raise DeptError(
+                    f'Prompts.read asks for hidden states after {k} blocks '
+                    f'of a tower that has {blocks}; give 0 to {blocks}, or '
+                    '-1 for all.')
+        return sorted({blocks if k == -1 else k for k in self.read})
 
     def tensors(self) -> list[Tensor]:
         """What is there, in a fixed order; functions are left out."""
@@ -80,7 +150,7 @@ class Prompts:
         return found
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> Prompts:
-        """The same with a function applied to each tensor."""
+        """Apply a function to each tensor."""
         def new(value):
             return fn(value) if isinstance(value, Tensor) else value
 

@@ -143,7 +143,7 @@ def test_rows_of_imagenet_a_by_wordnet_id(root):
     expected = .3 * s + .7 * (x @ w.T + b)
     ids = build('imagenet-a', root, split='test').vocabulary.ids
     feats = CLIPFeatures(text[torch.from_numpy(mask)], torch.arange(3), ids,
-                         torch.tensor(50.), None, None, image)
+                         torch.tensor(50.), None, None, None, image)
     np.testing.assert_allclose(head(feats).detach().numpy(), expected,
                                rtol=1e-4, atol=1e-4)
 
@@ -158,7 +158,7 @@ def test_equal_names_of_other_data_sets(root, namespace):
     assert other.vocabulary.base_labels == [2, 0]
     feats = CLIPFeatures(torch.randn(4, 8), torch.arange(4),
                          other.vocabulary.ids, torch.tensor(50.), None,
-                         None, torch.randn(3, 8))
+                         None, None, torch.randn(3, 8))
     same = torch.equal(head(feats), CLIPHead()(feats))
     assert same == (namespace is not None)
     assert len(build('caltech101', root, namespace=namespace, task='new',

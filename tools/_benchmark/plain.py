@@ -51,7 +51,8 @@ class PlainBackbone:
                                             images)
         labels = torch.arange(len(self.vocabulary), device=image.device)
         return CLIPFeatures(text, labels, self.vocabulary.ids,
-                            self.clip.logit_scale, teacher, None, image)
+                            self.clip.logit_scale, teacher, None, None,
+                            image)
 
     def text(self, image: Tensor, stop: int | None = None) -> Tensor:
         """Text features ``(C, D)`` or ``(B, C, D)`` of the first classes.

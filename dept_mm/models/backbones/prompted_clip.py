@@ -14,7 +14,7 @@ from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.split import in_chunks, over_processes
 from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
-from dept_mm.models.prompts import TextInput
+from dept_mm.models.prompts import TextInput, TokenStates
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
@@ -108,16 +108,20 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             images (Tensor): ``(B, 3, H, W)``, normalised, or stored
                 features of the image tower ``(B, D)``.
         """
-        image = self._image(images)
+        states = TokenStates([], [])
+        image = self._image(images, states.image)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
-            text = self.text_features(image)
+            text = self.text_features(image, states.text)
             if self.teacher is not None and self.training:
                 teacher = self.teacher(self.clip, self.vocabulary, images)
-        return CLIPFeatures(text, labels, ids, self.clip.logit_scale,
-                            teacher, None, image)
+        feats = CLIPFeatures(text, labels, ids, self.clip.logit_scale,
+                             teacher, None, None, image)
+        if self.prompt is None:
+            return feats
+        return self.prompt.change_features(feats, states, self.clip)
 
     def zero_shot(self) -> PromptedCLIP:
         """The same CLIP and vocabulary without prompts."""
@@ -154,19 +158,39 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             return self.vocabulary.base_labels
         return list(range(len(self.vocabulary)))
 
-    def _image(self, images: Tensor) -> Tensor:
+    def _image(self, images: Tensor, states: list[Tensor]) -> Tensor:
         """Image features ``(B, D)``; stored ones are kept."""
         visual = self.prompt.for_image() if self.prompt else Prompts()
         if images.ndim != 2:
-            return self.clip.encode_image(images, visual)
+            return self.clip.encode_image(images, visual, states)
         if not visual.empty:
-            raise DeptError(f'{type(self.prompt).__name__} prompts the image '
-                            'tower: give it images, no stored features.')
+            raise DeptError(f'{type(self.prompt).__name__} prompts or reads '
+                            'the image tower: give it images, no stored '
+                            'features.')
         return images
 
-    def text_features(self, image: Tensor) -> Tensor:
-        """Text features ``(C, D)`` or ``(B, C, D)``, kept between batches
-        where nothing can change them."""
+    def text_features(self, image: Tensor,
+                      states: list[Tensor] | None = None) -> Tensor:
+        """Encode the classes that are scored.
+
+        Args:
+            image (Tensor): ``(B, D)`` image features.
+            states (list[Tensor], optional): Hidden states that the learner
+                reads are put into it.
+
+        Returns:
+            Tensor: ``(C, D)`` or ``(B, C, D)``.
+        """
+        text, size = self._wide_text(image), self.clip.spec.embed_dim
+        if text.shape[-1] > size and states is not None:
+            states += text[..., size:].split(self.clip.text_tower.width, -1)
+        return text[..., :size] if text.shape[-1] > size else text
+
+    def _wide_text(self, image: Tensor) -> Tensor:
+        """Text features and behind them, in one tensor, the hidden states
+        that the learner reads: parts of a class list, other processes and
+        what is kept have both or none. Kept between batches where nothing
+        can change them."""
         rows = tuple(self._labels())
 
         def encode(rows: tuple[int, ...]) -> Tensor:
@@ -194,8 +218,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """Text features of the classes with these labels."""
         if self.prompt is not None:
             tokens, prompts = self.text_prompts(image, rows)
-            return self.clip.encode_text(tokens, prompts,
-                                         self.prompt.position)
+            states = []
+            text = self.clip.encode_text(tokens, prompts,
+                                         self.prompt.position, states)
+            lead = text.shape[:-1]
+            return text if not states else torch.cat(
+                [text, *(t.expand(*lead, -1) for t in states)], dim=-1)
         texts = [self.clip.encode_text(tokens) for tokens in self._rows(rows)]
         if len(texts) == 1:
             return texts[0]

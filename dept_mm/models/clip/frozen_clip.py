@@ -103,14 +103,19 @@ class FrozenCLIP(nn.Module):
                            device=self.model.logit_scale.device)
         return self.text_tower.embed(ids).detach()
 
-    def encode_image(self, images: Tensor, prompts: Prompts = Prompts()
-                     ) -> Tensor:
-        """``(B, 3, H, W)`` to un-normalised ``(B, D)``."""
-        return self.image_tower(images, prompts)
+    def encode_image(self, images: Tensor, prompts: Prompts = Prompts(),
+                     states: list | None = None) -> Tensor:
+        """``(B, 3, H, W)`` to un-normalised ``(B, D)``; what the prompts
+        read is put into ``states``."""
+        return self.image_tower(images, prompts, states)
 
     def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
-                    position: str = 'end') -> Tensor:
-        """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``."""
+                    position: str = 'end', states: list | None = None
+                    ) -> Tensor:
+        """Class sentences to un-normalised ``(C, D)`` or ``(B, C, D)``; what
+        the prompts read is put into ``states``."""
+        if prompts.read:  # states belong to the run that asks
+            return self.text_tower(tokens, prompts, position, states)
         return encode_text(self.text_tower, tokens, prompts, position)
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from dept_mm.errors import DeptError
 from dept_mm.models.clip.blocks import comes_apart, finish, heads, project
 from dept_mm.models.clip.spec import CLIPSpec
+from dept_mm.models.clip.walk import Dense, join, walk
 from dept_mm.structures import Prompts
 
 
@@ -53,8 +54,15 @@ class ImageTower:
         """Number of its blocks."""
         return len(self._vit().transformer.resblocks)
 
-    def __call__(self, images: Tensor, prompts: Prompts) -> Tensor:
+    def __call__(self, images: Tensor, prompts: Prompts,
+                 states: list | None = None) -> Tensor:
         """Encode ``images (B, 3, H, W)`` to ``(B, D)``.
+
+        Args:
+            images (Tensor): Normalised images.
+            prompts (Prompts): What joins their tokens.
+            states (list, optional): What ``prompts.read`` asks for is put
+                into it.
 
         Raises:
             DeptError: If the image size is not the tower's, or a tower
@@ -70,20 +78,29 @@ class ImageTower:
         images = images.to(self._dtype())
         if not isinstance(self.visual, VisionTransformer) and prompts.empty:
             return self.model.encode_image(images, normalize=False)
-        return self._encode(images, prompts, self._block)
+        return self._encode(images, prompts, self._block, states)
 
-    def plain(self, images: Tensor, prompts: Prompts) -> Tensor:
-        """The same through open_clip's own blocks, for all tokens."""
+    def plain(self, images: Tensor, prompts: Prompts,
+              states: list | None = None) -> Tensor:
+        """Encode through open_clip's own blocks, for all tokens."""
         return self._encode(images.to(self._dtype()), prompts,
-                            lambda block, x, last: block(x))
+                            lambda block, x, last: block(x), states)
+
+    def project(self, x: Tensor) -> Tensor:
+        """Turn hidden states ``(..., W)`` of the last block into features
+        ``(..., D)``: the final norm and the projection."""
+        visual = self._vit()
+        x = visual.ln_post(x)
+        return x if visual.proj is None else x @ visual.proj
 
     def _vit(self) -> VisionTransformer:
         """The tower, if it is one that takes prompts."""
         if not isinstance(self.visual, VisionTransformer):
             raise DeptError(
                 f'The image tower of CLIP {self.name!r} '
-                f'({type(self.visual).__name__}) has no tokens, so it takes '
-                'no visual prompts; choose a ViT or a text prompt learner.')
+                f'({type(self.visual).__name__}) has no tokens: it takes no '
+                'visual prompts, and there are none to read; choose a ViT or '
+                'a text prompt learner.')
         return self.visual
 
     def _dtype(self) -> torch.dtype:
@@ -92,8 +109,9 @@ class ImageTower:
                     if isinstance(m, nn.Conv2d))
 
     def _encode(self, images: Tensor, prompts: Prompts,
-                run: Callable[[nn.Module, Tensor, bool], Tensor]) -> Tensor:
-        """open_clip's ViT forward with the places for prompts opened up.
+                run: Callable[[nn.Module, Tensor, bool], Tensor],
+                states: list | None) -> Tensor:
+        """Run open_clip's ViT with the places for prompts opened up.
 
         Prompts go in after the positional embedding and before ``ln_pre``
         (DePT's hosts; spec of MaPLe and IVLP), which open_clip hides inside
@@ -104,26 +122,21 @@ class ImageTower:
         start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
         x = torch.cat([start, x], dim=1)
         x = prompts.move(x) + visual.positional_embedding.to(x.dtype)
-        own = x.shape[1]
-        x = visual.ln_pre(_append(x, prompts.context))
-        blocks = visual.transformer.resblocks
-        for i, block in enumerate(blocks):
-            if i in prompts.inserted:
-                given = prompts.inserted[i]
-                if callable(given):
-                    given = given(x, x.new_zeros(batch, dtype=torch.long))
-                x = _append(x, given)
-            if i in prompts.deep:
-                deep = prompts.deep[i]
-                stop = own + deep.shape[-2]
-                x = torch.cat([_append(x[:, :own], deep), x[:, stop:]], 1)
-            x = run(block, x, i == len(blocks) - 1)
-        pooled, _ = visual._pool(x[:, :own])
+        own, blocks = x.shape[1], visual.transformer.resblocks
+        all_read = len(blocks) in prompts.reads_after(len(blocks))
+        tokens = Dense(
+            x, x.new_zeros(batch, dtype=torch.long),
+            lambda block, x, last: run(block, x, last and not all_read),
+            lambda x, _: torch.cat([x[:, :1], x[:, own:]], dim=1))
+        join(tokens, prompts, own)
+        tokens.x = visual.ln_pre(tokens.x)
+        walk(tokens, blocks, prompts, own, states, end=True)
+        pooled, _ = visual._pool(tokens.x[:, :own])
         return pooled if visual.proj is None else pooled @ visual.proj
 
     def _block(self, block: nn.Module, x: Tensor, last: bool) -> Tensor:
-        """One block over ``x (B, T, W)``; the last one leaves the class
-        token alone, where the feature is its own."""
+        """Run one block over ``x (B, T, W)``; the last one
+        computes the class token alone, where the feature is its own."""
         if not comes_apart(block):
             return block(x)
         normed, asking = block.ln_1(x), None
@@ -132,11 +145,3 @@ class ImageTower:
         q, k, v = (heads(t, block) for t in project(block, normed, asking))
         y = F.scaled_dot_product_attention(q, k, v)
         return finish(block, x, y.transpose(1, 2).flatten(2))
-
-
-def _append(x: Tensor, tokens: Tensor | None) -> Tensor:
-    """Append ``(n, W)`` or ``(B, n, W)`` to ``x (B, T, W)``."""
-    if tokens is None:
-        return x
-    tokens = tokens.to(x.dtype).expand(len(x), -1, -1)
-    return torch.cat([x, tokens], dim=1)

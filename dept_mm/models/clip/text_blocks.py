@@ -18,7 +18,7 @@ Heads = tuple[Tensor, Tensor]
 
 def prefix_block(block: ResidualAttentionBlock, x: Tensor, last: bool
                  ) -> tuple[Tensor | None, Heads]:
-    """One block over the shared prefix.
+    """Run one block over the shared prefix.
 
     Args:
         block (ResidualAttentionBlock): The block.
@@ -38,7 +38,7 @@ def prefix_block(block: ResidualAttentionBlock, x: Tensor, last: bool
 
 def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
                  packing: Packing, last: bool) -> Tensor:
-    """One block over packed suffixes, which look back at the prefix.
+    """Run one block over packed suffixes, which look back at the prefix.
 
     Args:
         block (ResidualAttentionBlock): The block.
@@ -76,8 +76,7 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, prefix: Heads, real: Tensor
 
     Args:
         q (Tensor): ``(..., C, H, Q, W/H)``.
-        k (Tensor): ``(..., C, H, S, W/H)``.
-        v (Tensor): Likewise.
+        k, v (Tensor): ``(..., C, H, S, W/H)``.
         prefix (Heads): ``(..., H, P, W/H)`` each.
         real (Tensor): ``(Q, S)`` or ``(C, 1, S)``, which keys are seen.
 

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from dept_mm.models.clip.blocks import comes_apart
 from dept_mm.models.clip.text_blocks import prefix_block, suffix_block
-from dept_mm.models.clip.text_layout import Layout, Packing, context_order
+from dept_mm.models.clip.text_layout import Layout, Packing
 from dept_mm.models.clip.tokens import ClassTokens
-from dept_mm.structures import Prompts
+from dept_mm.models.clip.walk import Slot, join, put, walk
+from dept_mm.structures.prompts import Prompts, axes_of
 
 
 class TextEngine:
@@ -39,24 +40,25 @@ class TextEngine:
         return (text.pool_type in ('argmax', 'eos')
                 and all(map(comes_apart, text.transformer.resblocks)))
 
-    def __call__(self, tokens: ClassTokens, prompts: Prompts, position: str
-                 ) -> Tensor:
-        """Hidden states of the end-of-text tokens.
+    def __call__(self, tokens: ClassTokens, prompts: Prompts, position: str,
+                 states: list | None = None) -> Tensor:
+        """Compute hidden states of the end-of-text tokens.
 
         Args:
             tokens (ClassTokens): ``C`` sentences.
             prompts (Prompts): What joins them.
             position (str): Where the context stands.
+            states (list, optional): See ``walk``.
 
         Returns:
             Tensor: ``(C, W)``, or ``(B, C, W)`` where a prompt has an image
             axis.
         """
         first, state = self._start(tokens, prompts, position)
-        return self.run(first, state, prompts, tokens.start)
+        return self.run(first, state, prompts, tokens.start, states)
 
-    def run(self, first: int, state: _State, prompts: Prompts, start: int
-            ) -> Tensor:
+    def run(self, first: int, state: _State, prompts: Prompts, start: int,
+            states: list | None = None) -> Tensor:
         """The blocks from ``first`` on; what ``CompileHook`` compiles.
 
         Args:
@@ -64,25 +66,10 @@ class TextEngine:
             state (_State): The hidden states behind them.
             prompts (Prompts): What joins later.
             start (int): Number of start tokens.
+            states (list, optional): See ``walk``.
         """
-        blocks = self.text.transformer.resblocks
-        slot = start  # of the first context token
-        for i, block in enumerate(blocks[first:], first):
-            if i in prompts.inserted:
-                given = prompts.inserted[i]
-                if callable(given):
-                    given = given(*state.whole())
-                    if given.ndim == 3:
-                        lead = state.x.shape[:-2]
-                        given = given.unflatten(0, (*lead, -1))
-                front, count = i in prompts.front, given.shape[-2]
-                state.put(given, 0 if front else start)
-                slot += count
-                start += count * front
-            if i in prompts.deep:
-                deep = prompts.deep[i]
-                state.put(deep, slot, replace=deep.shape[-2])
-            state.run(block, i == len(blocks) - 1)
+        walk(state, self.text.transformer.resblocks, prompts, start, states,
+             first=first)
         return state.x
 
     def _start(self, tokens: ClassTokens, prompts: Prompts, position: str
@@ -97,51 +84,37 @@ class TextEngine:
         frozen = (prompts.context is None and prompts.offset is None
                   and not prompts.deep and prompts.inserted)
         if not frozen or not torch.is_grad_enabled():
-            return 0, self._assemble(tokens, prompts, position)
-        first = min(prompts.inserted)
+            return 0, self.assemble(tokens, prompts, position)
+        blocks = self.text.transformer.resblocks
+        first = min(*prompts.inserted, *prompts.reads_after(len(blocks)),
+                    len(blocks) - 1)
         key = (first, table.dtype, torch.is_autocast_enabled(kind),
                torch.get_autocast_dtype(kind))
         if key not in tokens.hidden:
             with torch.no_grad():
-                state = self._assemble(tokens, prompts, position)
-                for block in self.text.transformer.resblocks[:first]:
+                state = self.assemble(tokens, prompts, position)
+                for block in blocks[:first]:
                     state.run(block)
             tokens.hidden[key] = state
         kept = tokens.hidden[key]
         return first, _State(kept.prefix, kept.x, kept.packing)
 
-    @staticmethod
-    def layout(tokens: ClassTokens, prompts: Prompts, position: str
-               ) -> Layout:
-        """What is shared and what is not, in the first block."""
-        offset, context = prompts.offset, prompts.context
-        own, shared, extra = True, True, 0
-        if offset is not None:
-            own = (prompts.offset_shared if callable(offset)
-                   else offset.ndim == 2)
-        if context is not None:
-            shared, extra = _shared(context)[1], context.shape[-2]
-        return _layout(tokens, extra, position, own, shared)
-
-    def _assemble(self, tokens: ClassTokens, prompts: Prompts,
-                  position: str) -> _State:
-        """The input of the first block."""
-        layout = self.layout(tokens, prompts, position)
+    def assemble(self, tokens: ClassTokens, prompts: Prompts,
+                 position: str) -> _State:
+        """Compute the input of the first block."""
         own = prompts.move(self.text.token_embedding(tokens.ids))
+        layout = _layout(tokens, prompts.offset_shared and not (
+            isinstance(prompts.offset, Tensor)
+            and 'class' in axes_of(prompts.offset)), position == 'end')
+        state = _State(own[0, :layout.prefix], own.flatten(0, 1).index_select(
+            0, layout.source), layout.packing)
+        join(state, prompts, tokens.start, position, tokens.name_end)
+        length = state.prefix.shape[-2]
         dtype = self.text.transformer.get_cast_dtype()
-        context = prompts.context
-        if context is not None:
-            context, shared = _shared(context.to(own.dtype))
-        prefix, x = own[0], own.flatten(0, 1)
-        if context is not None and shared:
-            prefix = _behind(prefix, context)
-        if layout.has_context:
-            x = _behind(x, context if shared else context.flatten(-3, -2))
         positions = self.text.positional_embedding.to(dtype)
-        prefix = prefix.index_select(-2, layout.prefix).to(dtype)
-        x = x.index_select(-2, layout.source).to(dtype)
-        return _State(prefix + positions[:prefix.shape[-2]],
-                      x + positions[layout.slot], layout.packing)
+        state.prefix = state.prefix.to(dtype) + positions[:length]
+        state.x = state.x.to(dtype) + positions[length + state.packing.slots]
+        return state
 
 
 class _State:
@@ -159,70 +132,59 @@ class _State:
         self.packing = packing
 
     def run(self, block: ResidualAttentionBlock, last: bool = False) -> None:
-        """One block; the last one leaves end-of-text tokens alone."""
+        """Run one block; the last one computes end-of-text tokens alone."""
         self.prefix, seen = prefix_block(block, self.prefix, last)
         self.x = suffix_block(block, self.x, seen, self.packing, last)
 
-    def put(self, tokens: Tensor, at: int, replace: int = 0) -> None:
-        """Put tokens at a slot of every sentence, in place of ``replace``
-        tokens there. What is one per class ends the prefix."""
+    def put(self, tokens: Tensor, slot: Slot, replaced: int, name: str
+            ) -> None:
+        """Put tokens into every sentence; see ``walk``. What is one per
+        class ends the prefix."""
         tokens, shared = _shared(tokens.to(self.x.dtype))
-        stop, length = at + replace, self.prefix.shape[-2]
-        if shared and stop <= length:
-            lead = tokens.shape[:-2] or self.prefix.shape[:-2]
-            head, tail = (t.expand(*lead, -1, -1) for t in (
-                self.prefix[..., :at, :], self.prefix[..., stop:, :]))
-            self.prefix = torch.cat(
-                [head, tokens.expand(*lead, -1, -1), tail], dim=-2)
+        length = self.prefix.shape[-2]
+        # Slots that differ between classes are behind the prefix.
+        start = length if isinstance(slot, Tensor) else slot
+        stop = start + replaced
+        if shared and stop <= length and not isinstance(slot, Tensor):
+            self.prefix = put(self.prefix, tokens, slot, replaced)
             return
         if shared:
             tokens = tokens.unsqueeze(-3)
-        if at < length:
+        if start < length:
             # The rest of the prefix follows what is one per class.
             rest = self.prefix[..., stop:, :].unsqueeze(-3)
-            lead = torch.broadcast_shapes(tokens.shape[:-2], rest.shape[:-2])
-            tokens = torch.cat([t.expand(*lead, -1, -1)
-                                for t in (tokens, rest)], dim=-2)
-            self.prefix = self.prefix[..., :at, :]
-            at, replace = 0, max(0, stop - length)
-        else:
-            at -= length
+            tokens = put(tokens, rest, tokens.shape[-2])
+            self.prefix = self.prefix[..., :slot, :]
+            replaced, length = max(0, stop - length), slot
         count = len(self.packing.lengths)
         tokens = tokens.expand(*tokens.shape[:-3], count, -1, -1)
-        self.packing, self.x = self.packing.insert(self.x, tokens, at,
-                                                   replace)
+        self.packing, self.x = self.packing.insert(
+            self.x, tokens, slot, replaced, length)
 
     def whole(self) -> tuple[Tensor, Tensor]:
-        """Padded sentences ``(N, L, W)``, and the slot ``(N, )`` of the last
-        token of each; an image axis is first in ``N``."""
-        x = self.packing.pad(self.x)
-        lead = torch.broadcast_shapes(x.shape[:-2],
-                                      (*self.prefix.shape[:-2], 1))
-        prefix = self.prefix.unsqueeze(-3)
-        x = torch.cat([t.expand(*lead, -1, -1) for t in (prefix, x)], dim=-2)
-        last = self.prefix.shape[-2] + self.packing.lengths - 1
-        return x.flatten(0, -3), last.expand(*lead).flatten()
+        """Padded sentences ``(..., C, L, W)``, and the slots of their ends,
+        ``(..., C)``."""
+        prefix, x = self.prefix.unsqueeze(-3), self.packing.pad(self.x)
+        x = put(x, prefix, 0)
+        last = prefix.shape[-2] + self.packing.lengths - 1
+        return x, last.expand(x.shape[:-2])
+
+    def read(self) -> Tensor:
+        """The end-of-text tokens, ``(..., C, W)``."""
+        if self.prefix is None:  # behind the last block
+            return self.x
+        return self.x.index_select(-2, self.packing.last)
 
 
 def _shared(tokens: Tensor) -> tuple[Tensor, bool]:
     """Drop a class axis of length 1; say whether there is no other."""
-    if tokens.ndim > 2 and tokens.shape[-3] == 1:
-        tokens = tokens.squeeze(-3)
-        return tokens, True
-    return tokens, tokens.ndim == 2
+    axes = axes_of(tokens)
+    shape = tokens.shape[:len(axes)] + tokens.shape[-2:]
+    return tokens.reshape(shape), 'class' not in axes
 
 
-def _behind(x: Tensor, tokens: Tensor) -> Tensor:
-    """``x (T, W)`` and tokens ``(..., n, W)`` as ``(..., T + n, W)``."""
-    return torch.cat([x.expand(*tokens.shape[:-2], -1, -1), tokens], dim=-2)
-
-
-def _layout(tokens: ClassTokens, extra: int, position: str,
-            own_shared: bool, context_shared: bool) -> Layout:
-    """The layout of a class list; it is made once."""
-    key = extra, position, own_shared, context_shared
-    if key not in tokens.layouts:
-        order = context_order(tokens, extra, position)
-        tokens.layouts[key] = Layout(tokens, order, extra, own_shared,
-                                     context_shared)
-    return tokens.layouts[key]
+def _layout(tokens: ClassTokens, *options: bool) -> Layout:
+    """Make the layout of a class list, once."""
+    if options not in tokens.layouts:
+        tokens.layouts[options] = Layout(tokens, *options)
+    return tokens.layouts[options]

@@ -25,6 +25,7 @@ class Packing:
         last (Tensor): ``(C, )``, the place of each class's last token.
         real (Tensor): ``(C, S)``, which slots of the padded form hold a
             token.
+        slots (Tensor): ``(T, )``, where in its suffix each token stands.
     """
 
     def __init__(self, lengths: Tensor) -> None:
@@ -41,6 +42,7 @@ class Packing:
         place = self.starts[:, None] + slots
         self._padded = place.clamp(max=self.total - 1).flatten()
         self._packed = self.real.flatten().nonzero()[:, 0]
+        self.slots = slots.expand(len(lengths), -1)[self.real]
         self._grown: dict[tuple, tuple[Packing, Tensor]] = {}
 
     def pad(self, x: Tensor) -> Tensor:
@@ -54,21 +56,21 @@ class Packing:
         x = x.flatten(-3, -2)
         return x.index_select(-2, self._packed) if self.ragged else x
 
-    def insert(self, x: Tensor, tokens: Tensor, at: int, replace: int
-               ) -> tuple[Packing, Tensor]:
+    def insert(self, x: Tensor, tokens: Tensor, slot: int | Tensor,
+               replace: int, prefix: int) -> tuple[Packing, Tensor]:
         """Put tokens into every suffix, in place of some that are there.
 
         Args:
             x (Tensor): ``(..., T, W)``.
             tokens (Tensor): ``(..., C, n, W)``.
-            at (int): Slot of the first, counted from the suffix's start.
+            slot (int | Tensor): Slot of the first, or ``(C, )``.
             replace (int): How many tokens are taken out there.
+            prefix (int): Slot of the suffix's start.
 
         Returns:
             tuple[Packing, Tensor]: The new packing and ``(..., T', W)``.
         """
-        count = tokens.shape[-2]
-        key = at, replace, count
+        key = slot, replace, prefix, tokens.shape[-2]
         if key not in self._grown:
             self._grown[key] = self._grow(*key)
         packing, source = self._grown[key]
@@ -77,10 +79,11 @@ class Packing:
             -3, -2).expand(*lead, -1, -1)], dim=-2)
         return packing, both.index_select(-2, source)
 
-    def _grow(self, at: int, replace: int, count: int
+    def _grow(self, slot: int | Tensor, replace: int, prefix: int, count: int
               ) -> tuple[Packing, Tensor]:
         """The packing after :meth:`insert`, and for each of its tokens the
         place in ``[old tokens, new tokens]``."""
+        at = (slot[:, None] if isinstance(slot, Tensor) else slot) - prefix
         grown = Packing(self.lengths + count - replace)
         slots = torch.arange(grown.longest, device=self.lengths.device)
         old = self.starts[:, None] + torch.where(
@@ -92,60 +95,31 @@ class Packing:
 
 
 class Layout:
-    """Shared prefix and packed suffixes of sentences with context.
+    """Shared prefix and packed suffixes of sentences without context.
 
     Args:
         tokens (ClassTokens): ``C`` sentences.
-        order (Tensor): ``(C, L)``, which slot of ``[own tokens, context]``
-            stands where.
-        num_context (int): ``n``, context tokens of each sentence.
-        own_shared (bool): Whether equal own tokens have equal embeddings,
-            where all are of the class name or none is.
-        context_shared (bool): Whether all classes have the same context.
+        shared (bool): Whether equal tokens have equal embeddings, where all
+            are of the class name or none is.
+        whole (bool): Whether the prefix may go beyond a class name, behind
+            which no context is to stand then.
+
+    Attributes:
+        prefix (int): ``P``, how many tokens all sentences begin with; the
+            end-of-text token is never one of them.
+        source (Tensor): ``(T, )``, which of all ``C L`` tokens are packed.
+        packing (Packing): Where they are then.
     """
 
-    def __init__(self, tokens: ClassTokens, order: Tensor, num_context: int,
-                 own_shared: bool, context_shared: bool) -> None:
-        ids, own = tokens.ids, tokens.ids.shape[1]
-        last = tokens.end + num_context
-        equal = torch.zeros(own + num_context, dtype=torch.bool,
-                            device=ids.device)
-        if own_shared:
-            # A word of the name may be moved where a template's is not.
-            named = torch.arange(own, device=ids.device) < tokens.name_end[
-                :, None]
-            equal[:own] = ((ids == ids[:1]) & (named == named[:1])).all(0)
-        equal[own:] = context_shared
-        # A slot is shared if one and the same shared token is there.
-        shared = equal[order[0]] & (order == order[:1]).all(0)
-        length = int(shared.int().cumprod(0).sum())
-        # The end-of-text token always belongs to the suffix.
-        self.prefix = order[0, :min(length, int(last.min()))]
-        self.packing = Packing(last + 1 - len(self.prefix))
-        slots = torch.arange(order.shape[1], device=order.device)
-        inside = (slots >= len(self.prefix)) & (slots <= last[:, None])
-        label, self.slot = inside.nonzero(as_tuple=True)
-        source = order[label, self.slot]
-        self.has_context = bool((source >= own).any())
-        # Into [own tokens of all classes, context (of all classes)].
-        mine = 0 if context_shared else label * num_context
-        self.source = torch.where(
-            source < own, label * own + source,
-            len(ids) * own + mine + source - own)
-
-
-def context_order(tokens: ClassTokens, extra: int, position: str) -> Tensor:
-    """Which slot of ``[own tokens, context]`` stands where, ``(C, L)``."""
-    count, own = tokens.ids.shape
-    slots = torch.arange(own, device=tokens.ids.device).expand(count, -1)
-    context = torch.arange(own, own + extra, device=slots.device)
-    # How many context tokens come before the words.
-    front = dict(end=extra, middle=extra // 2, front=0)[position]
-    # Sorting by the slot that comes next, context before own tokens, is the
-    # insertion: context goes behind the start token or behind the name.
-    place = torch.where(torch.arange(extra, device=slots.device) < front,
-                        tokens.start, tokens.name_end[:, None])
-    key = torch.cat([slots, place], dim=1) * 2
-    key[:, :own] += 1
-    both = torch.cat([slots, context.expand(count, -1)], dim=1)
-    return both.gather(1, key.argsort(dim=1, stable=True))
+    def __init__(self, tokens: ClassTokens, shared: bool, whole: bool
+                 ) -> None:
+        ids = tokens.ids
+        stop = int((tokens.end if whole else tokens.name_end).min())
+        slots = torch.arange(ids.shape[1], device=ids.device)
+        # A word of the name may be moved where a template's is not.
+        named = slots < tokens.name_end[:, None]
+        equal = ((ids == ids[:1]) & (named == named[:1])).all(0)
+        self.prefix = shared * int(equal[:stop].int().cumprod(0).sum())
+        self.packing = Packing(tokens.end + 1 - self.prefix)
+        inside = (slots >= self.prefix) & (slots <= tokens.end[:, None])
+        self.source = inside.flatten().nonzero()[:, 0]

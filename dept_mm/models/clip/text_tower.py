@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.clip.text_engine import TextEngine
-from dept_mm.models.clip.text_layout import context_order
 from dept_mm.models.clip.tokens import ClassTokens
+from dept_mm.models.clip.walk import Dense, join, walk
 from dept_mm.structures import Prompts
 
 POSITIONS = ('end', 'middle', 'front')
@@ -38,7 +38,8 @@ class TextTower:
         return self.text.token_embedding(ids)
 
     def __call__(self, tokens: ClassTokens, prompts: Prompts,
-                 position: str = 'end') -> Tensor:
+                 position: str = 'end', states: list | None = None
+                 ) -> Tensor:
         """Encode one sentence per class.
 
         Args:
@@ -48,101 +49,61 @@ class TextTower:
                 comes last: context behind the start token), ``'middle'``
                 (half before, half behind the name) or ``'front'`` (behind
                 the name).
+            states (list, optional): What ``prompts.read`` asks for is put
+                into it.
 
         Returns:
             Tensor: Un-normalised ``(C, D)``, or ``(B, C, D)`` where a prompt
             has an image axis.
         """
         if self.engine is None:
-            return self.plain(tokens, prompts, position)
-        return self._project(self.engine(tokens, prompts, position))
+            return self.plain(tokens, prompts, position, states)
+        return self.project(self.engine(tokens, prompts, position, states))
 
     def plain(self, tokens: ClassTokens, prompts: Prompts,
-              position: str = 'end') -> Tensor:
-        """The same without the engine: every class's whole sentence."""
-        x, last = self._assemble(tokens, prompts, position)
-        images = _count_images(prompts)
-        if images is not None:
-            last = last.repeat(images)
-            x = x.expand(images, *x.shape[-3:]).flatten(0, 1)
-        x, last, images = self._run(x, last, images, prompts, tokens.start)
-        x = self._project(x[torch.arange(len(x), device=x.device), last])
-        return x if images is None else x.unflatten(0, (images, -1))
-
-    def _assemble(self, tokens: ClassTokens, prompts: Prompts,
-                  position: str) -> tuple[Tensor, Tensor]:
-        """Put context between the words; the input of the first block.
-
-        Returns:
-            tuple[Tensor, Tensor]: ``(C, L, W)`` or ``(B, C, L, W)`` with
-            positions added, and the slots ``(C, )`` of the token that
-            carries the feature.
-        """
-        x = prompts.move(self.embed(tokens.ids))
-        extra = 0
-        if prompts.context is not None:
-            context = prompts.context.to(x.dtype)
-            extra = context.shape[-2]
-            lead = torch.broadcast_shapes(context.shape[:-2], x.shape[:-2])
-            both = torch.cat([x.expand(*lead, -1, -1),
-                              context.expand(*lead, -1, -1)], dim=-2)
-            order = context_order(tokens, extra, position)
-            order = order[(None, ) * (len(lead) - 1)]
-            x = torch.take_along_dim(both, order[..., None], dim=-2)
-        dtype = self.text.transformer.get_cast_dtype()
+              position: str = 'end', states: list | None = None) -> Tensor:
+        """Encode them without the engine: every class's whole sentence."""
+        sentences = Dense(prompts.move(self.embed(tokens.ids)),
+                          self._last(tokens), self._block, _at)
+        join(sentences, prompts, tokens.start, position, tokens.name_end)
+        x, dtype = sentences.x, self.text.transformer.get_cast_dtype()
         positions = self.text.positional_embedding[:x.shape[-2]]
-        return x.to(dtype) + positions.to(dtype), self._last(tokens, extra)
+        sentences.x = x.to(dtype) + positions.to(dtype)
+        walk(sentences, self.text.transformer.resblocks, prompts,
+             tokens.start, states)
+        return self.project(sentences.read())
 
-    def _last(self, tokens: ClassTokens, extra: int) -> Tensor:
+    def _last(self, tokens: ClassTokens) -> Tensor:
         """Slots ``(C, )`` of the token that carries the feature."""
         pool = self.text.pool_type
         if pool in ('argmax', 'eos'):
-            return tokens.end + extra
-        slot = 0 if pool == 'first' else tokens.ids.shape[1] + extra - 1
-        return torch.full_like(tokens.end, slot)
+            return tokens.end
+        return torch.full_like(tokens.end, 0 if pool == 'first'
+                               else tokens.ids.shape[1] - 1)
 
-    def _run(self, x: Tensor, last: Tensor, images: int | None,
-             prompts: Prompts, start: int
-             ) -> tuple[Tensor, Tensor, int | None]:
-        """All blocks over ``x (N, L, W)``; ``N`` is ``C``, or ``B C``."""
-        transformer = self.text.transformer
-        context = start  # slot of the first context token
-        for i, block in enumerate(transformer.resblocks):
-            if i in prompts.inserted:
-                given = prompts.inserted[i]
-                given = given(x, last) if callable(given) else given
-                if given.ndim == 4 and images is None:
-                    images = len(given)
-                    x, last = x.repeat(images, 1, 1), last.repeat(images)
-                front, count = i in prompts.front, given.shape[-2]
-                at = 0 if front else start
-                x = _put(x, given, at)
-                last = last + count * (last >= at)
-                context += count
-                start += count * front
-            if i in prompts.deep:
-                deep = prompts.deep[i]
-                x = _put(x, deep, context, replace=deep.shape[-2])
-            mask = self._mask(x)
-            if transformer.batch_first:
-                x = block(x, attn_mask=mask)
-            else:
-                x = block(x.transpose(0, 1), attn_mask=mask).transpose(0, 1)
-        return x, last, images
+    def _block(self, block: nn.Module, x: Tensor, last: bool) -> Tensor:
+        """Run one block over all tokens of sentences ``(..., L, W)``."""
+        y, mask = x.flatten(0, -3), self._mask(x)
+        if self.text.transformer.batch_first:
+            y = block(y, attn_mask=mask)
+        else:
+            y = block(y.transpose(0, 1), attn_mask=mask).transpose(0, 1)
+        return y.reshape(x.shape)
 
     def _mask(self, x: Tensor) -> Tensor | None:
         """Additive mask of the current length; late prompts may exceed the
         context, which the tower's own mask does not cover."""
         if not self.causal:
             return None
-        length = x.shape[1]
+        length = x.shape[-2]
         if length <= self.context_length:
             return self.text.attn_mask[:length, :length]
         return nn.Transformer.generate_square_subsequent_mask(
             length, device=x.device, dtype=x.dtype)
 
-    def _project(self, x: Tensor) -> Tensor:
-        """Normalise and project the feature's token, ``(..., W)``."""
+    def project(self, x: Tensor) -> Tensor:
+        """Turn hidden states ``(..., W)`` of the last block into features
+        ``(..., D)``: the final norm and the projection."""
         x = self.text.ln_final(x)
         projection = self.text.text_projection
         if projection is None:
@@ -187,7 +148,8 @@ class OpaqueTextTower:
             'prompts work.')
 
     def __call__(self, tokens: ClassTokens, prompts: Prompts,
-                 position: str = 'end') -> Tensor:
+                 position: str = 'end', states: list | None = None
+                 ) -> Tensor:
         """Encode one sentence per class to un-normalised ``(C, D)``."""
         if not prompts.empty:
             raise self._refusal()
@@ -212,21 +174,7 @@ def _is_causal(mask: Tensor | None) -> bool:
                 and (mask[~ahead] == 0).all())
 
 
-def _count_images(prompts: Prompts) -> int | None:
-    """``B`` of the first prompt that has an image axis."""
-    given = (prompts.context, *prompts.deep.values(),
-             *prompts.inserted.values())
-    return next((len(t) for t in given
-                 if isinstance(t, Tensor) and t.ndim == 4), None)
-
-
-def _put(x: Tensor, tokens: Tensor, slot: int, replace: int = 0) -> Tensor:
-    """Put tokens at a slot of ``x (N, L, W)``, in place of the ``replace``
-    tokens there."""
-    tokens = tokens.to(x.dtype)
-    if tokens.ndim == 4:
-        tokens = tokens.expand(-1, len(x) // len(tokens), -1, -1).flatten(0, 1)
-    elif tokens.ndim == 3 and len(tokens) not in (1, len(x)):
-        tokens = tokens.repeat(len(x) // len(tokens), 1, 1)
-    tokens = tokens.expand(len(x), -1, -1)
-    return torch.cat([x[:, :slot], tokens, x[:, slot + replace:]], dim=1)
+def _at(x: Tensor, slots: Tensor) -> Tensor:
+    """Tokens of ``x (..., C, L, W)`` at slots ``(C, )``."""
+    rows = torch.arange(len(slots), device=slots.device)
+    return x[..., rows, slots, :]

@@ -1,6 +1,6 @@
 """Prompt learners, and the modules of tensors that some are made of."""
 from dept_mm.models.prompts.adept import ADePTPrompt
-from dept_mm.models.prompts.base import BasePrompt, TextInput
+from dept_mm.models.prompts.base import BasePrompt, TextInput, TokenStates
 from dept_mm.models.prompts.cocoop import CoCoOpPrompt
 from dept_mm.models.prompts.coop import CoOpPrompt
 from dept_mm.models.prompts.decomposed import DecomposedPrompt
@@ -15,6 +15,6 @@ from dept_mm.models.prompts.tower_prompts import TowerPrompts
 __all__ = [
     'ADePTPrompt', 'BasePrompt', 'CoCoOpPrompt', 'CoOpPrompt',
     'DecomposedPrompt', 'IVLPPrompt', 'LatePrompt', 'MaPLePrompt',
-    'SoftPrompt', 'TCPPrompt', 'TextInput', 'TowerPrompts', 'adaptive_pool',
-    'sample_rows'
+    'SoftPrompt', 'TCPPrompt', 'TextInput', 'TokenStates', 'TowerPrompts',
+    'adaptive_pool', 'sample_rows'
 ]

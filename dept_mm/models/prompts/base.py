@@ -6,8 +6,8 @@ from typing import NamedTuple
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from dept_mm.models.clip import ClassTokens
-from dept_mm.structures import Prompts
+from dept_mm.models.clip import ClassTokens, FrozenCLIP
+from dept_mm.structures import CLIPFeatures, Prompts
 
 
 class TextInput(NamedTuple):
@@ -25,6 +25,22 @@ class TextInput(NamedTuple):
     tokens: ClassTokens
     image: Tensor
     frozen: Tensor | None = None
+
+
+class TokenStates(NamedTuple):
+    """Hidden states that a learner has asked for with ``Prompts.read``.
+
+    They are neither normalised nor projected; ``project`` of a tower does
+    both. They stand in the order of the blocks they were read after.
+
+    Attributes:
+        image (list[Tensor]): ``(B, 1 + n, W)`` each: the class token, and
+            behind it the learned tokens that had joined.
+        text (list[Tensor]): ``(C, W)``, or ``(B, C, W)`` where the text
+            features have an image axis: the end-of-text tokens.
+    """
+    image: list[Tensor]
+    text: list[Tensor]
 
 
 class BasePrompt(BaseModule):
@@ -68,3 +84,16 @@ class BasePrompt(BaseModule):
     def for_text(self, given: TextInput) -> Prompts:
         """Prompts of the text tower. Default: none."""
         return Prompts()
+
+    def change_features(self, feats: CLIPFeatures, states: TokenStates,
+                        clip: FrozenCLIP) -> CLIPFeatures:
+        """Let what was read change the features of a batch, before they go
+        to the neck and the head. Default: leave them alone.
+
+        Args:
+            feats (CLIPFeatures): Features of both towers.
+            states (TokenStates): What ``for_image`` and ``for_text`` asked
+                for.
+            clip (FrozenCLIP): Its towers project hidden states.
+        """
+        return feats

@@ -10,7 +10,8 @@ from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip.text_tower import OpaqueTextTower
 from dept_mm.models.clip.tokens import ClassTokens
-from dept_mm.structures import Prompts
+from dept_mm.models.clip.walk import Slot, join, walk
+from dept_mm.structures.prompts import Prompts, axes_of
 
 Token = dict  # name, count [least, most], state, sources, per, new
 
@@ -50,56 +51,38 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
         position = backbone.prompt.position
     tower = clip.text_tower
     own = _sentence(tokens, sentences[0])
-    found = dict(classes=len(rows), templates=len(sentences),
-                 once=0, each=tokens.ids.numel() + len(rows) * _length(
-                     prompts.context), offset=None)
+    found = dict(classes=len(rows), templates=len(sentences), once=0,
+                 each=tokens.ids.numel() + len(rows) * prompts.num_context,
+                 offset=None)
     if isinstance(tower, OpaqueTextTower):
         return dict(found, blocks=None, width=None,
                     layers=[_layer(0, 0, own)])
-    shape = *tokens.ids.shape, tower.width
-    found['offset'] = _offset(prompts, names, shape)
     if tower.engine is not None:
-        layout = tower.engine.layout(tokens, prompts, position)
-        found.update(once=len(layout.prefix), each=layout.packing.total)
-    if prompts.context is not None:
-        count = _length(prompts.context)
-        half = dict(end=count, middle=count // 2, front=0)[position]
-        own = _with_context(own, prompts.context, half, names)
-    layers = _layers(own, prompts, tower.num_layers, names, shape, late=1)
+        state = tower.engine.assemble(tokens, prompts, position)
+        found.update(once=state.prefix.shape[-2], each=state.packing.total)
+    layers = _Layers(own, (*tokens.ids.shape, tower.width), names)
+    join(layers, prompts, tokens.start, position, tokens.name_end)
+    walk(layers, range(tower.num_layers), prompts, tokens.start)
     return dict(found, blocks=tower.num_layers, width=tower.width,
-                layers=layers)
+                layers=layers.found, offset=layers.offset(prompts))
 
 
 def _image(backbone: PromptedCLIP, names: dict) -> dict:
     prompts = backbone.prompt.for_image() if backbone.prompt else Prompts()
     tower = backbone.clip.image_tower
+    found = dict(kind=type(tower.visual).__name__, blocks=None, width=None,
+                 layers=[], offset=None)
     try:
         blocks, width = tower.num_layers, tower.width
     except DeptError:  # a convolutional tower
-        return dict(kind=type(tower.visual).__name__, blocks=None,
-                    width=None, layers=[], offset=None)
+        return found
     count = tower.num_tokens
     own = [_own('class token', 1), _own('patch', count - 1)]
-    if prompts.context is not None:
-        own.append(_part('context', prompts.context, names))
-    shape = 1, count, width
-    layers = _layers(own, prompts, blocks, names, shape)
-    return dict(kind=type(tower.visual).__name__, blocks=blocks, width=width,
-                layers=layers,
-                offset=_offset(prompts, names, shape, image=True))
-
-
-def _offset(prompts: Prompts, names: dict, shape: tuple[int, int, int],
-            image: bool = False) -> Token | None:
-    """What is added to the tower's own tokens ``(N, T, W)``."""
-    offset = prompts.offset
-    if callable(offset):
-        offset = offset(torch.zeros(shape))
-    return _part('offset', offset, names, image)
-
-
-def _length(context: Tensor | None) -> int:
-    return 0 if context is None else context.shape[-2]
+    layers = _Layers(own, (1, count, width), names, image_tower=True)
+    join(layers, prompts, count)
+    walk(layers, range(blocks), prompts, count, end=True)
+    return dict(found, blocks=blocks, width=width, layers=layers.found,
+                offset=layers.offset(prompts))
 
 
 def _own(name: str, least: int, most: int | None = None) -> Token:
@@ -120,61 +103,73 @@ def _sentence(tokens: ClassTokens, template: str) -> list[Token]:
     return [token for token in found if token['count'][1]]
 
 
-def _with_context(own: list[Token], context: Tensor, half: int, names: dict
-                  ) -> list[Token]:
-    """Context, ``half`` of it behind the start token, the rest behind the
-    class name."""
-    found = []
-    part = _part('context', context, names)
-    rest = part['count'][0] - half
-    for token in own:
-        found.append(token)
-        here = dict(start=half, name=rest).get(token['name'], 0)
-        if here:
-            found.append(dict(part, count=[here, here]))
-    return found
-
-
-def _layers(tokens: list[Token], prompts: Prompts, blocks: int, names: dict,
-            shape: tuple[int, int, int], late: int | None = None
-            ) -> list[dict]:
-    """Follow the tokens through the blocks, as the towers do.
+class _Layers:
+    """Follows groups of tokens through the blocks; see ``walk``.
 
     Args:
-        tokens (list): Those of the first block.
-        prompts (Prompts): Of this tower.
-        blocks (int): Number of blocks.
+        tokens (list[Token]): The tower's own ones.
+        shape (tuple[int, int, int]): ``(N, T, W)`` of them.
         names (dict): ``id`` of a parameter -> its name.
-        shape (tuple): ``(N, L, W)`` of the tower's own tokens.
-        late (int, optional): Where inserted tokens go; None is the end.
+        image_tower (bool): Whether they are of an image. Defaults to False.
+
+    Attributes:
+        found (list[dict]): Runs of blocks with the same tokens.
     """
-    layers = []
-    for i in range(blocks):
-        tokens = [dict(token, new=False) for token in tokens]
-        if i in prompts.inserted:
-            given = prompts.inserted[i]
-            if callable(given):
-                length = sum(t['count'][1] for t in tokens)
-                hidden = torch.zeros(shape[0], length, shape[2])
-                given = given(hidden, torch.zeros(shape[0]).long())
-            part = dict(_part('inserted', given, names, image=late is None),
-                        new=True)
-            if i in prompts.front:
-                tokens.insert(0, part)
-                late += 1
-            else:
-                tokens.insert(len(tokens) if late is None else late, part)
-        if i in prompts.deep:
-            part = _part('context', prompts.deep[i], names,
-                         image=late is None)
-            tokens = [dict(part, new=True) if t['name'] == 'context' else t
-                      for t in tokens]
-        if layers and _alike(layers[-1]['tokens'], tokens):
-            layers[-1]['last'] = i
-            _add_sources(layers[-1]['tokens'], tokens)
+
+    def __init__(self, tokens: list[Token], shape: tuple[int, int, int],
+                 names: dict, image_tower: bool = False) -> None:
+        self.tokens = tokens
+        self.shape = shape
+        self.names = names
+        self.image_tower = image_tower
+        self.found: list[dict] = []
+
+    def put(self, tokens: Tensor, slot: Slot, replaced: int, name: str
+            ) -> None:
+        """Put a group in, in place of whole groups."""
+        new = name == 'inserted' or bool(self.found)
+        at = self._group(slot)
+        self.tokens[at:self._group(slot + replaced)] = [
+            dict(self._describe(name, tokens), new=new)]
+
+    def _group(self, slot: Slot) -> int:
+        """The group that begins at a slot; where each class has its own,
+        the one behind the name."""
+        at = 0
+        if isinstance(slot, Tensor):
+            return [t['name'] for t in self.tokens].index('name') + 1
+        while slot > 0:
+            slot -= self.tokens[at]['count'][1]
+            at += 1
+        return at
+
+    def whole(self) -> tuple[Tensor, Tensor]:
+        """Hidden states of the right shape, for functions."""
+        length = sum(token['count'][1] for token in self.tokens)
+        hidden = torch.zeros(self.shape[0], length, self.shape[2])
+        return hidden, torch.zeros(len(hidden), dtype=torch.long)
+
+    def run(self, block: int, last: bool) -> None:
+        """Note the tokens of a block."""
+        if self.found and _alike(self.found[-1]['tokens'], self.tokens):
+            self.found[-1]['last'] = block
+            _add_sources(self.found[-1]['tokens'], self.tokens)
         else:
-            layers.append(_layer(i, i, tokens))
-    return layers
+            self.found.append(_layer(block, block, self.tokens))
+        self.tokens = [dict(token, new=False) for token in self.tokens]
+
+    def offset(self, prompts: Prompts) -> Token | None:
+        """What is added to the tower's own tokens."""
+        offset = prompts.offset_of(torch.zeros(self.shape))
+        return None if offset is None else self._describe('offset', offset)
+
+    def _describe(self, name: str, tensor: Tensor) -> Token:
+        """Tokens ``(..., n, W)`` that may be learned."""
+        sources = sorted(set(_sources(tensor, self.names)))
+        state = ('frozen', 'learned', 'computed')[min(len(sources), 2)]
+        axes = axes_of(tensor, self.image_tower)
+        return dict(_own(name, tensor.shape[-2]), state=state,
+                    sources=sources, per=' and '.join(axes) or None)
 
 
 def _layer(first: int, last: int, tokens: list[Token]) -> dict:
@@ -195,25 +190,6 @@ def _add_sources(to: list[Token], tokens: list[Token]) -> None:
     for old, token in zip(to, tokens, strict=True):
         old['sources'] = list(dict.fromkeys(old['sources']
                                             + token['sources']))
-
-
-def _part(name: str, tensor: Tensor | None, names: dict, image: bool = False
-          ) -> Token | None:
-    """Describe learned tokens ``(..., n, W)``."""
-    if tensor is None:
-        return None
-    sources = sorted(set(_sources(tensor, names)))
-    state = ('frozen', 'learned')[bool(sources)]
-    if len(sources) > 1:
-        state = 'computed'
-    per = None
-    if tensor.ndim == 4:
-        per = 'image' if tensor.shape[1] == 1 else 'image and class'
-    elif tensor.ndim == 3:
-        per = 'image' if image else 'class'
-    count = tensor.shape[-2]
-    return dict(name=name, count=[count, count], state=state,
-                sources=sources, per=per, new=False)
 
 
 def _sources(tensor: Tensor, names: dict) -> Iterator[str]:

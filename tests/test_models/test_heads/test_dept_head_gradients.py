@@ -14,7 +14,7 @@ def feats(vocabulary):
     """Leaves for four images and three classes, one of which occurs twice."""
     text, image = (torch.randn(n, WIDTH, requires_grad=True) for n in (3, 4))
     return CLIPFeatures(text, torch.arange(3), vocabulary.ids,
-                        torch.tensor(100.), None, None, image)
+                        torch.tensor(100.), None, None, None, image)
 
 
 def head_of(vocabulary, weight):

@@ -25,7 +25,7 @@ def make_feats(request):
     def make(vocabulary, labels):
         return CLIPFeatures(text[..., labels, :], torch.tensor(labels),
                             vocabulary.ids, torch.tensor(SCALE), None, None,
-                            image)
+                            None, image)
 
     return make
 

@@ -29,7 +29,7 @@ def make_feats(vocabulary):
         labels = list(labels)
         return CLIPFeatures(text[labels], torch.tensor(labels),
                             vocabulary.ids, torch.tensor(100.), None, None,
-                            image)
+                            None, image)
 
     return make
 
@@ -143,7 +143,7 @@ def test_bonus_of_one_image_by_hand(clip):
     adapter.fill(torch.eye(WIDTH)[:1], ['cat'])
     image = torch.eye(WIDTH)[:1] + torch.eye(WIDTH)[1:2]  # 45 degrees
     feats = CLIPFeatures(None, torch.tensor([0]), ('cat', ), None, None, None,
-                         image)
+                         None, image)
     expected = 5 * math.exp(-2 * (1 - math.sqrt(.5)))
     assert adapter(feats).bonus.item() == pytest.approx(expected)
 

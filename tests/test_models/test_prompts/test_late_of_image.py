@@ -92,10 +92,10 @@ def test_both_heads(deep, vocabulary, images, samples):
 def test_blocks_below_are_shared_and_kept(deep, vocabulary, images,
                                           monkeypatch):
     seen, starts = [], []
-    generate, assemble = LatePrompt.generate, TextEngine._assemble
+    generate, assemble = LatePrompt.generate, TextEngine.assemble
     monkeypatch.setattr(LatePrompt, 'generate', lambda self, hidden, *args: (
         seen.append(hidden), generate(self, hidden, *args))[1])
-    monkeypatch.setattr(TextEngine, '_assemble', lambda *args: (
+    monkeypatch.setattr(TextEngine, 'assemble', lambda *args: (
         starts.append(1), assemble(*args))[1])
     backbone = build(deep, vocabulary, text=[LATE]).double()
     starts.clear()

@@ -78,8 +78,8 @@ def test_nothing_is_learned_below_a_late_prompt(clip, vocabulary, images,
 def test_hidden_states_below_are_kept(clip, vocabulary, images, monkeypatch):
     """As long as they are the same, in training."""
     calls = []
-    run = TextEngine._assemble
-    monkeypatch.setattr(TextEngine, '_assemble', lambda *args: (
+    run = TextEngine.assemble
+    monkeypatch.setattr(TextEngine, 'assemble', lambda *args: (
         calls.append(1), run(*args))[1])
     backbone = build(clip, vocabulary, text=[LATE])
     calls.clear()
