@@ -104,7 +104,7 @@ class TextEngine:
         own = prompts.move(self.text.token_embedding(tokens.ids))
         layout = _layout(tokens, prompts.offset_shared and not (
             isinstance(prompts.offset, Tensor)
-            and 'class' in axes_of(prompts.offset)))
+            and 'class' in axes_of(prompts.offset)), position == 'end')
         state = _State(own[0, :layout.prefix], own.flatten(0, 1).index_select(
             0, layout.source), layout.packing)
         join(state, prompts, tokens.start, position, tokens.name_end)
@@ -182,8 +182,8 @@ def _shared(tokens: Tensor) -> tuple[Tensor, bool]:
     return tokens.reshape(shape), 'class' not in axes
 
 
-def _layout(tokens: ClassTokens, shared: bool) -> Layout:
-    """The layout of a class list; it is made once."""
-    if shared not in tokens.layouts:
-        tokens.layouts[shared] = Layout(tokens, shared)
-    return tokens.layouts[shared]
+def _layout(tokens: ClassTokens, *options: bool) -> Layout:
+    """Make the layout of a class list, once."""
+    if options not in tokens.layouts:
+        tokens.layouts[options] = Layout(tokens, *options)
+    return tokens.layouts[options]

@@ -101,16 +101,20 @@ class Layout:
         tokens (ClassTokens): ``C`` sentences.
         shared (bool): Whether equal tokens have equal embeddings, where all
             are of the class name or none is.
+        whole (bool): Whether the prefix may go beyond a class name, behind
+            which no context is to stand then.
 
     Attributes:
-        prefix (int): ``P``, how many tokens all sentences begin with; never
-            more than up to the end of a class name.
+        prefix (int): ``P``, how many tokens all sentences begin with; the
+            end-of-text token is never one of them.
         source (Tensor): ``(T, )``, which of all ``C L`` tokens are packed.
         packing (Packing): Where they are then.
     """
 
-    def __init__(self, tokens: ClassTokens, shared: bool) -> None:
-        ids, stop = tokens.ids, int(tokens.name_end.min())
+    def __init__(self, tokens: ClassTokens, shared: bool, whole: bool
+                 ) -> None:
+        ids = tokens.ids
+        stop = int((tokens.end if whole else tokens.name_end).min())
         slots = torch.arange(ids.shape[1], device=ids.device)
         # A word of the name may be moved where a template's is not.
         named = slots < tokens.name_end[:, None]
