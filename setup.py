@@ -29,7 +29,7 @@ EXTRAS = {
     # Prompts in language models; CLIP does without.
     'language': ['transformers>=4.48'],
     'sweep': ['submitit>=1.5'],
-    'tests': ['pytest>=8', 'submitit>=1.5'],
+    'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'submitit>=1.5'],
     'dev': ['ruff>=0.8', 'pre-commit', 'build'],
 }
 

@@ -6,6 +6,7 @@ import random
 from copy import deepcopy
 from pathlib import Path
 
+import mmengine.config.config
 import pytest
 import torch
 from mmpretrain.structures import DataSample
@@ -17,6 +18,11 @@ from dept_mm.models.prompts import BasePrompt
 from dept_mm.registry import MODELS
 from dept_mm.structures import Vocabulary
 
+# Models of tests are tiny: more threads only wait for each other.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+torch.set_num_threads(1)
+# A runner lays its config out nine times, which takes most of a short run.
+mmengine.config.config.FormatCode = lambda text, **style: (text, True)
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
 VISION = dict(image_size=32, patch_size=16, width=32, layers=2, head_width=16)
