@@ -1,4 +1,4 @@
-"""The classifier of a config."""
+"""Build a classifier from a config."""
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A model that was trained."""
+"""Load a trained model."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +67,7 @@ def load(config_or_adapter: str | Path | Config,
 
 
 def _refuse(place: str, options: Mapping) -> None:
-    """Options that mean nothing here."""
+    """Refuse options that have no meaning here."""
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise DeptError(f'load: {", ".join(given)} can be given with {place}.')

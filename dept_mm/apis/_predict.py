@@ -1,4 +1,4 @@
-"""Classes of images."""
+"""Predict the classes of images."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -58,14 +58,14 @@ def predict(model: nn.Module,
 
 
 def _read(image: str | Path | np.ndarray) -> np.ndarray:
-    """Pixels, as the test images of a run are read."""
+    """Read an image in the same way as the test images of a run."""
     if isinstance(image, np.ndarray):
         return image
     return LoadRGBImage()(dict(img_path=str(image)))['img']
 
 
 def _class_names(model: nn.Module) -> Sequence[str]:
-    """Names of the classes that the model scores, in its order."""
+    """Return the names of the classes that the model scores, in its order."""
     for part in (getattr(model, 'backbone', None), getattr(model, 'head',
                                                            None)):
         vocabulary = getattr(part, 'vocabulary', None)

@@ -1,4 +1,4 @@
-"""Training a config."""
+"""Train a config."""
 from __future__ import annotations
 
 from collections.abc import Mapping

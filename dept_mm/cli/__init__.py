@@ -1,1 +1,1 @@
-"""What the command line tools share: their options and their processes."""
+"""Options and process start-up that the command line tools share."""

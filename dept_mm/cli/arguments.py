@@ -1,4 +1,4 @@
-"""What the command lines of ``tools/train.py`` and ``tools/test.py`` share."""
+"""Command line options that several tools share."""
 import argparse
 import errno
 import os
@@ -23,7 +23,7 @@ from dept_mm.errors import DeptError
 
 
 class OptionsAction(DictAction):
-    """MMEngine's ``KEY=VALUE``, with its faults as a ``DeptError``."""
+    """Parse MMEngine's ``KEY=VALUE`` and report faults as a ``DeptError``."""
 
     def __call__(self, parser, namespace, values, option_string=None):
         try:
@@ -36,7 +36,7 @@ class OptionsAction(DictAction):
 
 
 def common_parser(description: str) -> argparse.ArgumentParser:
-    """Make a parser of the options both tools have."""
+    """Make a parser with the options of both training and testing."""
     parser = argparse.ArgumentParser(description=description)
     add_config_options(parser)
     parser.add_argument(
@@ -69,7 +69,7 @@ def common_parser(description: str) -> argparse.ArgumentParser:
 
 def add_config_options(parser: argparse.ArgumentParser,
                        name: str = 'config') -> None:
-    """Add what says which config, and how it is changed."""
+    """Add the options that name a config and change it."""
     required = dict(required=True) if name.startswith('-') else {}
     parser.add_argument(name, help='config file', **required)
     add_choice_options(parser)
@@ -121,7 +121,7 @@ def set_loader_defaults(cfg: Config,
                         names: Iterable[str],
                         pin_memory: bool = True,
                         persistent_workers: bool = True) -> None:
-    """Fill in what data loaders of MMPretrain's configs leave out.
+    """Fill in what MMPretrain's configs leave out of data loaders.
 
     Args:
         cfg (Config): The config, changed in place.
@@ -154,7 +154,7 @@ def cache_features(cfg: Config, root: str, views: int | None = None) -> None:
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Say what the user can mend in one line, without a traceback."""
+    """Print errors that the user can mend as one line, without a traceback."""
     try:
         yield
     except DeptError as error:

@@ -1,4 +1,4 @@
-"""Start several processes also where there is no GPU."""
+"""Start several processes, also where there is no GPU."""
 import atexit
 import datetime
 import gc

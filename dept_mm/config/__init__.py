@@ -1,4 +1,4 @@
-"""Reading and changing configs, and telling two of them apart."""
+"""Read configs, change them and tell two of them apart."""
 from dept_mm.config.choices import CHOICES, read_config
 from dept_mm.config.fingerprint import config_fingerprint, config_settings
 from dept_mm.config.options import apply_options, set_seed_options

@@ -1,4 +1,4 @@
-"""What a config leaves open: its data set, protocol and CLIP.
+"""Choose the data set, protocol and CLIP that a config leaves open.
 
 Base files name each by a variable of the environment and a default, e.g.
 ``'{{$DEPT_DATASET:datasets/caltech101}}.py'``. MMEngine puts the variable's
@@ -23,7 +23,7 @@ _LOCK = threading.RLock()
 
 
 def read_config(path: str | Path, **choices: str | None) -> Config:
-    """Read a config file, with other parts than its own.
+    """Read a config file, with other parts than its own where asked.
 
     Args:
         path (str | Path): The config file.
@@ -69,12 +69,12 @@ def read_config(path: str | Path, **choices: str | None) -> Config:
 
 
 def variable(kind: str) -> str:
-    """Name the variable of the environment for a key of ``CHOICES``."""
+    """Name the environment variable that belongs to a key of ``CHOICES``."""
     return f'DEPT_{kind.upper()}'
 
 
 def _value(kind: str, name: str) -> str:
-    """Say where a file is, without its ending."""
+    """Return the path of a chosen file without its ending."""
     if not name.endswith('.py'):
         return f'{CHOICES[kind]}/{name}'
     if not Path(name).is_file():
@@ -83,7 +83,7 @@ def _value(kind: str, name: str) -> str:
 
 
 def _not_found(error: FileNotFoundError) -> str:
-    """Say which file is missing, and what lies beside it."""
+    """Describe which file is missing and which ones exist beside it."""
     # MMEngine names the file in quotes where it looked for it itself.
     path = Path(error.filename or (str(error).split('"') + [''])[1])
     known = sorted(p.stem for p in path.parent.glob('*.py'))
@@ -92,7 +92,7 @@ def _not_found(error: FileNotFoundError) -> str:
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for a while, without MMEngine's line for each use."""
+    """Set environment variables for a while, without a log line for each."""
     with _LOCK:
         before = {key: os.environ.get(key) for key in values}
         disabled = logging.root.manager.disable

@@ -1,4 +1,4 @@
-"""Change a parsed config where a value was written once and used often.
+"""Change a parsed config where one value is used in many places.
 
 Base files define ``clip`` and ``dataset`` once; model, pipelines and data
 loaders refer to them as ``_base_.clip`` and ``_base_.vocabulary``. MMEngine
@@ -82,7 +82,7 @@ def set_seed_options(cfg: Config, seed: int) -> None:
 
 def _split_by_definition(cfg: Config, options: dict[str, Any]
                          ) -> dict[str, dict[str, Any]]:
-    """Group the options that change a definition, less its name.
+    """Group the options that change a definition, without its name.
 
     Returns:
         dict: Name of the definition -> dotted key inside it -> value.

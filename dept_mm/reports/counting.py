@@ -1,4 +1,4 @@
-"""Arithmetic of a computation, and memory that it keeps for its backward."""
+"""Count the arithmetic of a computation and the memory that it keeps."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ _ATTENTION = {
 
 
 class Cost(NamedTuple):
-    """What a forward and a backward pass take.
+    """The cost of a forward and a backward pass.
 
     Attributes:
         forward (int): Floating-point operations of matrix products and

@@ -1,4 +1,4 @@
-"""What a prompt learner gives to one tower of CLIP.
+"""The prompts that a prompt learner gives to one tower of CLIP.
 
 Everything that prompt learners of the field put into a tower, and where:
 
@@ -100,7 +100,8 @@ def make_tokens(make: Callable[[Tensor, Tensor], Tensor], hidden: Tensor,
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prompts of one tower; see the module's table. Default: none."""
+    """The prompts of one tower, as the table above lists them; by default
+    none."""
     context: Tensor | None = None
     offset: Offset | None = None
     deep: Mapping[int, Tensor] = field(default_factory=dict)
@@ -111,7 +112,7 @@ class Prompts:
 
     @property
     def empty(self) -> bool:
-        """Whether the tower runs as it is, and nothing in it is read."""
+        """Whether the tower runs unchanged and nothing in it is read."""
         return (self.context is None and self.offset is None and not (
             self.deep or self.inserted or self.read))
 
@@ -121,16 +122,17 @@ class Prompts:
         return 0 if self.context is None else self.context.shape[-2]
 
     def offset_of(self, own: Tensor) -> Tensor | None:
-        """What is added to embeddings ``(..., T, W)`` of own tokens."""
+        """Compute what is added to embeddings ``(..., T, W)`` of own tokens.
+        """
         return self.offset(own) if callable(self.offset) else self.offset
 
     def move(self, own: Tensor) -> Tensor:
-        """Embeddings ``(..., T, W)`` of own tokens with their offset."""
+        """Add the offset to embeddings ``(..., T, W)`` of own tokens."""
         offset = self.offset_of(own)
         return own if offset is None else own + offset.to(own.dtype)
 
     def reads_after(self, blocks: int) -> list[int]:
-        """After how many of a tower's blocks something is read, in order.
+        """List after how many of a tower's blocks something is read.
 
         Raises:
             DeptError: If the tower has fewer blocks.

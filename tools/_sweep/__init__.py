@@ -1,1 +1,1 @@
-"""What ``tools/sweep.py`` is made of."""
+"""The parts of ``tools/sweep.py``."""

@@ -1,4 +1,4 @@
-"""Where jobs run: parts of this machine, and the executors of submitit."""
+"""Choose where jobs run: parts of this machine, or executors of submitit."""
 from __future__ import annotations
 
 import argparse

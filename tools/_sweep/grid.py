@@ -1,4 +1,4 @@
-"""From the command line to runs."""
+"""Turn a command line into the runs of a sweep."""
 from __future__ import annotations
 
 import re
@@ -21,7 +21,7 @@ OWN = ('--work-dir', '--seed', '--dataset', '--protocol', '--launcher',
 
 
 class Point(NamedTuple):
-    """A point of the grid; None is what the config says."""
+    """A point of the grid; None leaves the choice to the config."""
     config: str
     dataset: str | None
     protocol: str | None
@@ -30,8 +30,8 @@ class Point(NamedTuple):
     seed: int
 
     def label(self, short: bool = False) -> list[str]:
-        """What says which point this is, less the seed; ``short`` for the
-        name of a folder."""
+        """Describe this point without its seed; ``short`` is for the name of a
+        folder."""
         # Two folders may hold configs of one name, e.g. quickstart.
         parts = ['-'.join(Path(self.config).with_suffix('').parts[-2:])
                  if short else self.config]
@@ -46,7 +46,7 @@ class Point(NamedTuple):
         return parts
 
     def arguments(self) -> tuple[str, ...]:
-        """Of ``tools/train.py``."""
+        """Return its arguments for ``tools/train.py``."""
         options = [f'{key}={value}' for key, value in self.options]
         if self.shots is not None:
             options.append(f'{SHOTS}={self.shots}')
@@ -60,7 +60,7 @@ class Point(NamedTuple):
 def expand(configs: Sequence[str], datasets: Sequence[str],
            protocols: Sequence[str], shots: Sequence[int],
            seeds: Sequence[int], settings: Sequence[str]) -> list[Point]:
-    """All points of the grid, the seeds of one beside each other."""
+    """List all points of the grid, with the seeds of one beside each other."""
     values = [parse_setting(text) for text in settings]
     return [Point(*point, sum(chosen, ()), seed)
             for *point, chosen, seed in product(

@@ -77,7 +77,7 @@ def claim(run: Run) -> Iterator[IO | None]:
 
 @dataclass(frozen=True)
 class Job:
-    """Trains a run, unless that was done or is being done elsewhere.
+    """Train a run, unless that is done or is being done elsewhere.
 
     Args:
         run (Run): The run.
@@ -92,7 +92,7 @@ class Job:
     threads: int | None = None
 
     def __call__(self) -> int | None:
-        """Train.
+        """Train the run and return the exit code.
 
         Returns:
             int, optional: Exit code of the training; None if another process

@@ -1,4 +1,4 @@
-"""Which job is sent when."""
+"""Decide which job is sent when."""
 from __future__ import annotations
 
 import sys
@@ -15,7 +15,7 @@ PATIENCE = 10.  # seconds for cancelled trainings to end
 
 
 class Schedule:
-    """Sends a job for each run that is not finished, and waits for its end.
+    """Send a job for each run that is not finished, and wait for its end.
 
     Args:
         runs (Sequence[Run]): No two of one work dir.

@@ -1,4 +1,4 @@
-"""A table of base / new / H, with a row for each config."""
+"""Print a table of base / new / H, with a row for each config."""
 from __future__ import annotations
 
 from collections.abc import Sequence

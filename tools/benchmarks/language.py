@@ -1,4 +1,4 @@
-"""Compare what prompts of language models take, in one table.
+"""Compare the cost of prompts of language models in one table.
 
     python tools/benchmarks/language.py [--tokens 64 128 256] [--time cpu]
         [--batch 2] [--rounds 3] [--threads 2]

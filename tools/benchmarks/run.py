@@ -1,4 +1,4 @@
-"""Measure this package against what public code does, in one table.
+"""Measure this package against public code in one table.
 
     python tools/benchmarks/run.py [--work step eval] [--hosts coop maple]
         [--classes 50 500] [--rounds 3] [--threads 2] [--precision bf16]

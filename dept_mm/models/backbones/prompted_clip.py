@@ -1,4 +1,4 @@
-"""The backbone: a frozen CLIP with a prompt learner."""
+"""The backbone of every model here: a frozen CLIP with a prompt learner."""
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ from dept_mm.structures import (
 
 @MODELS.register_module()
 class PromptedCLIP(HeaderMixin, BaseModule):
-    """Both towers of a frozen CLIP, with prompts that are learned.
+    """Encode images and class names by a frozen CLIP with learned prompts.
 
     In training it encodes the base classes of its vocabulary, in evaluation
     all of them. The CLIP is held outside the module tree: only what is
@@ -161,7 +161,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         return self.prompt.change_features(feats, states, self.clip)
 
     def zero_shot(self) -> PromptedCLIP:
-        """The same CLIP and vocabulary without prompts."""
+        """Return a model with this CLIP and vocabulary, but without prompts.
+        """
         return PromptedCLIP(self.clip, self.vocabulary)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> PromptedCLIP:
@@ -173,7 +174,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         return super()._apply(fn, recurse)
 
     def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
-        """The templates in use, learned context left out."""
+        """Return the templates in use, without learned context."""
         if self.sentences is not None:
             return ()
         if self.prompt is None:
@@ -186,7 +187,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         return self.clip.tokenize(self.vocabulary.names, template, extra)
 
     def _labels(self) -> list[int]:
-        """Labels of the classes that are encoded in the current mode."""
+        """Return the labels of the classes that the current mode encodes."""
         if self.training:
             return self.vocabulary.base_labels
         return list(range(len(self.vocabulary)))
@@ -221,10 +222,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         return text[..., :size] if text.shape[-1] > size else text
 
     def _wide_text(self, image: Tensor) -> Tensor:
-        """Text features and behind them, in one tensor, the hidden states
-        that the learner reads: parts of a class list, other processes and
-        what is kept have both or none. Kept between batches where nothing
-        can change them."""
+        """Return text features, with the hidden states that the learner reads
+        behind them in one tensor, so that chunks, other processes and what is
+        kept always have both or none. The result is kept between batches while
+        nothing can change it."""
         rows = tuple(self._labels())
 
         def encode(rows: tuple[int, ...]) -> Tensor:
@@ -243,7 +244,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             learned=tensors_of(self), frozen=self.clip.model.text.parameters())
 
     def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
-        """Text features of the classes with these labels."""
+        """Encode the classes with these labels."""
         if self.prompt is not None:
             tokens, prompts = self.text_prompts(image, rows)
             states = []
@@ -263,7 +264,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
     def text_prompts(self, image: Tensor, rows: tuple[int, ...]
                      ) -> tuple[ClassTokens, Prompts]:
-        """What the learner joins to the sentences of some classes.
+        """Ask the learner what joins the sentences of some classes.
 
         Args:
             image (Tensor): ``(B, D)``.
@@ -280,14 +281,15 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             TextInput(ids, tokens, image, frozen))
 
     def _rows(self, rows: tuple[int, ...]) -> list[ClassTokens]:
-        """Sentences of these classes, one list for each template."""
+        """Return the sentences of these classes, one list for each template.
+        """
         if rows not in self._subsets:
             self._subsets[rows] = [tokens.map(lambda t: t[list(rows)])
                                    for tokens in self._tokens.values()]
         return self._subsets[rows]
 
     def header(self) -> dict:
-        """The classes, and which CLIP the prompts were learned on."""
+        """Describe the classes, the learner and the CLIP it was trained on."""
         return dict(
             vocabulary=self.vocabulary and self.vocabulary.to_dict(),
             clip=self.clip.identity,

@@ -1,4 +1,4 @@
-"""Text features of a class list."""
+"""Encode the texts of a class list."""
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.split import in_chunks, over_processes

@@ -1,4 +1,4 @@
-"""Class texts of the CLIP without prompts."""
+"""Class texts encoded by the CLIP without prompts."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from dept_mm.structures import Vocabulary
 
 
 class FrozenText:
-    """Features of hand-written sentences, computed once per class list.
+    """Encode hand-written sentences, once for each class list.
 
     A plain class: it has nothing to learn and nothing to save.
 
@@ -44,7 +44,7 @@ class FrozenText:
     @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                  labels: Sequence[int]) -> Tensor:
-        """Un-normalised ``(C, D)`` of the classes with these labels."""
+        """Encode the classes with these labels to un-normalised ``(C, D)``."""
         labels = tuple(labels)
         device = clip.model.logit_scale.device
         # What is kept must not depend on who asked first.

@@ -16,7 +16,8 @@ AT_ONCE = 256  # sentences in one pass of the text tower
 
 
 class ClassSentences:
-    """Several sentences per class, such as a language model's descriptions.
+    """Encode several sentences per class, such as descriptions written by a
+    language model.
 
     A class may have any number of sentences, at least one. They are looked up
     by its name, in which ``_`` and a space are equal, and used as they are.
@@ -59,7 +60,7 @@ class ClassSentences:
         return source
 
     def look_up(self, names: Sequence[str]) -> list[tuple[str, ...]]:
-        """The sentences of each of these classes.
+        """Return the sentences of each of these classes.
 
         Raises:
             DeptError: If classes have none; it lists all of them.
@@ -73,7 +74,7 @@ class ClassSentences:
 
     def tokenize(self, clip: FrozenCLIP, names: Sequence[str]
                  ) -> Iterator[ClassTokens]:
-        """Token ids of all sentences, class after class, in parts.
+        """Yield the token ids of all sentences in parts, class after class.
 
         Raises:
             DeptError: If a class has no sentences, or one is too long.
@@ -91,7 +92,7 @@ class ClassSentences:
 
     def encode(self, clip: FrozenCLIP, names: Sequence[str],
                normalize: bool) -> Tensor:
-        """Mean feature of each class's sentences, ``(C, D)``.
+        """Compute the mean feature of each class's sentences, ``(C, D)``.
 
         Args:
             clip (FrozenCLIP): Whose text tower encodes them.

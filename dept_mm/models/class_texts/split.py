@@ -1,4 +1,5 @@
-"""Encoding a class list in parts: over time, and over processes."""
+"""Encode a class list in parts, one after the other or on several processes.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -37,7 +38,7 @@ def in_chunks(encode: Encode, rows: Sequence[int], size: int | None
 
 
 def over_processes(encode: Encode, rows: Sequence[int]) -> Tensor:
-    """Encode a share of the classes on each process, and exchange them.
+    """Encode a share of the classes on each process and exchange the results.
 
     Every process must call it, with the same classes and features that do
     not depend on its images. Gradients are those of one process: a class's
@@ -61,7 +62,7 @@ def over_processes(encode: Encode, rows: Sequence[int]) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """Rows of all processes, with gradients back to their owners."""
+    """Gather rows of all processes and send gradients back to their owners."""
 
     @staticmethod
     def forward(ctx, x: Tensor, starts: list[int]) -> Tensor:

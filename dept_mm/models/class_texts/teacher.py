@@ -1,4 +1,4 @@
-"""The CLIP without prompts, as a teacher."""
+"""The CLIP without prompts as a teacher for loss terms."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from dept_mm.structures import ImageFeatures, TeacherFeatures, Vocabulary
 
 
 class Teacher:
-    """What the frozen CLIP says of the base classes and of a batch.
+    """Compute features of the frozen CLIP that loss terms compare with.
 
     A plain class: it has nothing to learn and nothing to save.
 
@@ -36,7 +36,7 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                  images: Tensor | ImageFeatures) -> TeacherFeatures:
-        """Texts of the base classes, computed once, and of ``images``.
+        """Encode the base classes, once, and the images of a batch.
 
         Raises:
             DeptError: If it encodes images and there are features alone.

@@ -1,4 +1,4 @@
-"""The frozen CLIP: towers of open_clip, opened up for prompts."""
+"""The frozen CLIP: open_clip's towers with places for prompts."""
 from dept_mm.models.clip.frozen_clip import FrozenCLIP
 from dept_mm.models.clip.loading import build_clip, learned_dtype
 from dept_mm.models.clip.spec import CLIPSpec, clip_spec

@@ -1,5 +1,6 @@
-"""Parts of open_clip's transformer block, for towers that leave out what no
-feature can see. Arithmetic and parameters are the block's own."""
+"""The parts of a transformer block of open_clip, for towers that leave out
+what no feature depends on. Arithmetic and parameters are those of the block.
+"""
 from __future__ import annotations
 
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 
 
 def comes_apart(block: nn.Module) -> bool:
-    """Whether it is CLIP's own block, which the functions here know."""
+    """Tell whether a block is CLIP's own, which the functions here know."""
     return (type(block) is ResidualAttentionBlock
             and type(block.attn) is nn.MultiheadAttention
             and block.attn.in_proj_weight is not None)
@@ -16,7 +17,7 @@ def comes_apart(block: nn.Module) -> bool:
 
 def project(block: ResidualAttentionBlock, x: Tensor,
             queries: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Query, key and value of normalised tokens.
+    """Compute query, key and value of normalised tokens.
 
     Args:
         block (ResidualAttentionBlock): The block.
@@ -37,12 +38,12 @@ def project(block: ResidualAttentionBlock, x: Tensor,
 
 
 def heads(x: Tensor, block: ResidualAttentionBlock) -> Tensor:
-    """``(..., L, W)`` to ``(..., H, L, W/H)``."""
+    """Split ``(..., L, W)`` into heads ``(..., H, L, W/H)``."""
     return x.unflatten(-1, (block.attn.num_heads, -1)).transpose(-2, -3)
 
 
 def finish(block: ResidualAttentionBlock, x: Tensor, y: Tensor) -> Tensor:
-    """What a block does behind the attention.
+    """Compute what follows the attention in a block.
 
     Args:
         block (ResidualAttentionBlock): The block.
@@ -54,7 +55,7 @@ def finish(block: ResidualAttentionBlock, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:
-    """The two layers.
+    """Compute the two layers of the MLP.
 
     ``QuickGELU``, ``x sigmoid(1.702 x)``, is ``silu(1.702 x) / 1.702``: one
     pass over the wide tensor in place of three, and half as much kept for

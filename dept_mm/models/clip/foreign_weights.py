@@ -1,4 +1,4 @@
-"""CLIP weights as Hugging Face and MMPretrain's zoo name them.
+"""Load CLIP weights in the layouts of Hugging Face and of MMPretrain's zoo.
 
 A file is renamed to OpenAI's names, which open_clip's are made of. Every
 tensor must find its place in the architecture, of the same shape. What
@@ -64,7 +64,7 @@ DEFAULTS = dict(
 
 
 def load_foreign(model: nn.Module, clip: Mapping, path: Path) -> bool:
-    """Load a file or folder, if it has one of these layouts.
+    """Load a file or folder if it has one of these layouts.
 
     Args:
         model (nn.Module): An open_clip ``CustomTextCLIP``.
@@ -102,7 +102,7 @@ def load_foreign(model: nn.Module, clip: Mapping, path: Path) -> bool:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file, or of the files of a folder."""
+    """Read the tensors of a file, or of all files of a folder."""
     files = [path]
     if path.is_dir():
         files = sorted(path.glob('model*.safetensors'))
@@ -135,7 +135,7 @@ def _renamed(state: Mapping[str, Tensor], names: Mapping[str, str]
 
 
 def _from_hugging_face(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Join queries, keys and values; drop the counting of positions."""
+    """Join query, key and value weights, and drop position counters."""
     state = _renamed(state, HUGGING_FACE)
     for name in list(state):
         if name.endswith('.embeddings.position_ids'):
@@ -163,7 +163,7 @@ def _from_mmpretrain(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _config_of(path: Path) -> dict[str, dict] | None:
-    """Hugging Face's config of both towers, if it is there."""
+    """Read Hugging Face's config of both towers, if there is one."""
     path = (path if path.is_dir() else path.parent) / 'config.json'
     if not path.is_file():
         return None
@@ -180,7 +180,7 @@ def _config_of(path: Path) -> dict[str, dict] | None:
 
 def _compare(model: nn.Module, config: Mapping[str, Mapping], path: Path,
              name: str) -> None:
-    """Compare what is known of the towers with those of the model."""
+    """Compare the known sizes of the towers with those of the model."""
     towers = dict(text=model.text, vision=model.visual)
     for tower, theirs in config.items():
         block = towers[tower].transformer.resblocks[0]

@@ -1,4 +1,4 @@
-"""CLIP as the rest of the package sees it."""
+"""A frozen CLIP, as the rest of the package uses it."""
 from __future__ import annotations
 
 import hashlib
@@ -21,7 +21,7 @@ from dept_mm.structures import Prompts
 
 
 class FrozenCLIP(nn.Module):
-    """Both towers of an open_clip model, never trained, always in eval mode.
+    """Hold both towers of an open_clip model, which are never trained.
 
     Whoever uses it keeps it out of its own module tree (see
     ``PromptedCLIP``), so that its weights are in no optimiser, checkpoint,
@@ -53,8 +53,8 @@ class FrozenCLIP(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> FrozenCLIP:
-        """Stay in eval mode: batch norms keep their statistics and nothing
-        drops out, whatever the classifier around it does."""
+        """Stay in eval mode: batch norms keep their statistics and nothing is
+        dropped out, whatever the mode of the classifier around it."""
         return super().train(False)
 
     def __deepcopy__(self, memo: dict) -> FrozenCLIP:
@@ -63,21 +63,21 @@ class FrozenCLIP(nn.Module):
 
     @property
     def digest(self) -> str:
-        """Sha256 of the weights: which CLIP a checkpoint belongs to."""
+        """Sha256 of the weights, which tells which CLIP a checkpoint needs."""
         if self._digest is None:
             self._digest = weights_digest(self.model)
         return self._digest
 
     @property
     def identity(self) -> dict:
-        """What prompts that are learned on it hold for; JSON types."""
+        """What a checkpoint must know about this CLIP, in JSON types."""
         spec = asdict(self.spec)
         return dict(name=self.name, sha256=self.digest, preprocessing=dict(
             spec, mean=list(spec['mean']), std=list(spec['std'])))
 
     @property
     def learned_dtype(self) -> torch.dtype:
-        """The dtype of what is learned beside it."""
+        """The dtype of learned parameters beside this CLIP."""
         return dtype_beside(self.precision)
 
     @property
@@ -104,7 +104,7 @@ class FrozenCLIP(nn.Module):
 
     def tokenize_sentences(self, pairs: Sequence[tuple[str, str]]
                            ) -> ClassTokens:
-        """Tokenise sentences as they are.
+        """Tokenise complete sentences.
 
         Args:
             pairs (Sequence[tuple[str, str]]): Class name, for messages, and
@@ -119,15 +119,16 @@ class FrozenCLIP(nn.Module):
         return tokens.map(lambda t: t.to(device))
 
     def embed_words(self, words: str) -> Tensor:
-        """Token embeddings of a text, without start and end, ``(n, W)``."""
+        """Return the token embeddings ``(n, W)`` of a text, without start and
+        end."""
         ids = torch.tensor(Words(self.tokenizer).encode(words),
                            device=self.model.logit_scale.device)
         return self.text_tower.embed(ids).detach()
 
     def encode_image(self, images: Tensor, prompts: Prompts = Prompts(),
                      states: list | None = None) -> Tensor:
-        """``(B, 3, H, W)`` to un-normalised ``(B, D)``; what the prompts
-        read is put into ``states``."""
+        """Encode ``(B, 3, H, W)`` to un-normalised ``(B, D)``. Hidden states
+        that the prompts ask for are appended to ``states``."""
         return self.image_tower(images, prompts, states)
 
     def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
@@ -141,13 +142,13 @@ class FrozenCLIP(nn.Module):
 
 
 def dtype_beside(precision: str) -> torch.dtype:
-    """The dtype of what is learned beside a CLIP of this precision: fp32
-    master weights, except under ``pure_fp16``."""
+    """Return the dtype of learned parameters beside a CLIP of this precision:
+    fp32 master weights, except with ``pure_fp16``."""
     return torch.float16 if precision == 'pure_fp16' else torch.float32
 
 
 def weights_digest(model: nn.Module) -> str:
-    """Sha256 over names and values of a model's state dict.
+    """Compute the sha256 over names and values of a model's state dict.
 
     Values count in fp16: a CLIP stored in fp16 and its fp32 copy are the
     same CLIP.

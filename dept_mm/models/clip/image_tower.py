@@ -1,4 +1,4 @@
-"""The image tower with prompts."""
+"""CLIP's image tower with places for prompts."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from dept_mm.structures import Prompts
 
 
 class ImageTower:
-    """Runs open_clip's image tower, with prompts where it is a ViT.
+    """Run open_clip's image tower, with prompts if it is a ViT.
 
     A plain class: it holds no parameters, only the way through them.
 
@@ -94,7 +94,7 @@ class ImageTower:
         return x if visual.proj is None else x @ visual.proj
 
     def _vit(self) -> VisionTransformer:
-        """The tower, if it is one that takes prompts."""
+        """Return the tower if it takes prompts."""
         if not isinstance(self.visual, VisionTransformer):
             raise DeptError(
                 f'The image tower of CLIP {self.name!r} '
@@ -104,14 +104,14 @@ class ImageTower:
         return self.visual
 
     def _dtype(self) -> torch.dtype:
-        """The dtype of the convolutions, which low precision casts."""
+        """Return the dtype of the convolutions, which low precision casts."""
         return next(m.weight.dtype for m in self.visual.modules()
                     if isinstance(m, nn.Conv2d))
 
     def _encode(self, images: Tensor, prompts: Prompts,
                 run: Callable[[nn.Module, Tensor, bool], Tensor],
                 states: list | None) -> Tensor:
-        """Run open_clip's ViT with the places for prompts opened up.
+        """Run open_clip's ViT with places for prompts.
 
         Prompts go in after the positional embedding and before ``ln_pre``
         (DePT's hosts; spec of MaPLe and IVLP), which open_clip hides inside

@@ -1,4 +1,4 @@
-"""Build a frozen CLIP from what a config says."""
+"""Build a frozen CLIP from a config."""
 from __future__ import annotations
 
 import json
@@ -34,8 +34,8 @@ _SHARED: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
 
 def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
-    """Build a frozen CLIP; equal configs share one instance, so the models
-    of one process that use it are on one device.
+    """Build a frozen CLIP. Equal configs share one instance, so all models of
+    a process that use it are on one device.
 
     Args:
         clip (Mapping | FrozenCLIP): An instance is returned as it is. Of a
@@ -72,7 +72,7 @@ def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
 
 
 def usable_precision(clip: Mapping) -> str:
-    """The precision of a CLIP config, or fp32 where there is no GPU for it.
+    """Return the precision of a CLIP config, or fp32 without a GPU.
 
     fp16 on a CPU is slow and lacks operations, so it falls back to fp32 and
     says so.
@@ -90,12 +90,12 @@ def usable_precision(clip: Mapping) -> str:
 
 
 def has_gpu() -> bool:
-    """Whether fp16 is worth anything here."""
+    """Tell whether there is a GPU, without which fp16 is of no use."""
     return torch.cuda.is_available()
 
 
 def learned_dtype(clip: Mapping) -> torch.dtype:
-    """The dtype of what is learned beside this CLIP, without building it."""
+    """Return the dtype of learned parameters without building the CLIP."""
     return dtype_beside(usable_precision(clip))
 
 
@@ -114,7 +114,7 @@ def _create(clip: Mapping, precision: str, **weights) -> nn.Module:
 
 
 def _load(clip: Mapping) -> nn.Module:
-    """The fp32 model with its weights."""
+    """Build the fp32 model with its weights."""
     architecture(clip)  # an unknown name is reported before anything else
     pretrained = clip.get('pretrained')
     try:
@@ -138,7 +138,7 @@ def _load(clip: Mapping) -> nn.Module:
 
 
 def _tokenizer(clip: Mapping):
-    """The CLIP's tokenizer."""
+    """Build the CLIP's tokenizer."""
     try:
         return open_clip.get_tokenizer(model_name(clip))
     except ImportError as error:
@@ -148,14 +148,14 @@ def _tokenizer(clip: Mapping):
 
 
 def _cast(clip: Mapping, model: nn.Module, precision: str) -> nn.Module:
-    """The same model in low precision, its LayerNorms kept in fp32."""
+    """Convert a model to low precision, except its LayerNorms."""
     low = _create(clip, precision.removeprefix('pure_'), load_weights=False)
     low.load_state_dict(model.state_dict())
     return low
 
 
 def _load_path(model: nn.Module, clip: Mapping, path: Path) -> None:
-    """Load weights in whichever layout they are."""
+    """Load weights from a file or folder of any known layout."""
     if _is_torchscript(path):
         _load_torchscript(model, path)
     elif not load_foreign(model, clip, path):
@@ -163,7 +163,8 @@ def _load_path(model: nn.Module, clip: Mapping, path: Path) -> None:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether a file is a TorchScript archive, as OpenAI publishes CLIP."""
+    """Tell whether a file is a TorchScript archive, as OpenAI publishes CLIP.
+    """
     if not path.is_file() or not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""What a config can know of a CLIP without building it."""
+"""Look up sizes and preprocessing of a CLIP without building it."""
 from __future__ import annotations
 
 import difflib
@@ -39,7 +39,7 @@ class CLIPSpec:
 
 
 def model_name(clip: Mapping) -> str:
-    """The name that open_clip understands.
+    """Return the name that open_clip understands.
 
     ``builtin:X`` is a CLIP that this package carries in ``assets/X``; its
     place depends on where the package is installed, so configs cannot write
@@ -61,7 +61,8 @@ def model_name(clip: Mapping) -> str:
 
 
 def weights_path(clip: Mapping) -> Path | None:
-    """The file or folder that ``pretrained`` is, unless it is a tag."""
+    """Return the file or folder that ``pretrained`` names, unless it is a tag.
+    """
     pretrained = clip.get('pretrained')
     if not pretrained or get_pretrained_cfg(model_name(clip), pretrained):
         return None
@@ -70,7 +71,7 @@ def weights_path(clip: Mapping) -> Path | None:
 
 
 def architecture(clip: Mapping) -> dict:
-    """open_clip's architecture config of a CLIP.
+    """Return open_clip's architecture config of a CLIP.
 
     Raises:
         DeptError: If open_clip does not know the name, or the
@@ -92,7 +93,7 @@ def architecture(clip: Mapping) -> dict:
 
 
 def clip_spec(clip: Mapping) -> CLIPSpec:
-    """Look up what transforms and heads need of a CLIP.
+    """Look up what transforms and heads need to know about a CLIP.
 
     Args:
         clip (Mapping): ``name`` and, for names without a scheme,
@@ -123,7 +124,8 @@ def _spec(name: str | None, pretrained: str | None) -> CLIPSpec:
 
 
 def _preprocess(clip: Mapping) -> dict:
-    """open_clip's preprocessing settings, its defaults filled in."""
+    """Return open_clip's preprocessing settings with their defaults filled in.
+    """
     name = model_name(clip)
     scheme, _, place = name.partition(':')
     if scheme == 'local-dir':
@@ -139,7 +141,8 @@ def _preprocess(clip: Mapping) -> dict:
 
 
 def _hugging_face(path: Path) -> dict:
-    """The same of a file of Hugging Face, if that says it."""
+    """Return the preprocessing settings of a Hugging Face file, if it has any.
+    """
     folder = path if path.is_dir() else path.parent
     path = folder / 'preprocessor_config.json'
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""One block of a causal text tower, over a shared prefix or over suffixes.
+"""Run one block of a causal text tower over a shared prefix or over suffixes.
 
 Arithmetic and parameters are those of open_clip's block; what is left out is
 what no other token can see.
@@ -69,7 +69,7 @@ def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, prefix: Heads, real: Tensor
             ) -> Tensor:
-    """Attention of each class's queries to the prefix and its own tokens.
+    """Attend from each class's queries to the prefix and to its own tokens.
 
     The prefix's keys are multiplied once with the queries of all classes;
     they are not repeated for each class.

@@ -1,4 +1,4 @@
-"""The fast way through a causal text tower."""
+"""A fast and exact way through a causal text tower."""
 from __future__ import annotations
 
 import torch
@@ -14,7 +14,7 @@ from dept_mm.structures.prompts import Prompts, axes_of
 
 
 class TextEngine:
-    """Does each token's work once, and only if the feature can see it.
+    """Compute each token once, and only if a feature depends on it.
 
     In a causal tower, exactly (gradients included):
 
@@ -35,8 +35,8 @@ class TextEngine:
 
     @staticmethod
     def runs(text: TextTransformer) -> bool:
-        """Whether a causal tower has CLIP's own blocks, which this class
-        takes apart, and its feature at the end-of-text token."""
+        """Tell whether the engine knows the blocks of a causal tower and its
+        feature is at the end-of-text token."""
         return (text.pool_type in ('argmax', 'eos')
                 and all(map(comes_apart, text.transformer.resblocks)))
 
@@ -59,7 +59,7 @@ class TextEngine:
 
     def run(self, first: int, state: _State, prompts: Prompts, start: int,
             states: list | None = None) -> Tensor:
-        """The blocks from ``first`` on; what ``CompileHook`` compiles.
+        """Run the blocks from ``first`` on; ``CompileHook`` compiles this.
 
         Args:
             first (int): How many blocks have run.
@@ -74,7 +74,7 @@ class TextEngine:
 
     def _start(self, tokens: ClassTokens, prompts: Prompts, position: str
                ) -> tuple[int, _State]:
-        """How many blocks have run, and the hidden states behind them.
+        """Return how many blocks have run already, and their hidden states.
 
         What is kept belongs to ``tokens``, which another class list or
         template replaces.
@@ -117,7 +117,7 @@ class TextEngine:
 
 
 class _State:
-    """Hidden states between two blocks.
+    """Hold the hidden states between two blocks: a prefix and suffixes.
 
     Args:
         prefix (Tensor): ``(..., P, W)``.
@@ -137,8 +137,8 @@ class _State:
 
     def put(self, tokens: Tensor, slot: Slot, replaced: int, name: str
             ) -> None:
-        """Put tokens into every sentence; see ``walk``. What is one per
-        class ends the prefix."""
+        """Put tokens into every sentence; see ``walk``. Tokens that differ
+        between classes end the prefix."""
         tokens, shared = _shared(tokens.to(self.x.dtype))
         length = self.prefix.shape[-2]
         # Slots that differ between classes are behind the prefix.
@@ -161,22 +161,22 @@ class _State:
             self.x, tokens, slot, replaced, length)
 
     def whole(self) -> tuple[Tensor, Tensor]:
-        """Padded sentences ``(..., C, L, W)``, and the slots of their ends,
-        ``(..., C)``."""
+        """Return padded sentences ``(..., C, L, W)`` and the slots ``(...,
+        C)`` of their ends."""
         prefix, x = self.prefix.unsqueeze(-3), self.packing.pad(self.x)
         x = put(x, prefix, 0)
         last = prefix.shape[-2] + self.packing.lengths - 1
         return x, last.expand(x.shape[:-2])
 
     def read(self) -> Tensor:
-        """The end-of-text tokens, ``(..., C, W)``."""
+        """Return the end-of-text tokens ``(..., C, W)``."""
         if self.prefix is None:  # behind the last block
             return self.x
         return self.x.index_select(-2, self.packing.last)
 
 
 def _shared(tokens: Tensor) -> tuple[Tensor, bool]:
-    """Drop a class axis of length 1; say whether there is no other."""
+    """Drop a class axis of length 1, and tell whether no other is left."""
     axes = axes_of(tokens)
     shape = tokens.shape[:len(axes)] + tokens.shape[-2:]
     return tokens.reshape(shape), 'class' not in axes

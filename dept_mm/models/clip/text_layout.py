@@ -1,4 +1,4 @@
-"""Which tokens of a class list are shared, and where the others are.
+"""Split class sentences into a shared prefix and packed suffixes.
 
 A causal tower gives equal hidden states to equal beginnings. So a list of
 sentences is a *prefix*, the tokens that all of them begin with, and one
@@ -14,7 +14,7 @@ from dept_mm.models.clip.tokens import ClassTokens
 
 
 class Packing:
-    """Ragged suffixes of ``C`` classes, packed to ``T`` tokens.
+    """Pack ragged suffixes of ``C`` classes into ``T`` tokens.
 
     Args:
         lengths (Tensor): ``(C, )`` tokens per class, at least 1 each.
@@ -46,13 +46,13 @@ class Packing:
         self._grown: dict[tuple, tuple[Packing, Tensor]] = {}
 
     def pad(self, x: Tensor) -> Tensor:
-        """``(..., T, W)`` to ``(..., C, S, W)``."""
+        """Pad ``(..., T, W)`` to ``(..., C, S, W)``."""
         if self.ragged:
             x = x.index_select(-2, self._padded)
         return x.unflatten(-2, (-1, self.longest))
 
     def pack(self, x: Tensor) -> Tensor:
-        """``(..., C, S, W)`` to ``(..., T, W)``."""
+        """Pack ``(..., C, S, W)`` into ``(..., T, W)``."""
         x = x.flatten(-3, -2)
         return x.index_select(-2, self._packed) if self.ragged else x
 
@@ -81,8 +81,8 @@ class Packing:
 
     def _grow(self, slot: int | Tensor, replace: int, prefix: int, count: int
               ) -> tuple[Packing, Tensor]:
-        """The packing after :meth:`insert`, and for each of its tokens the
-        place in ``[old tokens, new tokens]``."""
+        """Compute the packing after :meth:`insert`, and where each of its
+        tokens is in ``[old tokens, new tokens]``."""
         at = (slot[:, None] if isinstance(slot, Tensor) else slot) - prefix
         grown = Packing(self.lengths + count - replace)
         slots = torch.arange(grown.longest, device=self.lengths.device)
@@ -95,7 +95,7 @@ class Packing:
 
 
 class Layout:
-    """Shared prefix and packed suffixes of sentences without context.
+    """Find the shared prefix and the packed suffixes of sentences.
 
     Args:
         tokens (ClassTokens): ``C`` sentences.

@@ -1,4 +1,4 @@
-"""The text tower with prompts."""
+"""CLIP's text tower with places for prompts."""
 from __future__ import annotations
 
 import torch
@@ -15,7 +15,7 @@ POSITIONS = ('end', 'middle', 'front')
 
 
 class TextTower:
-    """Runs CLIP's text transformer on class sentences and prompts.
+    """Run CLIP's text transformer on class sentences with prompts.
 
     A plain class: it holds no parameters, only the way through them.
 
@@ -34,7 +34,7 @@ class TextTower:
                        if self.causal and TextEngine.runs(text) else None)
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token embeddings, without positions, ``(..., W)``."""
+        """Return token embeddings ``(..., W)`` without positions."""
         return self.text.token_embedding(ids)
 
     def __call__(self, tokens: ClassTokens, prompts: Prompts,
@@ -62,7 +62,7 @@ class TextTower:
 
     def plain(self, tokens: ClassTokens, prompts: Prompts,
               position: str = 'end', states: list | None = None) -> Tensor:
-        """Encode them without the engine: every class's whole sentence."""
+        """Encode whole sentences through open_clip's own blocks."""
         sentences = Dense(prompts.move(self.embed(tokens.ids)),
                           self._last(tokens), self._block, _at)
         join(sentences, prompts, tokens.start, position, tokens.name_end)
@@ -74,7 +74,7 @@ class TextTower:
         return self.project(sentences.read())
 
     def _last(self, tokens: ClassTokens) -> Tensor:
-        """Slots ``(C, )`` of the token that carries the feature."""
+        """Return the slots ``(C, )`` of the tokens that carry the features."""
         pool = self.text.pool_type
         if pool in ('argmax', 'eos'):
             return tokens.end
@@ -91,8 +91,8 @@ class TextTower:
         return y.reshape(x.shape)
 
     def _mask(self, x: Tensor) -> Tensor | None:
-        """Additive mask of the current length; late prompts may exceed the
-        context, which the tower's own mask does not cover."""
+        """Return the additive mask for this length. Late prompts may exceed
+        the context, which the tower's own mask does not cover."""
         if not self.causal:
             return None
         length = x.shape[-2]
@@ -114,7 +114,7 @@ class TextTower:
 
 
 class OpaqueTextTower:
-    """A text tower of another kind: it encodes sentences as they are.
+    """Run a text tower that takes no prompts on plain sentences.
 
     Args:
         model (nn.Module): The open_clip model.
@@ -131,7 +131,7 @@ class OpaqueTextTower:
 
     @property
     def width(self) -> int:
-        """Asked for by prompt learners only, like the two below.
+        """Refuse: only prompt learners ask for this and the two below.
 
         Raises:
             DeptError: Always.
@@ -158,7 +158,7 @@ class OpaqueTextTower:
 
 def make_text_tower(model: nn.Module, context_length: int, name: str
                     ) -> TextTower | OpaqueTextTower:
-    """The way through the text tower of an open_clip model."""
+    """Choose the tower class that fits an open_clip model."""
     text = model.text
     if isinstance(text, TextTransformer) and text.cls_emb is None:
         return TextTower(text)
@@ -166,7 +166,7 @@ def make_text_tower(model: nn.Module, context_length: int, name: str
 
 
 def _is_causal(mask: Tensor | None) -> bool:
-    """Whether a mask forbids exactly the positions ahead."""
+    """Tell whether a mask forbids exactly the positions ahead."""
     if mask is None:
         return False
     ahead = torch.ones_like(mask, dtype=torch.bool).triu(1)
@@ -175,6 +175,6 @@ def _is_causal(mask: Tensor | None) -> bool:
 
 
 def _at(x: Tensor, slots: Tensor) -> Tensor:
-    """Tokens of ``x (..., C, L, W)`` at slots ``(C, )``."""
+    """Select the tokens of ``x (..., C, L, W)`` at slots ``(C, )``."""
     rows = torch.arange(len(slots), device=slots.device)
     return x[..., rows, slots, :]

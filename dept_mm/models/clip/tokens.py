@@ -1,4 +1,4 @@
-"""Class sentences as token ids."""
+"""Turn class names into sentences of token ids."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from dept_mm.models.utils.kept import Kept
 
 @dataclass(frozen=True, eq=False)
 class ClassTokens:
-    """One sentence per class, without learned context.
+    """Hold one tokenised sentence per class, without learned context.
 
     Attributes:
         ids (Tensor): ``(C, T)`` token ids: start, words, end, padding.
@@ -33,13 +33,13 @@ class ClassTokens:
     hidden: Kept = field(default_factory=Kept, init=False, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
-        """The same with a function applied to each tensor."""
+        """Apply a function to each tensor."""
         return ClassTokens(fn(self.ids), fn(self.end), fn(self.name_end),
                            self.start, self.name_start)
 
 
 class Words:
-    """Token ids of bare words, and the tokens that go around them.
+    """Encode bare words, and know the tokens that go around a sentence.
 
     Args:
         tokenizer: open_clip's CLIP tokenizer, or its wrapper of a Hugging
@@ -115,7 +115,7 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
 
 def tokenize_sentences(words: Words, tower, pairs: Sequence[tuple[str, str]]
                        ) -> ClassTokens:
-    """Tokenise sentences as they are, to be encoded without prompts.
+    """Tokenise complete sentences, which are encoded without prompts.
 
     Args:
         words (Words): Of the CLIP's tokenizer.
@@ -142,7 +142,8 @@ def tokenize_sentences(words: Words, tower, pairs: Sequence[tuple[str, str]]
 
 def _pad(words: Words, tower, rows: Sequence[Sequence[int]], room: int
          ) -> tuple[Tensor, Tensor]:
-    """Rows of ids as ``(C, T)``, and the slots ``(C, )`` of their ends."""
+    """Pad rows of ids to ``(C, T)``, and find the slots ``(C, )`` of their
+    ends."""
     end = torch.tensor([len(row) - 1 for row in rows])
     length = int(end.max()) + 1 if tower.causal else room
     ids = torch.full((len(rows), length), words.pad)

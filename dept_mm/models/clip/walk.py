@@ -1,4 +1,4 @@
-"""What prompts do in a tower, step by step, for all who follow it.
+"""Follow the tokens of ``Prompts`` through a tower, step by step.
 
 This is the one description of where the tokens of ``Prompts`` go. A
 *follower* keeps a tower's tokens in a form of its own, and knows no slot but
@@ -19,7 +19,7 @@ Slot = int | Tensor  # for all inputs, or ``(C, )``, one per class
 
 
 class Dense:
-    """Hidden states of whole inputs.
+    """Hold the hidden states of whole inputs.
 
     Args:
         x (Tensor): ``(..., L, W)``.
@@ -39,19 +39,20 @@ class Dense:
 
     def put(self, tokens: Tensor, slot: Slot, replaced: int, name: str
             ) -> None:
-        """Put tokens at a slot, in place of ``replaced`` that are there;
+        """Put tokens at a slot, in place of ``replaced`` tokens there. The
         ``name`` is ``'context'`` or ``'inserted'``."""
         self.x = put(self.x, tokens, slot, replaced)
         behind = self.last >= slot + replaced
         self.last = self.last + (tokens.shape[-2] - replaced) * behind
 
     def whole(self) -> tuple[Tensor, Tensor]:
-        """Hidden states ``(..., L, W)``, and the slots ``(...)`` of the
+        """Return hidden states ``(..., L, W)`` and the slots ``(...)`` of the
         tokens that carry the features."""
         return self.x, self.last.expand(self.x.shape[:-2])
 
     def read(self) -> Tensor:
-        """What a learner may read; see ``Prompts``."""
+        """Return the hidden states that a learner may read; see ``Prompts``.
+        """
         return self._read(self.x, self.last)
 
     def run(self, block: Any, last: bool) -> None:
@@ -120,8 +121,8 @@ def walk(follower, blocks: Sequence, prompts: Prompts, own: int,
 
 
 def put(x: Tensor, tokens: Tensor, slot: Slot, replaced: int = 0) -> Tensor:
-    """Put tokens ``(..., n, W)`` into ``x (..., L, W)`` at a slot, in place
-    of the ``replaced`` ones there; axes that one of them lacks are made."""
+    """Put tokens ``(..., n, W)`` into ``x (..., L, W)`` at a slot, in place of
+    ``replaced`` tokens there. Leading axes are broadcast."""
     tokens = tokens.to(x.dtype)
     lead = torch.broadcast_shapes(x.shape[:-2], tokens.shape[:-2])
     x, tokens = (t.expand(*lead, -1, -1) for t in (x, tokens))

@@ -1,4 +1,4 @@
-"""Prompt learners, and the modules of tensors that some are made of."""
+"""Prompt learners, and the prompt modules that some of them consist of."""
 from dept_mm.models.prompts.adept import ADePTPrompt
 from dept_mm.models.prompts.base import BasePrompt, TextInput, TokenStates
 from dept_mm.models.prompts.cocoop import CoCoOpPrompt

@@ -1,4 +1,4 @@
-"""Adaptive decomposed prompt tuning: an offset that knows the token."""
+"""Adaptive Decomposed Prompt Tuning: an offset that depends on the token."""
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class ADePTPrompt(PromptModule):
-    r"""A short soft prompt, and an offset that a small network makes of each
-    token's embedding.
+    r"""Learn a short soft prompt, and a small network that turns each token's
+    embedding into an offset.
 
     "ADePT: Adaptive Decomposed Prompt Tuning for Parameter-Efficient
     Fine-tuning" (Tang et al., ICLR 2025): :math:`X' = [P; E + f(E)]`,
@@ -64,21 +64,21 @@ class ADePTPrompt(PromptModule):
                 nn.init.zeros_(zero)
 
     def tokens(self) -> Tensor:
-        """The short prompt ``(m, W)``."""
+        """Return the short prompt ``(m, W)``."""
         return self.soft.tokens()
 
     def offset(self, embeds: Tensor, place: Tensor | None = None,
                scope: Tensor | None = None) -> Tensor | None:
-        """The offset of each token, wherever it stands; see
-        ``PromptModule.offset``."""
+        """Compute the offset of each token, which does not depend on its
+        place; see ``PromptModule.offset``."""
         if not self.rank:
             return None
         x = self._network(embeds, self.dropout * self.training)
         return x if scope is None else x * scope[..., None]
 
     def merge(self, table: Tensor) -> Tensor:
-        """A table of embeddings ``(V, W)`` with the offsets in it; the module
-        and the table stay as they are."""
+        """Return a table of embeddings ``(V, W)`` with the offsets added;
+        module and table stay as they are."""
         if not self.rank:
             return table
         return self._kept.get(lambda: table + self._network(table, 0.),

@@ -1,4 +1,4 @@
-"""What every prompt learner is."""
+"""The interface of prompt learners."""
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from dept_mm.structures import CLIPFeatures, Prompts
 
 
 class TextInput(NamedTuple):
-    """What a learner may look at when it prompts the text tower.
+    """What a learner may use to prompt the text tower.
 
     Attributes:
         ids (tuple[str]): Identity of each class.
@@ -44,7 +44,7 @@ class TokenStates(NamedTuple):
 
 
 class BasePrompt(BaseModule):
-    """A prompt learner: owns what is learned, never runs a tower.
+    """Own the parameters of a prompt learner and turn them into prompts.
 
     ``PromptedCLIP`` builds it with its own config plus two arguments,
     ``clip`` (a ``FrozenCLIP``, to read sizes and words from; not to be kept)
@@ -68,27 +68,27 @@ class BasePrompt(BaseModule):
 
     @property
     def settings(self) -> dict:
-        """What its tensors mean, where shapes do not tell; JSON types. A
-        checkpoint of other settings is refused. Default: nothing."""
+        """Options that change the meaning of the tensors but not their shapes,
+        in JSON types. A checkpoint with other settings is refused."""
         return {}
 
     def sentence(self, template: str) -> str:
-        """The sentence in which the class name stands, given the data
-        set's template."""
+        """Return the template in which the class name stands, given the
+        template of the data set."""
         return self.template or template
 
     def for_image(self) -> Prompts:
-        """Prompts of the image tower. Default: none."""
+        """Return the prompts of the image tower, by default none."""
         return Prompts()
 
     def for_text(self, given: TextInput) -> Prompts:
-        """Prompts of the text tower. Default: none."""
+        """Return the prompts of the text tower, by default none."""
         return Prompts()
 
     def change_features(self, feats: CLIPFeatures, states: TokenStates,
                         clip: FrozenCLIP) -> CLIPFeatures:
-        """Let what was read change the features of a batch, before they go
-        to the neck and the head. Default: leave them alone.
+        """Change the features of a batch, given what was read, before the neck
+        and the head get them. By default they stay as they are.
 
         Args:
             feats (CLIPFeatures): Features of both towers.

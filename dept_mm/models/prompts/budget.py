@@ -1,4 +1,4 @@
-"""The rank at which a method learns as much as a plain soft prompt."""
+"""Find the rank at which a method has as many parameters as a soft prompt."""
 from __future__ import annotations
 
 from dept_mm.errors import DeptError
@@ -6,7 +6,7 @@ from dept_mm.errors import DeptError
 
 def find_rank(owner: str, rank: int | str, width: int, fixed: int,
               per_rank: int) -> int:
-    """The rank that an option asks for.
+    """Find the rank that an option asks for.
 
     Args:
         owner (str): The module's class; for messages.

@@ -13,7 +13,7 @@ from dept_mm.structures import Prompts, Vocabulary
 
 @MODELS.register_module()
 class CoCoOpPrompt(BasePrompt):
-    r"""Learned context plus a token that a small network makes of the image.
+    r"""Learn a context, and a small network that shifts it by the image.
 
     "Conditional Prompt Learning for Vision-Language Models" (Zhou et al.,
     CVPR 2022), section 3.2: :math:`v_m(x) = v_m + h_\theta(f(x) /
@@ -51,7 +51,7 @@ class CoCoOpPrompt(BasePrompt):
         ).to(clip.learned_dtype)
 
     def for_text(self, given: TextInput) -> Prompts:
-        """The context of each image, ``(B, 1, n, W)``."""
+        """Return the context of each image, ``(B, 1, n, W)``."""
         image = F.normalize(given.image, dim=-1).to(self.context.dtype)
         shift = self.meta_net(image)[:, None, None]
         return Prompts(context=self.context + shift)

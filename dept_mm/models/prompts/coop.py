@@ -15,7 +15,7 @@ from dept_mm.structures import Prompts, Vocabulary
 
 @MODELS.register_module()
 class CoOpPrompt(BasePrompt):
-    """Learned context vectors beside the class name.
+    """Learn context vectors that stand beside the class name.
 
     "Learning to Prompt for Vision-Language Models" (Zhou et al., IJCV 2022),
     section 3.2: the sentence of class ``c`` is ``[v_1] ... [v_M] [name_c] .``
@@ -64,11 +64,13 @@ class CoOpPrompt(BasePrompt):
 
     @property
     def settings(self) -> dict:
-        """Where the context stands, and which classes have their own."""
+        """Where the context stands, and which classes have one of their own.
+        """
         return dict(position=self.position, classes=list(self.class_ids or ()))
 
     def for_text(self, given: TextInput) -> Prompts:
-        """The context, ``(M, W)`` or, class-specific, ``(C, M, W)``."""
+        """Return the context ``(M, W)``, or ``(C, M, W)`` if it is
+        class-specific."""
         if self.class_ids is None:
             return Prompts(context=self.context)
         row = {key: i for i, key in enumerate(self.class_ids)}

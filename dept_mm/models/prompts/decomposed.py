@@ -1,4 +1,4 @@
-"""Decomposed prompt tuning: a short prompt and a low-rank offset."""
+"""Decomposed Prompt Tuning: a short prompt and a low-rank offset."""
 from __future__ import annotations
 
 import torch
@@ -14,7 +14,7 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class DecomposedPrompt(PromptModule):
-    r"""A short soft prompt, and an offset for each place of the input.
+    r"""Learn a short soft prompt, and an offset for each place of the input.
 
     "DePT: Decomposed Prompt Tuning for Parameter-Efficient Fine-tuning" (Shi
     and Lipani, ICLR 2024), section 2.2, no relative of Decoupled Prompt
@@ -87,11 +87,11 @@ class DecomposedPrompt(PromptModule):
 
     @property
     def settings(self) -> dict:
-        """What the product of A and B is multiplied by."""
+        """The factor by which the product of A and B is multiplied."""
         return dict(scale=self.scale)
 
     def tokens(self) -> Tensor:
-        """The short prompt ``(m, W)``."""
+        """Return the short prompt ``(m, W)``."""
         return self.soft.tokens()
 
     def see(self, length: int | Tensor) -> None:
@@ -100,7 +100,7 @@ class DecomposedPrompt(PromptModule):
             self.rows_seen.clamp_(min=length)
 
     def merge(self) -> Tensor | None:
-        """The offset of each place, ``(s, W)``."""
+        """Return the offset of each place, ``(s, W)``."""
         if not self.rank:
             return None
         return self._kept.get(self._table, key=self.training,
@@ -115,7 +115,7 @@ class DecomposedPrompt(PromptModule):
 
     def offset(self, embeds: Tensor, place: Tensor,
                scope: Tensor | None = None) -> Tensor | None:
-        """The offset of each token's place; see
+        """Look up the offset of each token's place; see
         ``PromptModule.offset``.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What learned tokens start from."""
+"""Choose the values that learned tokens start from."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from dept_mm.structures import Prompts
 
 
 def start_rows(init: Tensor | float | None, count: int, width: int) -> Tensor:
-    """``count`` rows to start from, ``(count, width)``.
+    """Make the ``(count, width)`` rows that tokens start from.
 
     Args:
         init (Tensor | float, optional): Rows ``(n, width)``, repeated or cut
@@ -33,7 +33,7 @@ def start_rows(init: Tensor | float | None, count: int, width: int) -> Tensor:
 
 def sample_rows(table: Tensor, count: int, seed: int = 0,
                 exclude: Iterable[int] = (), limit: int = 5000) -> Tensor:
-    """Draw different rows of a table: start from words of a vocabulary.
+    """Draw different rows of a table, for example words of a vocabulary.
 
     The draw depends on the seed alone, so that all processes agree. Early
     entries of a vocabulary are its frequent ones ("The Power of Scale", Lester
@@ -64,12 +64,12 @@ def sample_rows(table: Tensor, count: int, seed: int = 0,
 
 
 def word_rows(clip: FrozenCLIP, words: str) -> Tensor:
-    """Token embeddings of words, ``(n, W)``, on the CPU in fp32."""
+    """Return the token embeddings ``(n, W)`` of words, on the CPU in fp32."""
     return clip.embed_words(words).float().cpu()
 
 
 def vocabulary_rows(clip: FrozenCLIP, count: int, seed: int) -> Tensor:
-    """Embeddings of ``count`` different words, ``(count, W)``."""
+    """Draw the embeddings ``(count, W)`` of different words."""
     words = Words(clip.tokenizer)
     table = clip.text_tower.text.token_embedding.weight
     special = [*words.start, *words.end, words.pad]
@@ -79,8 +79,8 @@ def vocabulary_rows(clip: FrozenCLIP, count: int, seed: int) -> Tensor:
 @torch.no_grad()
 def text_hidden(clip: FrozenCLIP, names: Sequence[str], template: str,
                 layer: int) -> Tensor:
-    """Hidden states ``(n, W)`` of class sentences after ``layer`` blocks,
-    start tokens left out."""
+    """Compute hidden states ``(n, W)`` of class sentences after ``layer``
+    blocks, without the start tokens."""
     found, tokens = [], clip.tokenize(names, template)
 
     def note(hidden: Tensor, last: Tensor) -> Tensor:
@@ -95,8 +95,8 @@ def text_hidden(clip: FrozenCLIP, names: Sequence[str], template: str,
 
 @torch.no_grad()
 def image_hidden(clip: FrozenCLIP, layer: int) -> Tensor:
-    """Hidden states ``(n, W)`` of the patches of an image in the mean
-    colour."""
+    """Compute hidden states ``(n, W)`` of the patches of a plain image in the
+    mean colour."""
     found, side = [], clip.image_tower.image_size
 
     def note(hidden: Tensor, last: Tensor) -> Tensor:

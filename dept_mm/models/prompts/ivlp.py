@@ -1,4 +1,4 @@
-"""Independent prompts in both towers: VPT, deep language prompts, IVLP."""
+"""VPT, deep language prompts and IVLP: independent prompts in both towers."""
 from __future__ import annotations
 
 from dept_mm.errors import DeptError
@@ -17,7 +17,7 @@ from dept_mm.structures import Prompts, Vocabulary
 
 @MODELS.register_module()
 class IVLPPrompt(BasePrompt):
-    """Tokens of their own in the first blocks of either tower.
+    """Learn separate tokens for the first blocks of each tower.
 
     "Visual Prompt Tuning" (Jia et al., ECCV 2022) with image tokens alone;
     the independent vision-language prompting of "MaPLe" (Khattak et al.,
@@ -70,9 +70,11 @@ class IVLPPrompt(BasePrompt):
                                      num_image_tokens, image_depth)
 
     def for_image(self) -> Prompts:
-        """Tokens ``(n, W)`` of the first block and of deeper ones."""
+        """Return the image tokens ``(n, W)`` of the first block and of deeper
+        ones."""
         return Prompts() if self.image is None else deep_prompts(self.image)
 
     def for_text(self, given: TextInput) -> Prompts:
-        """Likewise."""
+        """Return the text tokens ``(n, W)`` of the first block and of deeper
+        ones."""
         return Prompts() if self.text is None else deep_prompts(self.text)

@@ -1,4 +1,4 @@
-"""Late prompt tuning: tokens that join in the middle of a model."""
+"""Late Prompt Tuning: tokens that join in the middle of a model."""
 from __future__ import annotations
 
 import torch
@@ -15,7 +15,7 @@ GENERATORS = ('none', 'npg', 'appg', 'mppg')
 
 @MODELS.register_module()
 class LatePrompt(PromptModule):
-    r"""Tokens that join the hidden states after block ``layer``, and stay.
+    r"""Insert tokens into the hidden states after block ``layer``.
 
     "Late Prompt Tuning: A Late Prompt Could Be Better Than Many Prompts" (Liu
     et al., Findings of EMNLP 2022), section 3. The blocks below see no
@@ -101,7 +101,7 @@ class LatePrompt(PromptModule):
     @staticmethod
     def _image(condition: str, dims: int | None, width: int
                ) -> nn.Linear | None:
-        """The map of the image, if there is one."""
+        """Build the linear map of the image, if there is one."""
         if condition not in ('self', 'image'):
             raise DeptError(f'LatePrompt: condition {condition!r} is neither '
                             "'self' nor 'image'.")
@@ -123,16 +123,16 @@ class LatePrompt(PromptModule):
                     pre_norm=self.pre_norm)
 
     def tokens(self) -> Tensor | None:
-        """Free tokens ``(p, W)``; None if they are generated."""
+        """Return free tokens ``(p, W)``, or None if they are generated."""
         return self.late_tokens
 
     def shift(self, image: Tensor) -> Tensor:
-        """What images ``(B, D)`` add to all tokens, ``(B, W)``."""
+        """Compute what images ``(B, D)`` add to all tokens, ``(B, W)``."""
         return self.late_image(image.to(self.late_image.weight.dtype))
 
     def generate(self, hidden: Tensor, mask: Tensor | None = None,
                  anchor: Tensor | None = None) -> Tensor:
-        """The tokens of each input, ``(B, p, W)``.
+        """Generate the tokens of each input, ``(B, p, W)``.
 
         Args:
             hidden (Tensor): ``(B, S, W)``, the hidden states they join.
@@ -161,7 +161,7 @@ class LatePrompt(PromptModule):
 
 def adaptive_pool(x: Tensor, mask: Tensor | None, bins: int, largest: bool
                   ) -> Tensor:
-    """Adaptive pooling over each row's own tokens.
+    """Pool each row's own tokens into a fixed number of bins.
 
     Bin ``i`` of ``n`` tokens is ``[floor(i n / p), ceil((i + 1) n / p))``,
     as in ``adaptive_avg_pool1d``; bins overlap where ``p`` does not divide

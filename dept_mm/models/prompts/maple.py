@@ -1,4 +1,4 @@
-"""MaPLe: visual prompts that are made of the text prompts."""
+"""MaPLe: image prompts that are computed from the text prompts."""
 from __future__ import annotations
 
 import copy
@@ -20,7 +20,7 @@ from dept_mm.structures import Prompts, Vocabulary
 
 @MODELS.register_module()
 class MaPLePrompt(BasePrompt):
-    """Deep text prompts, and a linear map of each into the image tower.
+    """Learn deep text prompts, and a linear map of each into the image tower.
 
     "MaPLe: Multi-modal Prompt Learning" (Khattak et al., CVPR 2023), section
     3.2. The first text tokens start from the first words; the words that are
@@ -62,10 +62,12 @@ class MaPLePrompt(BasePrompt):
         ).to(clip.learned_dtype)
 
     def for_image(self) -> Prompts:
-        """Mapped tokens ``(n, W)`` of the first block and of deeper ones."""
+        """Return the mapped tokens ``(n, W)`` of the first block and of deeper
+        ones."""
         return deep_prompts([to(t) for to, t in zip(
             self.to_image, self.text, strict=True)])
 
     def for_text(self, given: TextInput) -> Prompts:
-        """Likewise, before the map."""
+        """Return the tokens ``(n, W)`` before the map, of the first block and
+        of deeper ones."""
         return deep_prompts(self.text)

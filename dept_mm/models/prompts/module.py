@@ -1,4 +1,4 @@
-"""What every prompt module is."""
+"""The interface of prompt modules."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from dept_mm.registry import MODELS
 
 
 class PromptModule(BaseModule):
-    """A prompt module: learned tokens and offsets that know no model.
+    """Own learned tokens and offsets, without knowing the model they are for.
 
     A host puts it into a tower: ``TowerPrompts`` into those of a CLIP,
     ``PromptedLanguageModel`` into a language model.
@@ -27,17 +27,18 @@ class PromptModule(BaseModule):
 
     @property
     def settings(self) -> dict:
-        """What its tensors mean, where shapes do not tell; JSON types."""
+        """Options that change the meaning of the tensors but not their shapes,
+        in JSON types."""
         return {}
 
     def tokens(self) -> Tensor | None:
-        """Learned tokens ``(num_tokens, W)``; None if they are generated
-        from hidden states."""
+        """Return the learned tokens ``(num_tokens, W)``, or None if they are
+        generated from hidden states."""
         raise NotImplementedError
 
     def offset(self, embeds: Tensor, place: Tensor,
                scope: Tensor | None = None) -> Tensor | None:
-        """What is added to the input's own tokens. Default: nothing.
+        """Compute what is added to the input's own tokens, by default nothing.
 
         Args:
             embeds (Tensor): Token embeddings ``(..., S, W)`` without
@@ -68,7 +69,7 @@ PLACES = {
 
 
 def check_kind(where: str, config: Mapping, kind: type) -> type:
-    """The class that a config names, if it is of the kind wanted there.
+    """Return the class that a config names, if it is of the wanted kind.
 
     Args:
         where (str): Where the config stands; for the message.

@@ -1,4 +1,4 @@
-"""Soft prompts: learned tokens before the input."""
+"""Soft prompts: learned tokens in front of the input."""
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class SoftPrompt(PromptModule):
-    r"""Prompt tuning: :math:`X' = [P; E]` with free tokens :math:`P`.
+    r"""Learn free tokens :math:`P` in front of the input, :math:`X' = [P; E]`.
 
     "The Power of Scale for Parameter-Efficient Prompt Tuning" (Lester et
     al., EMNLP 2021).
@@ -40,5 +40,5 @@ class SoftPrompt(PromptModule):
             requires_grad=num_tokens > 0)
 
     def tokens(self) -> Tensor:
-        """``(m, W)``, to stand before the input's own tokens."""
+        """Return the tokens ``(m, W)``, which stand before the input's own."""
         return self.prompt_tokens

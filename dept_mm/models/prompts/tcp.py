@@ -1,4 +1,4 @@
-"""TCP: context that knows the class."""
+"""TCP: context that depends on the class."""
 from __future__ import annotations
 
 from open_clip.transformer import QuickGELU
@@ -14,7 +14,8 @@ from dept_mm.structures import Prompts, Vocabulary
 
 @MODELS.register_module()
 class TCPPrompt(BasePrompt):
-    r"""Learned context that a deep block trades for tokens of the class.
+    r"""Learn a context that is replaced, in a deep block, by tokens computed
+    from the class.
 
     "TCP: Textual-based Class-aware Prompt Tuning" (Yao et al., CVPR 2024),
     section 3.2: a small network makes :math:`n` tokens :math:`h_\theta(w_c /
@@ -65,18 +66,19 @@ class TCPPrompt(BasePrompt):
 
     @property
     def settings(self) -> dict:
-        """Where tokens made of the class go in."""
+        """The block where tokens computed from the class go in."""
         return dict(layer=self.layer)
 
     def sentence(self, template: str) -> str:
-        """The template without the words that the context stands for."""
+        """Return the template without the words that the context replaces."""
         lead = f'{self.words} '
         if template.startswith(lead):
             return template[len(lead):]
         return template[template.index('{}'):]
 
     def for_text(self, given: TextInput) -> Prompts:
-        """The context ``(n, W)``, then the tokens ``(C, n, W)``."""
+        """Return the context ``(n, W)``, then the class's tokens ``(C, n,
+        W)``."""
         text = F.normalize(given.frozen, dim=-1).to(self.context.dtype)
         tokens = self.meta_net(text).unflatten(-1, self.context.shape)
         return Prompts(context=self.context, deep={self.layer: tokens})

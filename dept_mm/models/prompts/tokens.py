@@ -1,4 +1,4 @@
-"""Learned tokens of a CLIP's towers, and what they must fit."""
+"""Make learned tokens for the towers of a CLIP, and check that they fit."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ STD = 0.02
 
 
 def draw_noise(*shape: int, dtype: torch.dtype) -> nn.Parameter:
-    """Tokens drawn from N(0, 0.02^2), as the public code of CoOp does."""
+    """Draw tokens from N(0, 0.02^2), as the public code of CoOp does."""
     return nn.Parameter(torch.empty(shape).normal_(std=STD).to(dtype))
 
 
 def start_context(learner: nn.Module, clip: FrozenCLIP, num_tokens: int,
                   words: str | None) -> nn.Parameter:
-    """Context ``(n, W)``: the embeddings of ``words``, or, of None,
-    ``num_tokens`` of noise."""
+    """Make a context ``(n, W)`` from the embeddings of ``words``, or from
+    ``num_tokens`` tokens of noise if that is None."""
     if words:
         return nn.Parameter(word_rows(clip, words).to(clip.learned_dtype))
     check_count(learner, 'num_tokens', num_tokens, clip)
@@ -44,7 +44,7 @@ def check_range(learner: str, option: str, value: int, low: int, high: int,
 
 def check_count(learner: nn.Module, option: str, count: int, clip: FrozenCLIP
                 ) -> None:
-    """Refuse more text tokens than fit beside start, a name and end."""
+    """Refuse more text tokens than fit beside start, name and end."""
     length = clip.text_tower.context_length
     check_range(type(learner).__name__, option, count, 1, length - 3,
                 f'the text tower of CLIP {clip.name!r} takes {length} tokens, '
@@ -65,13 +65,13 @@ def check_depth(learner: nn.Module, option: str, depth: int, clip: FrozenCLIP,
 
 def deep_tokens(clip: FrozenCLIP, tower, count: int, depth: int
                 ) -> nn.ParameterList:
-    """``depth`` parameters ``(count, W)`` for a tower's first blocks."""
+    """Make ``depth`` parameters ``(count, W)`` for a tower's first blocks."""
     return nn.ParameterList(
         draw_noise(count, tower.width, dtype=clip.learned_dtype)
         for _ in range(depth))
 
 
 def deep_prompts(tokens: Sequence[Tensor]) -> Prompts:
-    """Tokens of the first block as context, the others from block to
-    block."""
+    """Use the first block's tokens as context, which those of each further
+    block replace."""
     return Prompts(context=tokens[0], deep=dict(enumerate(tokens[1:], 1)))

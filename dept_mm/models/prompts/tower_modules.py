@@ -1,4 +1,4 @@
-"""Prompt modules in one tower."""
+"""Put prompt modules into one tower of a CLIP."""
 from __future__ import annotations
 
 import inspect
@@ -23,7 +23,7 @@ Read = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class TowerModules(BaseModule):
-    """At most one module of the input, and late ones at different layers.
+    """Hold one module for the input, and late modules for different layers.
 
     Args:
         name (str): ``'text'`` or ``'image'``; for messages.
@@ -89,7 +89,7 @@ class TowerModules(BaseModule):
 
     @property
     def settings(self) -> dict:
-        """What shapes do not tell of the modules."""
+        """Settings of all modules, and where they are."""
         modules = [m for m in (self.input, *self.late) if m is not None]
         # Left out where empty, as in checkpoints older than the option.
         front = dict(front=sorted(self.front)) if self.front else {}
@@ -108,7 +108,7 @@ class TowerModules(BaseModule):
 
     def prompts(self, place: Tensor, moved: Tensor, read: Read,
                 image: Tensor | None = None) -> Prompts:
-        """What the tower runs with.
+        """Assemble the prompts that the tower runs with.
 
         Args:
             place (Tensor): ``(T, )``, slots of the own tokens.
@@ -137,7 +137,7 @@ class TowerModules(BaseModule):
 
 def _fill(where: str, config: Mapping, defaults: Mapping
           ) -> tuple[dict, bool]:
-    """Options with defaults filled in, and whether the module is late."""
+    """Fill in the defaults of a module, and tell whether it is late."""
     module = check_kind(where, config, PromptModule)
     options = dict(config)
     takes = inspect.signature(module).parameters
@@ -148,7 +148,7 @@ def _fill(where: str, config: Mapping, defaults: Mapping
 
 
 def _choose(where: str, key: str, options: dict, choices: Mapping) -> str:
-    """Take an option that is the tower's, not the module's."""
+    """Take an option that belongs to the tower, not to the module."""
     value = options.pop(key, choices[key][0])
     if value not in choices[key]:
         raise DeptError(f'{where}: {key} {value!r} is not one of '
@@ -158,7 +158,8 @@ def _choose(where: str, key: str, options: dict, choices: Mapping) -> str:
 
 def _given(module: nn.Module, read: Read, classes: int, image: Tensor | None
            ) -> Inserted:
-    """Free tokens, which all inputs share, or a function."""
+    """Return free tokens, which all inputs share, or a function that generates
+    them."""
     shift, tokens = None, module.tokens()
     if module.late_image is not None:
         shift = module.shift(image)[:, None, None]

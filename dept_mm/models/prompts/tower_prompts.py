@@ -1,4 +1,5 @@
-"""Decomposed, adaptive-decomposed and late prompts in the towers of CLIP."""
+"""Soft, Decomposed, Adaptive-Decomposed and Late prompts in the towers of
+CLIP."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ IMAGE = dict(scope=('all', 'no_special'), placement=('end', ))
 
 @MODELS.register_module()
 class TowerPrompts(BasePrompt):
-    """Prompt modules, which know no CLIP, in the towers of one.
+    """Put prompt modules, which know no CLIP, into the towers of one.
 
     Each tower takes at most one module of its input (``SoftPrompt``,
     ``DecomposedPrompt``, ``ADePTPrompt``) and any number of ``LatePrompt`` at
@@ -138,12 +139,12 @@ class TowerPrompts(BasePrompt):
 
     @property
     def settings(self) -> dict:
-        """Those of the modules of each tower."""
+        """Settings of the modules of each tower."""
         return {name: tower and tower.settings for name, tower in (
             ('text', self.text), ('image', self.image))}
 
     def for_text(self, given: TextInput) -> Prompts:
-        """Of ``C`` sentences with ``T`` own tokens."""
+        """Return the prompts of ``C`` sentences with ``T`` own tokens."""
         if self.text is None:
             return Prompts()
         tokens = given.tokens
@@ -158,7 +159,7 @@ class TowerPrompts(BasePrompt):
         return self.text.prompts(place, moved, _read_text, image)
 
     def for_image(self) -> Prompts:
-        """Of images with a class token and patches."""
+        """Return the prompts of images with a class token and patches."""
         if self.image is None:
             return Prompts()
         device = next(self.image.parameters()).device
@@ -167,14 +168,15 @@ class TowerPrompts(BasePrompt):
 
     def _read_image(self, module: nn.Module, hidden: Tensor, last: Tensor
                     ) -> tuple[Tensor, Tensor]:
-        """The patches, and the class token."""
+        """Return the patches, and the class token."""
         slots = torch.arange(hidden.shape[1], device=hidden.device)
         patches = (slots > 0) & (slots < self._image_tokens)
         return patches.expand(len(hidden), -1), last
 
 
 def _bounds(tokens: ClassTokens, scope: str) -> tuple[int, Tensor]:
-    """The first slot that an offset moves, and those behind the last."""
+    """Return the first slot that an offset moves, and those behind the last.
+    """
     return dict(all=(0, tokens.end + 1),
                 no_special=(tokens.start, tokens.end),
                 name=(tokens.name_start, tokens.name_end))[scope]
@@ -182,14 +184,15 @@ def _bounds(tokens: ClassTokens, scope: str) -> tuple[int, Tensor]:
 
 def _read_text(module: nn.Module, hidden: Tensor, last: Tensor
                ) -> tuple[Tensor, Tensor]:
-    """The sentence up to its end, and the end or the start token."""
+    """Return the sentence up to its end, and its end or start token."""
     slots = torch.arange(hidden.shape[1], device=hidden.device)
     anchor = last if module.anchor == 'last' else torch.zeros_like(last)
     return slots <= last[:, None], anchor
 
 
 def _words(clip: FrozenCLIP, init: str | Mapping, count: int) -> Tensor:
-    """Embeddings of a text, or of ``count`` words that are drawn."""
+    """Return the embeddings of a text, or of ``count`` words that are drawn.
+    """
     if isinstance(init, str):
         return word_rows(clip, init)
     return vocabulary_rows(clip, count, **init)
@@ -197,7 +200,7 @@ def _words(clip: FrozenCLIP, init: str | Mapping, count: int) -> Tensor:
 
 def _start(options: dict, late: bool, hidden, words=None, default=None
            ) -> Tensor | float | None:
-    """What a module starts from; a number stays one.
+    """Choose the values that a module starts from; a number stays as it is.
 
     Args:
         options (dict): Of the module.

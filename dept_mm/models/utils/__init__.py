@@ -1,1 +1,1 @@
-"""What several parts of a model share."""
+"""Parts that several kinds of models share."""

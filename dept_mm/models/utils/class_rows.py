@@ -1,4 +1,4 @@
-"""Tensors with one row per base class."""
+"""Tensors with one row for each base class."""
 from __future__ import annotations
 
 import torch
@@ -10,7 +10,7 @@ from dept_mm.structures import CLIPFeatures
 
 
 class ClassRowsMixin(HeaderMixin):
-    """A module that owns one row per base class and knows it by identity.
+    """Own one row for each base class, which is known by its identity.
 
     Its rows answer for exactly their classes, whatever classes stand beside
     them and in whatever order. Of a checkpoint it takes the rows of its
@@ -24,7 +24,8 @@ class ClassRowsMixin(HeaderMixin):
     row_keys: tuple[str, ...] = ()
 
     def match(self, feats: CLIPFeatures) -> tuple[list[int], list[int]]:
-        """Columns of ``feats.labels`` that have a row here, and the rows."""
+        """Return the columns of ``feats.labels`` that have a row here, and the
+        rows."""
         row = {key: i for i, key in enumerate(self.class_ids)}
         pairs = [(column, row[feats.ids[label]])
                  for column, label in enumerate(feats.labels.tolist())
@@ -32,7 +33,8 @@ class ClassRowsMixin(HeaderMixin):
         return [c for c, _ in pairs], [r for _, r in pairs]
 
     def rows_of(self, feats: CLIPFeatures, target: Tensor) -> Tensor:
-        """Row of each target, which is a column of ``feats.labels``.
+        """Return the row of each target, which is a column of
+        ``feats.labels``.
 
         Raises:
             DeptError: If a target's class has no row.
@@ -49,11 +51,11 @@ class ClassRowsMixin(HeaderMixin):
         return found
 
     def header(self) -> dict:
-        """The classes that own the rows, in order."""
+        """List the classes that own the rows, in order."""
         return dict(classes=list(self.class_ids))
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
-        """Pick the rows of this module's classes, in its order."""
+        """Pick the rows of this module's classes from a checkpoint."""
         theirs, own = found['classes'], list(self.class_ids)
         missing = sorted(set(own) - set(theirs))
         if missing:

@@ -1,4 +1,4 @@
-"""Normalisation that follows the CLIP."""
+"""Normalise images as the CLIP expects them."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from dept_mm.structures import ImageFeatures, Views
 
 @MODELS.register_module()
 class CLIPDataPreprocessor(ClsDataPreprocessor):
-    """MMPretrain's preprocessor with the channel statistics of a CLIP.
+    """Normalise images by the channel statistics of a CLIP.
 
     ``ImageFeatures`` pass through, see ``StoredFeatures``; of ``Views`` both
     are normalised, see ``TeacherView``.

@@ -18,8 +18,8 @@ KEY = 'header'
 
 
 class HeaderMixin:
-    """Writes ``header()`` into the state dict and checks it, with all names
-    and shapes, before anything is loaded.
+    """Write ``header()`` into the state dict, and check it with all names and
+    shapes before anything is loaded.
 
     ``Runner.load_checkpoint`` is not strict and only logs what does not fit,
     so a module that must not run on wrong weights refuses them itself. Mix
@@ -32,7 +32,7 @@ class HeaderMixin:
         self._register_state_dict_hook(_write_header)
 
     def header(self) -> dict:
-        """What a checkpoint must know; JSON types only."""
+        """Return what a checkpoint must know, in JSON types."""
         raise NotImplementedError
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
@@ -72,18 +72,18 @@ class HeaderMixin:
 
 
 def _form(value: Tensor) -> str:
-    """Shape of a tensor; of integers, with their dtype."""
+    """Describe the shape of a tensor and, for integers, its dtype."""
     kind = '' if value.is_floating_point() else f' {value.dtype}'
     return f'{tuple(value.shape)}{kind}'
 
 
 def pack(header: dict) -> Tensor:
-    """JSON as a uint8 tensor."""
+    """Encode JSON as a uint8 tensor."""
     return torch.tensor(list(json.dumps(header).encode()), dtype=torch.uint8)
 
 
 def unpack(packed: Tensor) -> dict:
-    """The inverse of :func:`pack`."""
+    """Decode the tensor that :func:`pack` made."""
     try:
         return json.loads(bytes(packed.cpu().tolist()))
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,5 @@
-"""What is kept between batches, and when it is computed again."""
+"""Keep a value between batches, and compute it again when it may have changed.
+"""
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
@@ -10,7 +11,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 
 
 class Kept:
-    """One value, computed again only where it could have changed.
+    """Keep one value until something that it was computed from changes.
 
     Everything that the package keeps between batches is kept here: the text
     classifier, merged offsets, hidden states below late prompts, and text
@@ -72,12 +73,13 @@ class Kept:
 
 
 def tensors_of(module: nn.Module) -> list[Tensor]:
-    """All parameters and buffers of a module."""
+    """List all parameters and buffers of a module."""
     return [*module.parameters(), *module.buffers()]
 
 
 def _mode(tensors: Iterable[Tensor]) -> tuple:
-    """State of torch that decides how these tensors are computed with."""
+    """Describe the state of torch that decides how these tensors are computed
+    with."""
     kinds = sorted({t.device.type for t in tensors})
     return torch.is_inference_mode_enabled(), *(
         (kind, torch.get_autocast_dtype(kind)) for kind in kinds
@@ -86,7 +88,7 @@ def _mode(tensors: Iterable[Tensor]) -> tuple:
 
 
 def _place(t: Tensor) -> tuple:
-    """Where a tensor's numbers are, and how often they were written.
+    """Describe where a tensor's numbers are and how often they were written.
 
     A weak reference keeps the address from being used again without keeping
     the memory.

@@ -1,4 +1,4 @@
-"""CLIP's similarity, which heads and losses share."""
+"""CLIP's similarity of images and texts, which heads and losses share."""
 from __future__ import annotations
 
 import torch
@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 def similarity(image: Tensor, text: Tensor, scale: Tensor,
                per_image: bool = False) -> Tensor:
-    """Scaled cosine similarity, in fp32: cosines differ in the third digit,
-    which half precision does not carry.
+    """Compute scaled cosine similarities in fp32: cosines differ in the third
+    digit, which half precision does not carry.
 
     Args:
         image (Tensor): ``(B, D)``.

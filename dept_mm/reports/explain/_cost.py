@@ -1,4 +1,4 @@
-"""What a training step and an evaluation cost.
+"""Count what a training step and an evaluation cost.
 
 They run on fake tensors, which have shapes and no values, so that a step of
 any size takes a second or two. Before that the model runs once for real, on

@@ -1,4 +1,4 @@
-"""Which tokens stand where in each tower, and which of them are learned."""
+"""Find out which tokens stand where in each tower, and which are learned."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ Token = dict  # name, count [least, most], state, sources, per, new
 
 
 def token_layout(model: nn.Module, batch_size: int) -> dict:
-    """Tokens of both towers in training, read off the ``Prompts`` that the
-    learner really returns.
+    """List the tokens of both towers in training, from the ``Prompts`` that
+    the learner really returns.
 
     Args:
         model (nn.Module): A classifier.
@@ -92,7 +92,7 @@ def _own(name: str, least: int, most: int | None = None) -> Token:
 
 
 def _sentence(tokens: ClassTokens, template: str) -> list[Token]:
-    """The text tower's own tokens: start, words, name, words, end."""
+    """List the text tower's own tokens: start, words, name, words, end."""
     head, _, tail = template.partition('{}')
     lead = tokens.name_start - tokens.start
     name = tokens.name_end - tokens.name_start
@@ -105,7 +105,7 @@ def _sentence(tokens: ClassTokens, template: str) -> list[Token]:
 
 
 class _Layers:
-    """Follows groups of tokens through the blocks; see ``walk``.
+    """Follow groups of tokens through the blocks; see ``walk``.
 
     Args:
         tokens (list[Token]): The tower's own ones.
@@ -179,7 +179,7 @@ def _layer(first: int, last: int, tokens: list[Token]) -> dict:
 
 
 def _alike(a: list[Token], b: list[Token]) -> bool:
-    """Whether two blocks differ in the parameters alone."""
+    """Tell whether two blocks differ in their parameters alone."""
     def plain(tokens):
         return [{k: v for k, v in t.items() if k != 'sources'}
                 for t in tokens]
@@ -194,7 +194,7 @@ def _add_sources(to: list[Token], tokens: list[Token]) -> None:
 
 
 def _sources(tensor: Tensor, names: dict) -> Iterator[str]:
-    """Names of the parameters that a tensor was computed from."""
+    """Yield the names of the parameters that a tensor was computed from."""
     if id(tensor) in names:
         yield names[id(tensor)]
     seen, todo = set(), [tensor.grad_fn]

@@ -1,1 +1,1 @@
-"""What the benchmarks measure, and how."""
+"""The parts of the benchmarks."""

@@ -1,4 +1,4 @@
-"""A host with DePT on so many classes, ours and plain."""
+"""A host with DePT and a number of classes, built both ways."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Language models of published sizes, and what methods take of them."""
+"""Language models of published sizes, and what prompt methods cost on them."""
 from __future__ import annotations
 
 from collections.abc import Callable

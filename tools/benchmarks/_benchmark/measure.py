@@ -1,4 +1,4 @@
-"""Seconds, arithmetic and memory of a piece of work."""
+"""Measure seconds, arithmetic and memory of a piece of work."""
 from __future__ import annotations
 
 import time
@@ -14,7 +14,7 @@ from dept_mm.reports.counting import count
 
 
 class Part(NamedTuple):
-    """Something that a piece of work does so many times."""
+    """A function, and how often a piece of work runs it."""
     run: Callable[[], object]
     times: float = 1.
 
@@ -23,7 +23,7 @@ Way = Sequence[Part]
 
 
 class Cost(NamedTuple):
-    """What a way of doing a piece of work takes."""
+    """The cost of one way of doing a piece of work."""
     seconds: float
     flops: float
     kept: float

@@ -1,4 +1,4 @@
-"""Class names that are as long as ImageNet's."""
+"""Make class names that are as long as ImageNet's."""
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -10,7 +10,7 @@ SPREAD = (300, 400, 180, 72, 25, 12, 5, 3, 1, 1, 1)
 
 
 def class_names(tokenizer, count: int) -> list[str]:
-    """Names of words that are one token each, always the same ones.
+    """Make names of words that are one token each, always the same ones.
 
     Args:
         tokenizer: open_clip's tokenizer.

@@ -1,4 +1,4 @@
-"""What public code of prompt tuning does in a step, to compare with.
+"""Compute a step of prompt tuning in the way of public code, to compare with.
 
 It has the parameters, the losses and the frozen CLIP of the model that is
 measured, so that both give the same numbers; only the work differs.
@@ -16,7 +16,7 @@ from dept_mm.structures import CLIPFeatures
 
 
 class PlainBackbone:
-    """The features of a ``PromptedCLIP``, got the plain way.
+    """Compute the features of a ``PromptedCLIP`` in the plain way.
 
     Each call runs the text tower's own blocks with their full mask over all
     positions of its context, for every class, and in a loop over the images

@@ -1,4 +1,4 @@
-"""Times a user's own clone of DePT's public code."""
+"""Time a user's own clone of DePT's public code."""
 from __future__ import annotations
 
 import importlib
@@ -23,7 +23,8 @@ UNUSED = ('dassl', 'dassl.engine', 'dassl.engine.trainer', 'dassl.metrics',
 
 
 def train_step(clone: Path, case: Case, sizes: Sizes) -> Way:
-    """CoOp+DePT's step by the clone, on the weights and batch of a case."""
+    """Run the clone's CoOp+DePT step on the weights and the batch of a case.
+    """
     count = min(sizes.chunk, case.classes)
     model = build(clone, case, count)
     learned = [p for p in model.parameters() if p.requires_grad]
@@ -49,7 +50,7 @@ def train_step(clone: Path, case: Case, sizes: Sizes) -> Way:
 
 
 def build(clone: Path, case: Case, count: int) -> nn.Module:
-    """The clone's model of the first classes of a case.
+    """Build the clone's model of the first classes of a case.
 
     Raises:
         ImportError: If a file or a package that it needs is not there.
@@ -80,7 +81,7 @@ def build(clone: Path, case: Case, count: int) -> nn.Module:
 
 @cache
 def _import(clone: Path) -> tuple[ModuleType, ModuleType]:
-    """Its CoOp+DePT trainer and its CLIP."""
+    """Import the clone's CoOp+DePT trainer and its CLIP."""
     sys.path.insert(0, str(clone))
     for name in UNUSED:
         sys.modules.setdefault(name, _Unused(name))
@@ -89,7 +90,7 @@ def _import(clone: Path) -> tuple[ModuleType, ModuleType]:
 
 
 class _Unused(ModuleType):
-    """Has every name, each an empty class."""
+    """Stand in for a module that is imported but not used."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith('__'):
