@@ -128,7 +128,8 @@ def set_loader_defaults(cfg: Config,
         names (Iterable[str]): Keys of data loaders; absent ones are skipped.
         pin_memory (bool): False switches it off whatever the config says.
             Defaults to True.
-        persistent_workers (bool): Likewise. Defaults to True.
+        persistent_workers (bool): False ends the workers after each epoch.
+            Defaults to True.
     """
     for name in names:
         loader = cfg.get(name)

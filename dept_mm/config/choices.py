@@ -53,7 +53,7 @@ def read_config(path: str | Path, **choices: str | None) -> Config:
             cfg = Config.fromfile(path)
     except FileNotFoundError as error:
         raise DeptError(f'{said or path}: {_not_found(error)}') from error
-    # Of a file that lacks what its kind defines, or defines too much.
+    # A file lacks what its kind has to define, or defines too much.
     except (AttributeError, KeyError) as error:
         if not chosen:
             raise

@@ -142,7 +142,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
                     prompt, 'rows_seen', None) is not None:
                 longest = tokens.mask.sum(1).max()
                 all_reduce(longest, 'max')  # processes must agree
-                prompt.see(longest)
+                prompt.note_length(longest)
             place = tokens.mask.cumsum(1) - 1
             offset = prompt.offset(embeds, place)
             if offset is not None:

@@ -4,8 +4,6 @@ Each is built as the public trainers save it: names and frozen entries of
 that code, the optimiser's state, and a scheduler that pickles live objects.
 """
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from reference_clip import (
     reference_clip,
     trainable_value,
 )
+from run_tool import run_tool
 from test_hosts import PROMPTS, close
 from torch import nn
 
@@ -211,14 +210,14 @@ def test_the_tool(case, tmp_path):
     _, _, state, source, target, cfg = case
     save_as_dassl(source, state)
     cfg.dump(tmp_path / 'config.py')
-    run = [sys.executable, str(TOOL), str(source), str(target), '--config',
-           str(tmp_path / 'config.py')]
-    done = subprocess.run(run, capture_output=True, text=True)
+    run = ['import_checkpoint.py', source, target, '--config',
+           tmp_path / 'config.py']
+    done = run_tool(*run)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f'written: {target}'
     assert target.is_file()
     run += ['--cfg-options', 'model.backbone.prompt.num_tokens=4']
-    done = subprocess.run(run, capture_output=True, text=True)
+    done = run_tool(*run)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith('error: ')
     assert '(16, 512)' in done.stderr and '(4, 512)' in done.stderr

@@ -1,26 +1,19 @@
 """From a training run to an adapter, and back through the tools."""
 import hashlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.runner import Runner
 from mmpretrain import get_model
+from run_tool import run_tool
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange import load_adapter, publish_checkpoint, read_adapter
 from dept_mm.exchange.recipe import parse_config
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def tool(name, *args):
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / name), *map(str, args)],
-        capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -75,17 +68,18 @@ def test_load_from_starts_from_it(trained, tmp_path):
 
 def test_the_tools(trained, tmp_path):
     _, config, checkpoint, _ = trained
-    done = tool('publish_model.py', checkpoint, tmp_path / 'mine')
+    done = run_tool('publish_model.py', checkpoint, tmp_path / 'mine')
     assert not done.returncode, done.stderr
     path, = tmp_path.glob('mine_*.safetensors')
     assert str(path) in done.stdout
-    found = [tool('test.py', config, given, '--work-dir', tmp_path / 'test',
-                  '--out', tmp_path / 'out.json', '--out-item', 'metrics')
+    found = [run_tool('test.py', config, given, '--work-dir',
+                      tmp_path / 'test', '--out', tmp_path / 'out.json',
+                      '--out-item', 'metrics')
              and (tmp_path / 'out.json').read_text()
              for given in (path, checkpoint)]
     assert found[0] == found[1] and 'base_new/base' in found[0]
     path.write_bytes(path.read_bytes()[:-1])
-    done = tool('test.py', config, path)
+    done = run_tool('test.py', config, path)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert done.stderr.splitlines()[-1].startswith(f'error: {path} is dama')
 

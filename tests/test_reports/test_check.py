@@ -1,11 +1,10 @@
 """What the check of a data set finds."""
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from run_tool import run_tool
 
 from dept_mm.reports import check
 from dept_mm.structures import Vocabulary
@@ -32,11 +31,8 @@ def shop(tmp_path):
 
 
 def run(*args):
-    done = subprocess.run([sys.executable, TOOL, *args], text=True,
-                          capture_output=True)
-    # A fork says on import what else it would like to have.
-    out = done.stdout.removeprefix('Could not import OneDL\n')
-    return done.returncode, out, done.stderr
+    done = run_tool('check_dataset.py', *args)
+    return done.returncode, done.stdout, done.stderr
 
 
 def test_a_sound_data_set(shop):

@@ -1,14 +1,12 @@
 """What ``tools/explain.py`` tells of data, schedule and models at large."""
 import json
-import os
-import subprocess
-import sys
 from math import cos, pi
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
+from run_tool import run_tool
 
 from dept_mm.config import apply_options
 from dept_mm.errors import DeptError
@@ -136,13 +134,9 @@ def test_weights_are_not_looked_for():
 
 
 def test_the_tool(tmp_path):
-    out = subprocess.run(
-        [sys.executable, ROOT / 'tools/explain.py',
-         ROOT / 'configs/dept/quickstart.py', '--classes', 'cat', 'dog',
-         '--json'],
-        check=True, capture_output=True, text=True, cwd=tmp_path,
-        env=dict(os.environ, OMP_NUM_THREADS='1')).stdout
-    facts = json.loads(out[out.index('{'):])  # one stack greets on import
+    facts = json.loads(run_tool(
+        'explain.py', ROOT / 'configs/dept/quickstart.py', '--classes', 'cat',
+        'dog', '--json', cwd=tmp_path).stdout)
     assert facts['model']['clip'] == 'builtin:demo_clip'
     assert facts['training']['classes'] == 1
     assert not list(tmp_path.iterdir())  # no work dir, no logs

@@ -1,13 +1,12 @@
 """Channel importance, against sums written out one by one."""
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.runner import Runner
+from run_tool import run_tool
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
@@ -128,10 +127,8 @@ def test_the_tool(small_run, tmp_path):
         'coop/quickstart.py', **{'dataset.base_classes': 'all'})).train()
 
     def call(*args):
-        return subprocess.run(
-            [sys.executable, ROOT / 'tools/channel_importance.py',
-             tmp_path / 'config.py', *map(str, args)], text=True,
-            capture_output=True)
+        return run_tool('channel_importance.py', tmp_path / 'config.py',
+                        *args)
 
     first = call(tmp_path / 'epoch_1.pth', '--out', tmp_path / 'a')
     assert first.returncode == 0, first.stderr

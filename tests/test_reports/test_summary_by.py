@@ -1,10 +1,9 @@
 """Tables and curves over the values of an option."""
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
+from run_tool import run_tool
 
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results, read_result, write_result
@@ -46,8 +45,7 @@ def cell(table, label, column, metric):
 
 
 def summarize(*args):
-    return subprocess.run([sys.executable, TOOL, *map(str, args)],
-                          capture_output=True, text=True)
+    return run_tool('summarize.py', *args)
 
 
 @pytest.fixture

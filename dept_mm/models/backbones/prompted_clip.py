@@ -71,6 +71,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
     Raises:
         DeptError: If CLIP, vocabulary and learner do not fit together.
+
+    Examples:
+        >>> backbone = dict(
+        ...     type='PromptedCLIP', clip=_base_.clip,
+        ...     vocabulary=_base_.vocabulary,
+        ...     prompt=dict(type='CoOpPrompt', num_tokens=16))
     """
     share_classes = False
 

@@ -38,7 +38,7 @@ def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
     a process that use it are on one device.
 
     Args:
-        clip (Mapping | FrozenCLIP): An instance is returned as it is. Of a
+        clip (Mapping | FrozenCLIP): An instance is returned as it is. With a
             config, ``name`` is an open_clip architecture, ``hf-hub:ORG/NAME``,
             ``local-dir:FOLDER`` or ``builtin:demo_clip``; ``pretrained`` is
             an open_clip tag, or a file of weights: an OpenAI archive,

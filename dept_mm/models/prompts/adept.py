@@ -38,6 +38,10 @@ class ADePTPrompt(PromptModule):
 
     Raises:
         DeptError: If an option is out of range.
+
+    Examples:
+        >>> prompt = dict(type='TowerPrompts', text=[
+        ...     dict(type='ADePTPrompt', num_tokens=4, rank='match:16')])
     """
 
     def __init__(self, embed_dims: int, num_tokens: int, rank: int | str,

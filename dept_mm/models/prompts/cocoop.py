@@ -33,6 +33,9 @@ class CoCoOpPrompt(BasePrompt):
 
     Raises:
         DeptError: If an option is out of range.
+
+    Examples:
+        >>> prompt = dict(type='CoCoOpPrompt', words='a photo of a')
     """
     per_image = True
 

@@ -39,6 +39,9 @@ class CoOpPrompt(BasePrompt):
     Raises:
         DeptError: If an option is out of range, or class-specific contexts
             are asked for a class that has none.
+
+    Examples:
+        >>> prompt = dict(type='CoOpPrompt', num_tokens=16)
     """
 
     def __init__(self, clip: FrozenCLIP, vocabulary: Vocabulary,

@@ -45,6 +45,10 @@ class DecomposedPrompt(PromptModule):
 
     Raises:
         DeptError: If an option is out of range.
+
+    Examples:
+        >>> prompt = dict(type='TowerPrompts', text=[
+        ...     dict(type='DecomposedPrompt', num_tokens=4, rank='match:16')])
     """
 
     def __init__(self, embed_dims: int, num_tokens: int, rank: int | str,
@@ -94,7 +98,7 @@ class DecomposedPrompt(PromptModule):
         """Return the short prompt ``(m, W)``."""
         return self.soft.tokens()
 
-    def see(self, length: int | Tensor) -> None:
+    def note_length(self, length: int | Tensor) -> None:
         """Note that inputs of up to this length are trained on."""
         if self.rows_seen is not None:
             self.rows_seen.clamp_(min=length)

@@ -32,7 +32,7 @@ class IVLPPrompt(BasePrompt):
         num_image_tokens (int): Defaults to 4.
         text_depth (int): Blocks of the text tower with tokens of their own;
             1 is shallow. Defaults to 1.
-        image_depth (int): Likewise. Defaults to 1.
+        image_depth (int): How many blocks of the image tower. Defaults to 1.
         words (str, optional): Start of the first text tokens; None, or fewer
             words than tokens, starts from N(0, 0.02^2).
             Defaults to ``'a photo of a'``.
@@ -40,6 +40,11 @@ class IVLPPrompt(BasePrompt):
     Raises:
         DeptError: If a depth exceeds the tower's, the image tower has no
             tokens, or there is nothing to learn.
+
+    Examples:
+        >>> prompt = dict(  # VPT: image tokens alone, in 12 blocks
+        ...     type='IVLPPrompt', num_text_tokens=0, num_image_tokens=8,
+        ...     image_depth=12)
     """
 
     def __init__(self, clip: FrozenCLIP, vocabulary: Vocabulary,

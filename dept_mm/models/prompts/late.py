@@ -54,6 +54,10 @@ class LatePrompt(PromptModule):
 
     Raises:
         DeptError: If an option is out of range.
+
+    Examples:
+        >>> prompt = dict(type='TowerPrompts', text=[
+        ...     dict(type='LatePrompt', layer=6, generator='npg')])
     """
     late = True
 

@@ -38,6 +38,9 @@ class MaPLePrompt(BasePrompt):
     Raises:
         DeptError: If the depth exceeds a tower's, the image tower has no
             tokens, or there are more tokens than words.
+
+    Examples:
+        >>> prompt = dict(type='MaPLePrompt', depth=9)
     """
 
     def __init__(self, clip: FrozenCLIP, vocabulary: Vocabulary,

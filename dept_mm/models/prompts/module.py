@@ -53,7 +53,7 @@ class PromptModule(BaseModule):
         """
         return None
 
-    def see(self, length: int | Tensor) -> None:
+    def note_length(self, length: int | Tensor) -> None:
         """Note that inputs of up to this length are trained on, for a
         module that cares."""
 

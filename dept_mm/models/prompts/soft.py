@@ -25,6 +25,10 @@ class SoftPrompt(PromptModule):
 
     Raises:
         DeptError: If ``num_tokens`` is negative or the rows do not fit.
+
+    Examples:
+        >>> prompt = dict(type='TowerPrompts', text=[
+        ...     dict(type='SoftPrompt', num_tokens=4)])
     """
 
     def __init__(self, embed_dims: int, num_tokens: int,

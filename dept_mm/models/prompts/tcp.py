@@ -42,6 +42,9 @@ class TCPPrompt(BasePrompt):
 
     Raises:
         DeptError: If an option is out of range.
+
+    Examples:
+        >>> prompt = dict(type='TCPPrompt', layer=8)
     """
     needs_frozen_text = True
 

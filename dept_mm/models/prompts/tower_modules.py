@@ -96,10 +96,10 @@ class TowerModules(BaseModule):
         return dict(scope=self.scope, **front, modules=[
             dict(type=type(m).__name__, **m.settings) for m in modules])
 
-    def see(self, length: int | Tensor) -> None:
+    def note_length(self, length: int | Tensor) -> None:
         """Note the length of an input that is trained on."""
         if self.input is not None:
-            self.input.see(length)
+            self.input.note_length(length)
 
     @property
     def per_image(self) -> bool:

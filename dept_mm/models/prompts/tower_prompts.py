@@ -71,6 +71,10 @@ class TowerPrompts(BasePrompt):
     Raises:
         DeptError: If an option is out of range, a module does not fit its
             tower, or there is nothing to learn.
+
+    Examples:
+        >>> prompt = dict(type='TowerPrompts', text=[
+        ...     dict(type='ADePTPrompt'), dict(type='LatePrompt', layer=6)])
     """
 
     def __init__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
@@ -121,7 +125,7 @@ class TowerPrompts(BasePrompt):
             self.num_context = self.text.num_tokens
         tokens = clip.tokenize(names, self.sentence(vocabulary.templates[0]),
                                self.num_context)
-        self.text.see(int(_bounds(tokens, self.text.scope)[1].max()))
+        self.text.note_length(int(_bounds(tokens, self.text.scope)[1].max()))
 
     def _build_image(self, clip: FrozenCLIP, configs: Sequence[Mapping]
                      ) -> None:
@@ -151,7 +155,7 @@ class TowerPrompts(BasePrompt):
         first, stop = _bounds(tokens, self.text.scope)
         if self.training:
             # Processes may share classes; the base classes were seen before.
-            self.text.see(stop.max())
+            self.text.note_length(stop.max())
         place = torch.arange(tokens.ids.shape[1], device=tokens.ids.device)
         moved = (place >= first) & (place < stop[:, None])
         image = (F.normalize(given.image, dim=-1) if self.per_image

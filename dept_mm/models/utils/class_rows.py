@@ -13,8 +13,8 @@ class ClassRowsMixin(HeaderMixin):
     """Own one row for each base class, which is known by its identity.
 
     Its rows answer for exactly their classes, whatever classes stand beside
-    them and in whatever order. Of a checkpoint it takes the rows of its
-    classes; one that lacks some is refused.
+    them and in whatever order. From a checkpoint it takes the rows of its own
+    classes; a checkpoint that lacks some of them is refused.
 
     Attributes:
         class_ids (tuple[str]): Identity of the class of each row.

@@ -133,8 +133,8 @@ def test_scope():
 
 def test_rows_of_lengths_never_trained_on_stay_out_of_evaluation():
     module, x = shaken(decomposed(untrained_rows='mask')), embeds()
-    module.see(4)
-    module.see(torch.tensor(3))
+    module.note_length(4)
+    module.note_length(torch.tensor(3))
     whole = module.train().offset(x, PLACE)
     assert whole[4:].any()
     found = module.eval().offset(x, PLACE)

@@ -38,7 +38,7 @@ class Ways(NamedTuple):
     Attributes:
         plain (Way): As public code does it.
         ours (Way): As this package does it.
-        stored (Way, optional): Likewise with stored image features.
+        stored (Way, optional): Our way with stored image features.
     """
     plain: Way
     ours: Way
