@@ -2,12 +2,26 @@
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+
+_KEEPING: ContextVar[bool] = ContextVar('keeping', default=True)
+
+
+@contextmanager
+def keeping_nothing() -> Iterator[None]:
+    """Compute every value anew inside, e.g. on tensors without numbers."""
+    token = _KEEPING.set(False)
+    try:
+        yield
+    finally:
+        _KEEPING.reset(token)
 
 
 class Kept:
@@ -55,6 +69,8 @@ class Kept:
             learned (Iterable[Tensor]): Tensors that training changes.
             frozen (Iterable[Tensor]): Weights of a frozen model.
         """
+        if not _KEEPING.get():
+            return make()
         learned, frozen = list(learned), list(frozen)
         state = key, _mode((*learned, *frozen)), [_place(t) for t in frozen]
         if torch.is_grad_enabled():

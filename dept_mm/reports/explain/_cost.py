@@ -17,6 +17,7 @@ from torch._subclasses import FakeTensorMode
 from torch.utils._pytree import tree_map
 
 from dept_mm.models import PromptedCLIP
+from dept_mm.models.utils.kept import keeping_nothing
 from dept_mm.reports.counting import Cost, count
 from dept_mm.structures import CLIPFeatures
 
@@ -82,18 +83,18 @@ def evaluation(model: nn.Module, batch: int, size: int, images: int
     def features() -> Any:
         return model.extract_feat(torch.zeros(batch, 3, size, size))
 
-    first = later = 0
-    with fake:
-        _, feats = count(features)
+    text, batches = 0, images / batch
+    with fake, keeping_nothing():
+        whole, feats = count(features)
         if _scores(feats):
-            model.eval()  # drops the text classifier, which is made again
-            first, later = (count(lambda: model.backbone.text_features(
-                feats.image))[0].forward for _ in range(2))
-        whole = count(features)[0].forward
-    feats, batches = _with_values(model, feats), images / batch
+            text = count(lambda: model.backbone.text_features(
+                feats.image))[0].forward
+    # A text classifier that no image changes is computed once.
+    times = batches if _scores(feats) and feats.per_image else 1
+    feats = _with_values(model, feats)
     head = count(lambda: model.head(feats))[0].forward
-    return {TEXT: round(first - later + later * batches),
-            IMAGE: round((whole - later) * batches),
+    return {TEXT: round(text * times),
+            IMAGE: round((whole.forward - text) * batches),
             HEAD: round(head * batches)}
 
 
