@@ -31,7 +31,7 @@ LEARNERS = dict(
             'adept-late': ['ADePTPrompt', 'LatePrompt']}.items()})
 OTHER = Vocabulary(('cow', 'bee', 'big ox', 'hen'), templates=('a {} here.', ))
 # What each user computes, once if nothing changes.
-WORK = ((TextEngine, '_assemble'), (DecomposedPrompt, '_table'),
+WORK = ((TextEngine, 'assemble'), (DecomposedPrompt, '_table'),
         (ADePTPrompt, '_network'))
 
 
@@ -261,7 +261,7 @@ def check(user, old, made):
     assert torch.equal(user.fresh().value(), found) and len(made) > count
 
 
-@pytest.mark.parametrize('name, change', changes())
+@pytest.mark.parametrize('name, change', list(changes()))
 def test_values_follow_what_they_are_made_of(user, made, name, change):
     user = user(name)
     old = user.value()
