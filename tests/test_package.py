@@ -202,3 +202,24 @@ def test_multimodal_models_that_would_break(monkeypatch, version, stack,
         warnings.simplefilter('always')
         _host.leave_out_multimodal(dependency, stack)
     assert dependency.WITH_MULTIMODAL == stays == (not caught)
+
+
+DOCUMENTS = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+FOLDERS = ('configs', 'dept_mm', 'tools', 'tests', 'docs')
+
+
+@pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: path.name)
+def test_paths_in_documents(path):
+    """Files that a document names or links are there."""
+    text = path.read_text('utf-8')
+    named = set(re.findall(
+        rf'(?<![\w/.-])((?:{"|".join(FOLDERS)})/[\w./-]*\w\.(?:py|sh|md|yml))',
+        text))
+    links = {link for link in re.findall(r'\]\(([\w./-]+\.\w+)', text)}
+    missing = [name for name in named if not (ROOT / name).exists()]
+    missing += [link for link in links if not (path.parent / link).exists()]
+    # The examples of one page are files that its reader writes.
+    assert not [name for name in missing if '/mine/' not in name]
+    if path.name == 'performance.md':
+        inside = re.findall(r'`((?:models|engine|datasets)/[\w/]+\.py)`', text)
+        assert inside and all((ROOT / 'dept_mm' / f).exists() for f in inside)
