@@ -10,7 +10,7 @@ from dept_mm.evaluation import write_result
 
 ROOT = Path(__file__).parents[2]
 COOP, DEPT, PROBE = (str(ROOT / f'configs/{n}/quickstart.py')
-                     for n in ('coop', 'dept', 'linear_probe'))
+                     for n in ('coop', 'dept', 'tip_adapter'))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import torch
 
 from _benchmark.case import HOSTS, Case
 from _benchmark.measure import Part, Way
+from dept_mm.models.utils.kept import keeping_nothing
 from dept_mm.structures import ImageFeatures
 
 
@@ -93,9 +94,10 @@ def evaluate(case: Case, sizes: Sizes) -> Ways:
     of_images = Part(lambda: case.predict(case.ours, images), share)
     if case.per_image:
         return Ways(plain, [of_images], [
-            Part(lambda: case.predict(case.ours, some), share)])
+            Part(lambda: case.predict(case.ours, ImageFeatures(some)), share)])
     once = evaluate_text(case, sizes).ours
-    stored = [*once, Part(lambda: case.predict(case.ours, features))]
+    stored = [*once, Part(lambda: case.predict(
+        case.ours, ImageFeatures(features)))]
     return Ways(plain, [*once, of_images],
                 stored if case.image_is_frozen else None)
 
@@ -105,12 +107,16 @@ def evaluate_text(case: Case, sizes: Sizes) -> Ways:
     classes in each batch, or for each image."""
     chunk = min(sizes.chunk, case.classes)
     calls = sizes.images / (1 if case.per_image else sizes.batch)
-    # Changing the mode drops the classifier that was kept.
+
+    @torch.no_grad()
+    def ours() -> None:
+        with keeping_nothing():
+            case.ours.eval().text_features(case.features)
+
     return Ways(
         [Part(torch.no_grad()(lambda: case.plain.text(
             case.features[:1], chunk)), calls * case.classes / chunk)],
-        [Part(torch.no_grad()(lambda: case.ours.eval().text_features(
-            case.features)))])
+        [Part(ours)])
 
 
 ALONE = ('coop', )  # text towers of all hosts have the same work
