@@ -9,7 +9,7 @@ from dept_mm.models.backbones import prompted_clip
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.text_tower import TextTower
 from dept_mm.models.prompts import BasePrompt
-from dept_mm.structures import Prompts, Vocabulary
+from dept_mm.structures import ImageFeatures, Prompts, Vocabulary
 
 EXACT = dict(rtol=1e-12, atol=1e-12)
 
@@ -182,6 +182,6 @@ def test_refusals(clip_configs, clip, images):
                      dict(type=Image, read=[-1]))(images)
     with pytest.raises(DeptError, match='reads the image tower: give it'):
         PromptedCLIP(clip, names, dict(type=Image, read=[-1]))(
-            torch.zeros(2, 16))
+            ImageFeatures(torch.zeros(2, 16)))
     with pytest.raises(DeptError, match='after 3 blocks .* has 2'):
         PromptedCLIP(clip, names, dict(type=Image, read=[3]))(images)
