@@ -1,5 +1,5 @@
-# A whole experiment but for what is tuned and how: a leaf adds a prompt and a
-# schedule. --clip, --dataset and --protocol put other files into this list.
+# An experiment without what is tuned and how: a leaf config adds a prompt and
+# a schedule. --clip, --dataset and --protocol replace files in this list.
 _base_ = [
     '{{$DEPT_CLIP:clip/vit-base-p16}}.py',
     '{{$DEPT_DATASET:datasets/caltech101}}.py',

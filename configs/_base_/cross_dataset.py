@@ -1,4 +1,4 @@
-# As base_to_new.py, from ImageNet to ten other data sets.
+# This is base_to_new.py, but from ImageNet to ten other data sets.
 _base_ = [
     '{{$DEPT_CLIP:clip/vit-base-p16}}.py',
     '{{$DEPT_DATASET:datasets/imagenet}}.py',

@@ -1,4 +1,4 @@
-# As base_to_new.py, with all classes.
+# This is base_to_new.py, but with all classes.
 _base_ = [
     '{{$DEPT_CLIP:clip/vit-base-p16}}.py',
     '{{$DEPT_DATASET:datasets/caltech101}}.py',

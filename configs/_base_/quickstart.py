@@ -1,4 +1,4 @@
-# As base_to_new.py, with the CLIP and the drawings of this package.
+# This is base_to_new.py, but with the CLIP and the drawings of this package.
 _base_ = [
     '{{$DEPT_CLIP:clip/demo}}.py',
     '{{$DEPT_DATASET:datasets/shapes}}.py',

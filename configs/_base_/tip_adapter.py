@@ -1,5 +1,5 @@
-# Tip-Adapter, from base to new classes: crops of at least half the image, and
-# the search ranges of its code for Caltech101.
+# Tip-Adapter from base to new classes. Crops show at least half of the image,
+# and the search ranges are those of its code for Caltech101.
 _base_ = 'base_to_new.py'
 train_pipeline = [
     dict(type='LoadRGBImage'),

@@ -1,4 +1,4 @@
-# ADePT (Tang et al., ICLR 2025), a method of language models on CLIP's text
+# ADePT (Tang et al., ICLR 2025), a method from language models, on CLIP's text
 # tower, in DePT's common recipe.
 # https://arxiv.org/abs/2501.03291
 # python tools/train.py \

@@ -1,4 +1,4 @@
-# CoCoOp (Zhou et al., CVPR 2022), its own recipe.
+# CoCoOp (Zhou et al., CVPR 2022) in its own recipe.
 # https://arxiv.org/abs/2203.05557
 # python tools/train.py \
 #   configs/cocoop/cocoop_vit-base-p16_10e-16shot_caltech101-b2n.py

@@ -1,5 +1,5 @@
-# CoCoOp (Zhou et al., CVPR 2022) in DePT's common recipe, which has batch 1
-# and a lower rate for it.
+# CoCoOp (Zhou et al., CVPR 2022) in DePT's common recipe, which gives it batch
+# size 1 and a lower learning rate.
 # https://arxiv.org/abs/2203.05557
 # python tools/train.py \
 #   configs/cocoop/cocoop_vit-base-p16_16shot_caltech101-b2n.py

@@ -1,4 +1,4 @@
-# CoOp (Zhou et al., IJCV 2022), its own recipe: 16 context words, all classes.
+# CoOp (Zhou et al., IJCV 2022) in its own recipe: 16 words, all classes.
 # https://arxiv.org/abs/2109.01134
 # python tools/train.py \
 #   configs/coop/coop_vit-base-p16_200e-16shot_caltech101-fewshot.py

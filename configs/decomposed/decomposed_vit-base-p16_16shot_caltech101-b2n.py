@@ -1,5 +1,5 @@
-# Decomposed prompts (Shi and Lipani, ICLR 2024), a method of language models
-# on CLIP's text tower, in DePT's common recipe.
+# Decomposed prompts (Shi and Lipani, ICLR 2024), a method from language
+# models, on CLIP's text tower, in DePT's common recipe.
 # https://arxiv.org/abs/2309.05173
 # python tools/train.py \
 #   configs/decomposed/decomposed_vit-base-p16_16shot_caltech101-b2n.py

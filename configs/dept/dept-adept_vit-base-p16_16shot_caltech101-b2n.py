@@ -1,5 +1,5 @@
-# DePT (Zhang et al., CVPR 2024) on ADePT, which its code does not have: the
-# common recipe.
+# DePT (Zhang et al., CVPR 2024) on ADePT, in the common recipe. The public
+# code of DePT does not have this host.
 # https://arxiv.org/abs/2309.07439
 # python tools/train.py \
 #   configs/dept/dept-adept_vit-base-p16_16shot_caltech101-b2n.py

@@ -1,5 +1,5 @@
-# DePT (Zhang et al., CVPR 2024) on CoOp: its recipe for all hosts, in clean
-# numerics.
+# DePT (Zhang et al., CVPR 2024) on CoOp, in its recipe for all hosts and in
+# clean numerics.
 # https://arxiv.org/abs/2309.07439
 # python tools/train.py \
 #   configs/dept/dept-coop_vit-base-p16_16shot_caltech101-b2n.py

@@ -1,5 +1,5 @@
 # DePT (Zhang et al., CVPR 2024) on CoOp in the numerics of its public code:
-# pure fp16, fp32 where there is no GPU.
+# pure fp16, or fp32 without a GPU.
 # https://arxiv.org/abs/2309.07439
 # python tools/train.py \
 #   configs/dept/dept-coop_vit-base-p16_paper-16shot_caltech101-b2n.py

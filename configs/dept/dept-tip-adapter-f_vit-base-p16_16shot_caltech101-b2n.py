@@ -1,5 +1,5 @@
-# DePT (Zhang et al., CVPR 2024) on Tip-Adapter-F, which its code does not
-# have: both recipes joined.
+# DePT (Zhang et al., CVPR 2024) on Tip-Adapter-F, in both recipes joined. The
+# public code of DePT does not have this host.
 # https://arxiv.org/abs/2309.07439
 # python tools/train.py \
 #   configs/dept/dept-tip-adapter-f_vit-base-p16_16shot_caltech101-b2n.py

@@ -1,4 +1,4 @@
-# KgCoOp (Yao et al., CVPR 2023), its own recipe.
+# KgCoOp (Yao et al., CVPR 2023) in its own recipe.
 # https://arxiv.org/abs/2303.13283
 # python tools/train.py \
 #   configs/kgcoop/kgcoop_vit-base-p16_100e-16shot_caltech101-b2n.py

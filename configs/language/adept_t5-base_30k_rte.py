@@ -1,5 +1,5 @@
-# ADePT (Tang et al., ICLR 2025) in T5, its own recipe: 76,051 parameters,
-# below those of 100 tokens; the text is that of the public code (sic).
+# ADePT (Tang et al., ICLR 2025) in T5, in its own recipe: 76,051 parameters,
+# fewer than 100 tokens have. The text is that of the public code (sic).
 # https://arxiv.org/abs/2501.03291
 # python tools/train.py configs/language/adept_t5-base_30k_rte.py
 _base_ = [

@@ -1,5 +1,5 @@
-# Decomposed prompts (Shi and Lipani, ICLR 2024) in T5, their own recipe:
-# 76,800 parameters, as 100 tokens; the text is that of the public code (sic).
+# Decomposed prompts (Shi and Lipani, ICLR 2024) in T5: their own recipe,
+# 76,800 parameters, as 100 tokens have. The text is the public code's (sic).
 # https://arxiv.org/abs/2309.05173
 # python tools/train.py configs/language/decomposed_t5-base_40k_rte.py
 _base_ = [

@@ -1,5 +1,5 @@
-# Late prompts (Liu et al., Findings of EMNLP 2022) in RoBERTa, their own
-# recipe for 500 examples, made of the pooled text: 263,296 parameters.
+# Late prompts (Liu et al., Findings of EMNLP 2022) in RoBERTa: their own
+# recipe for 500 examples, computed from the pooled text: 263,296 parameters.
 # https://arxiv.org/abs/2210.11292
 # python tools/train.py \
 #   configs/language/late-mppg_roberta-large_1k-500ex_sst2.py

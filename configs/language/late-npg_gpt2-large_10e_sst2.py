@@ -1,4 +1,4 @@
-# Late prompts (Liu et al., Findings of EMNLP 2022) in GPT-2, their own recipe
+# Late prompts (Liu et al., Findings of EMNLP 2022) in GPT-2: their own recipe
 # for all examples: 989,568 parameters.
 # https://arxiv.org/abs/2210.11292
 # python tools/train.py configs/language/late-npg_gpt2-large_10e_sst2.py

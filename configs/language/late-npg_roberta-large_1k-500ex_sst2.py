@@ -1,5 +1,6 @@
-# Late prompts (Liu et al., Findings of EMNLP 2022) in RoBERTa, their own
-# recipe for 500 examples, made of the words by a network: 791,680 parameters.
+# Late prompts (Liu et al., Findings of EMNLP 2022) in RoBERTa: their own
+# recipe for 500 examples, computed by a network from the words: 791,680
+# parameters.
 # https://arxiv.org/abs/2210.11292
 # python tools/train.py \
 #   configs/language/late-npg_roberta-large_1k-500ex_sst2.py

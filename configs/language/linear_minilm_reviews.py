@@ -1,4 +1,4 @@
-# No prompt, a linear layer alone on reviews of films, with a small model;
+# A linear layer without a prompt on reviews of films, with a small model;
 # docs/language.md says how to get both.
 # python tools/train.py configs/language/linear_minilm_reviews.py
 _base_ = '../_base_/language/minilm.py'

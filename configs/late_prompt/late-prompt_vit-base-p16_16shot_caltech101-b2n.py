@@ -1,6 +1,6 @@
-# Late prompts (Liu et al., Findings of EMNLP 2022), a method of language
-# models on CLIP's text tower, in DePT's common recipe. Late tokens are hidden
-# states, far larger than words: they learn ten times as fast.
+# Late prompts (Liu et al., Findings of EMNLP 2022), a method from language
+# models, on CLIP's text tower, in DePT's common recipe. Late tokens are hidden
+# states, which are far larger than words, so they learn ten times as fast.
 # https://arxiv.org/abs/2210.11292
 # python tools/train.py \
 #   configs/late_prompt/late-prompt_vit-base-p16_16shot_caltech101-b2n.py

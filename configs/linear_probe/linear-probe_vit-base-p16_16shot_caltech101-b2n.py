@@ -1,5 +1,5 @@
 # A linear probe of CLIP (Radford et al., ICML 2021) in the recipe of DePT's
-# linear head. It knows no new class.
+# linear head. It cannot recognise new classes.
 # https://arxiv.org/abs/2103.00020
 # python tools/train.py \
 #   configs/linear_probe/linear-probe_vit-base-p16_16shot_caltech101-b2n.py

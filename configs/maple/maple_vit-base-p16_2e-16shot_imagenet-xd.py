@@ -1,5 +1,5 @@
-# MaPLe (Khattak et al., CVPR 2023), its own recipe from ImageNet to ten other
-# data sets.
+# MaPLe (Khattak et al., CVPR 2023) in its own recipe from ImageNet to ten
+# other data sets.
 # https://arxiv.org/abs/2210.03117
 # python tools/train.py \
 #   configs/maple/maple_vit-base-p16_2e-16shot_imagenet-xd.py

@@ -1,4 +1,4 @@
-# MaPLe (Khattak et al., CVPR 2023), its own recipe from base to new classes.
+# MaPLe (Khattak et al., CVPR 2023) in its own recipe from base to new classes.
 # https://arxiv.org/abs/2210.03117
 # python tools/train.py \
 #   configs/maple/maple_vit-base-p16_5e-16shot_caltech101-b2n.py

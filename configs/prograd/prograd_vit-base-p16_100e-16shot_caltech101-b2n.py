@@ -1,4 +1,4 @@
-# ProGrad (Zhu et al., ICCV 2023), its own recipe.
+# ProGrad (Zhu et al., ICCV 2023) in its own recipe.
 # https://arxiv.org/abs/2205.14865
 # python tools/train.py \
 #   configs/prograd/prograd_vit-base-p16_100e-16shot_caltech101-b2n.py

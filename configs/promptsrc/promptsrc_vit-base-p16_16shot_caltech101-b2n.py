@@ -1,5 +1,5 @@
-# PromptSRC (Khattak et al., ICCV 2023) in DePT's common recipe, with its
-# average at half the epochs.
+# PromptSRC (Khattak et al., ICCV 2023) in DePT's common recipe. The prompts
+# are averaged at half the epochs of its own recipe.
 # https://arxiv.org/abs/2307.06948
 # python tools/train.py \
 #   configs/promptsrc/promptsrc_vit-base-p16_16shot_caltech101-b2n.py

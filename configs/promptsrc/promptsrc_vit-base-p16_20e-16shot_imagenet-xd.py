@@ -1,4 +1,4 @@
-# PromptSRC (Khattak et al., ICCV 2023), its own recipe from ImageNet to ten
+# PromptSRC (Khattak et al., ICCV 2023) in its own recipe from ImageNet to ten
 # other data sets.
 # https://arxiv.org/abs/2307.06948
 # python tools/train.py \

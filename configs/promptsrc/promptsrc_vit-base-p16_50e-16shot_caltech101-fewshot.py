@@ -1,5 +1,5 @@
-# PromptSRC (Khattak et al., ICCV 2023), its own recipe for all classes. Cars,
-# Flowers, Aircraft, DTD and EuroSAT have mean 45 and std 5.
+# PromptSRC (Khattak et al., ICCV 2023) in its own recipe for all classes.
+# Cars, Flowers, Aircraft, DTD and EuroSAT have mean 45 and std 5.
 # https://arxiv.org/abs/2307.06948
 # python tools/train.py \
 #   configs/promptsrc/promptsrc_vit-base-p16_50e-16shot_caltech101-fewshot.py

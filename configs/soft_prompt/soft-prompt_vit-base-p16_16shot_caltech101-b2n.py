@@ -1,4 +1,4 @@
-# Soft prompts (Lester et al., EMNLP 2021), a method of language models on
+# Soft prompts (Lester et al., EMNLP 2021), a method from language models, on
 # CLIP's text tower, in DePT's common recipe.
 # https://arxiv.org/abs/2104.08691
 # python tools/train.py \

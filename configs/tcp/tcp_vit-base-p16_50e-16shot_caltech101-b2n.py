@@ -1,4 +1,4 @@
-# TCP (Yao et al., CVPR 2024), its own recipe.
+# TCP (Yao et al., CVPR 2024) in its own recipe.
 # https://arxiv.org/abs/2311.18231
 # python tools/train.py \
 #   configs/tcp/tcp_vit-base-p16_50e-16shot_caltech101-b2n.py

@@ -1,4 +1,4 @@
-# Tip-Adapter-F (Zhang et al., ECCV 2022), its own recipe; numbers of other
+# Tip-Adapter-F (Zhang et al., ECCV 2022) in its own recipe; numbers of other
 # data sets as in Tip-Adapter's config.
 # https://arxiv.org/abs/2207.09519
 # python tools/train.py \

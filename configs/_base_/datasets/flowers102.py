@@ -1,4 +1,4 @@
-# Without the split file there are only MATLAB files: no fallback.
+# There is no fallback: without the split file there are only MATLAB files.
 dataset = dict(
     type='SplitFileDataset',
     name='flowers102',

@@ -1,4 +1,4 @@
-# 200 of the classes of ImageNet.
+# This data set has 200 of the classes of ImageNet.
 dataset = dict(
     type='FolderDataset',
     name='imagenet-a',

@@ -1,4 +1,4 @@
-# Folders 0 to 999: the rank of the WordNet id.
+# Folders are named 0 to 999, by the rank of the WordNet id of their class.
 dataset = dict(
     type='FolderDataset',
     name='imagenet-v2',

@@ -1,4 +1,4 @@
-# Classes are known by WordNet id, the name of their folder.
+# A class is identified by its WordNet id, which is the name of its folder.
 dataset = dict(
     type='FolderDataset',
     name='imagenet',

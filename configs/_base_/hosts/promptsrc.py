@@ -1,4 +1,4 @@
-# What PromptSRC adds to an experiment: `model = _base_.promptsrc`.
+# The parts that PromptSRC adds: use them by `model = _base_.promptsrc`.
 _base_ = '../templates/promptsrc.py'
 promptsrc = dict(
     backbone=dict(

@@ -1,4 +1,4 @@
-# GPT-2 with all examples: a leaf adds prompts and a schedule.
+# GPT-2 with all examples. A leaf config adds prompts and a schedule.
 _base_ = [
     'models/gpt2-large.py', '{{$DEPT_DATASET:datasets/sst2}}.py',
     '{{$DEPT_PROTOCOL:protocols/large}}.py', 'runtime.py'

@@ -1,5 +1,5 @@
-# Everything of the demonstration but the prompt; files of
-# tools/language_demo.py.
+# The demonstration without its prompt, on files that tools/language_demo.py
+# writes.
 _base_ = [
     'models/minilm.py', '{{$DEPT_DATASET:datasets/reviews}}.py',
     '{{$DEPT_PROTOCOL:protocols/demo}}.py', 'schedules/demo_3e.py',

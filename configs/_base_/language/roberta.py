@@ -1,4 +1,4 @@
-# RoBERTa with few examples: a leaf adds prompts and a schedule.
+# RoBERTa with few examples. A leaf config adds prompts and a schedule.
 _base_ = [
     'models/roberta-large.py', '{{$DEPT_DATASET:datasets/sst2}}.py',
     '{{$DEPT_PROTOCOL:protocols/few_shot_500}}.py', 'runtime_by_steps.py'

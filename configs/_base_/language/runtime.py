@@ -1,3 +1,3 @@
 _base_ = '../default_runtime.py'
-# Language models are a part of their own, which is imported where it is used.
+# Only configs of language models import the part for language models.
 custom_imports = dict(imports=['dept_mm', 'dept_mm.language'])

@@ -1,4 +1,4 @@
-# T5 on a small task: a leaf adds prompts and a schedule.
+# T5 on a small task. A leaf config adds prompts and a schedule.
 _base_ = [
     'models/t5-base.py', '{{$DEPT_DATASET:datasets/rte}}.py',
     '{{$DEPT_PROTOCOL:protocols/small}}.py', 'runtime_by_steps.py'

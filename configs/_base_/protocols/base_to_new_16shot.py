@@ -1,6 +1,6 @@
 # Train on 16 images of each base class, then score base and new test images
-# among the classes of their half: by default, the first half of the data set's
-# classes is base.
+# among the classes of their half. By default, the first half of the classes of
+# a data set is base.
 protocol = 'b2n'
 classes = dict()
 train_dataloader = dict(
@@ -8,8 +8,8 @@ train_dataloader = dict(
     num_workers=2,
     dataset=dict(split='train', task='base', num_shots=16),
     sampler=dict(type='EpochSampler', shuffle=True))
-# The last epoch's model is measured on the test split, as in the papers: no
-# checkpoint is chosen by it.
+# As in the papers, the model of the last epoch is measured on the test split,
+# which does not choose a checkpoint.
 test_dataloader = val_dataloader = dict(
     batch_size=100,
     num_workers=2,

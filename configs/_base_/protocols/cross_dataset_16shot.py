@@ -1,6 +1,6 @@
 # Train on 16 images of each class of one data set, then score the test images
-# of it and of ten others, each among all of its own classes. `namespace`:
-# a class of another data set is another class, even if its name is the same.
+# of it and of ten others, each among its own classes. `namespace` keeps
+# classes of different data sets apart, even if their names are the same.
 from mmengine import Config
 
 _base_ = ['few_shot_16shot.py']

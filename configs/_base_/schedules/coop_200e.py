@@ -1,4 +1,4 @@
-# CoOp in the experiments of CoCoOp, batch 32 (ImageNet: coop_50e.py).
+# CoOp's schedule in CoCoOp's experiments, batch size 32 (ImageNet: coop_50e).
 _base_ = 'warmup_cosine.py'
 param_scheduler = [
     _base_.param_scheduler[0],

@@ -1,4 +1,4 @@
-# CoOp on ImageNet in the experiments of CoCoOp, batch 32.
+# The schedule of CoOp on ImageNet in CoCoOp's experiments, for batch size 32.
 _base_ = 'warmup_cosine.py'
 param_scheduler = [
     _base_.param_scheduler[0],

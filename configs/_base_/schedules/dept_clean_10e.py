@@ -1,5 +1,5 @@
 # The recipe of DePT in clean numerics: fp32 parameters, a warm-up that keeps
-# the ratio of the two learning rates, no decay on the channel transforms.
+# the ratio of the two learning rates, and no decay on the channel transforms.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.0035, momentum=0.9, weight_decay=5e-4),
     paramwise_cfg=dict(

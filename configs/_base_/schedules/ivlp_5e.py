@@ -1,4 +1,4 @@
-# VPT and IVLP in the experiments of MaPLe, batch 4.
+# The schedule of VPT and IVLP in MaPLe's experiments, for batch size 4.
 _base_ = 'warmup_cosine.py'
 optim_wrapper = dict(optimizer=dict(lr=0.0025))
 param_scheduler = [

@@ -1,4 +1,4 @@
-# KgCoOp, batch 128, TextConsistencyLoss of weight 8.
+# KgCoOp's schedule, for batch size 128 and TextConsistencyLoss of weight 8.
 _base_ = 'warmup_cosine.py'
 param_scheduler = [
     _base_.param_scheduler[0],

@@ -1,4 +1,4 @@
-# MaPLe across data sets, batch 4, depth 3.
+# The schedule of MaPLe across data sets, for batch size 4 and depth 3.
 _base_ = 'ivlp_5e.py'
 optim_wrapper = dict(optimizer=dict(lr=0.0026))
 param_scheduler = [

@@ -1,6 +1,6 @@
-# PromptSRC, batch 4. Heads that learn get 6 times the rate, as in the one
-# public trace of PromptSRC with DePT. The leaf config adds
-# GaussianPromptAveragingHook(mean=15, std=1).
+# The schedule of PromptSRC, for batch size 4. A head that learns gets 6 times
+# the learning rate, as in the only public trace of PromptSRC with DePT. The
+# leaf config adds GaussianPromptAveragingHook(mean=15, std=1).
 _base_ = 'ivlp_5e.py'
 optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=6.0)}))

@@ -1,5 +1,5 @@
-# PromptSRC, few-shot with all classes, batch 4. The leaf config adds
-# GaussianPromptAveragingHook.
+# The schedule of PromptSRC for few shots of all classes, with batch size 4.
+# The leaf config adds GaussianPromptAveragingHook.
 _base_ = 'promptsrc_20e.py'
 param_scheduler = [
     _base_.param_scheduler[0],

@@ -1,5 +1,5 @@
-# Tip-Adapter-F's own recipe, for batches of 256 images; what DePT adds learns
-# 6.5 times as fast and without decay on its transforms, as in its own recipe.
+# Tip-Adapter-F's own recipe, for batches of 256 images. What DePT adds learns
+# 6.5 times as fast, without decay on its transforms, as in DePT's recipe.
 _base_ = 'dept_clean_10e.py'
 optim_wrapper = dict(optimizer=dict(
     _delete_=True, type='AdamW', lr=1e-3, eps=1e-4, weight_decay=0.01))

@@ -1,4 +1,4 @@
-# Nothing is learned by gradients: hooks make the model ready, then it is saved
+# Gradients learn nothing here. Hooks prepare the model, which is then saved
 # and measured.
 optim_wrapper = dict(constructor='TrainingFreeConstructor')
 param_scheduler = []

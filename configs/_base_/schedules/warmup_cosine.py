@@ -1,4 +1,4 @@
-# What the public code of CoOp and its successors shares: epoch 1 at 1e-5, then
+# The public code of CoOp and its successors shares this: epoch 1 at 1e-5, then
 # a cosine. DePT's head, if there is one, learns at 6.5 times the rate.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.002, momentum=0.9, weight_decay=5e-4),

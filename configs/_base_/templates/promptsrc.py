@@ -1,4 +1,4 @@
-# The 60 templates of PromptSRC's teacher: OpenAI's 80 for ImageNet, less 20.
+# The 60 templates of PromptSRC's teacher: OpenAI's 80 for ImageNet without 20.
 templates = [
     'a photo of a {}.', 'a bad photo of a {}.', 'a photo of many {}.',
     'a sculpture of a {}.', 'a photo of the hard to see {}.',

@@ -1,4 +1,4 @@
-# Snippets of film reviews: files of tools/language_demo.py.
+# Snippets of film reviews, in files that tools/language_demo.py writes.
 dataset = dict(
     type='TextDataset', task='mr', data_root='data/language_demo/reviews',
     seed=1)

@@ -1,4 +1,4 @@
-# 400 training examples; the tuned model is scored on the test file.
+# Train on 400 examples, and score the tuned model on the test file.
 train_dataloader = dict(
     batch_size=16, num_workers=0,
     dataset=dict(split='train', num_examples=400),

@@ -1,5 +1,5 @@
-# Late Prompt Tuning's: 500 examples in all, 1000 others to choose a
-# checkpoint, the development file to test.
+# The protocol of Late Prompt Tuning: 500 training examples, 1000 others to
+# choose a checkpoint, and the development file as test set.
 train_dataloader = dict(
     batch_size=32, num_workers=0,
     dataset=dict(split='train', part=(1000, None), num_examples=500),

@@ -1,5 +1,5 @@
-# The public code of Decomposed Prompt Tuning: offsets learn at 5e-4. Its flag
-# of weight decay is parsed but has no effect.
+# The schedule of Decomposed Prompt Tuning's public code: offsets learn at
+# 5e-4. Its option for weight decay is parsed but has no effect.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=0.3, eps=1e-6, weight_decay=0.),
     paramwise_cfg=dict(custom_keys={'offset_': dict(lr_mult=5e-4 / 0.3)}))

@@ -1,4 +1,4 @@
-# One recipe for all methods; offsets learn ten times slower.
+# One schedule for all methods, in which offsets learn ten times slower.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.),
     paramwise_cfg=dict(custom_keys={'offset_': dict(lr_mult=0.1)}),

@@ -1,4 +1,4 @@
-# Late Prompt Tuning, all data: 32 examples a step, 6 % warm-up.
+# Late Prompt Tuning's schedule for all data: 32 examples a step, 6 % warm-up.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.1),
     paramwise_cfg=dict(bias_decay_mult=0., norm_decay_mult=0.),

@@ -1,4 +1,4 @@
-# Late Prompt Tuning, few-shot: 6 % warm-up.
+# The schedule of Late Prompt Tuning for few examples: a warm-up of 6 %.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.1),
     paramwise_cfg=dict(bias_decay_mult=0., norm_decay_mult=0.),

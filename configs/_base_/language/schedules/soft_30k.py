@@ -1,4 +1,4 @@
-# Prompt tuning at the steps and rates of its successors.
+# Prompt tuning with the steps and learning rates of its successors.
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=0.3, eps=1e-6, weight_decay=0.))
 param_scheduler = [
