@@ -1,4 +1,5 @@
 """Small parts that many tests are built of."""
+import gc
 import json
 import os
 import pickle
@@ -79,6 +80,13 @@ HOSTS['CLIPAdapter'] = dict(neck=dict(type='CLIPAdapter'))
 HEADS = ('CLIPHead', 'DePTHead')
 PAIRS = [(host, head) for host in HOSTS for head in HEADS]
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
+
+
+def pytest_collection_finish():
+    """Spare what is imported from the collection that mmengine asks for
+    whenever a data set is built: it took half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
