@@ -1,13 +1,17 @@
 """Small parts that many tests are built of."""
-import gc
+import itertools
 import json
 import os
 import pickle
 import random
+import time
 from copy import deepcopy
 from pathlib import Path
+from types import SimpleNamespace
 
 import mmengine.config.config
+import mmengine.dataset.base_dataset
+import mmengine.runner.runner
 import pytest
 import torch
 from mmpretrain.structures import DataSample
@@ -24,6 +28,13 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 torch.set_num_threads(1)
 # A runner lays its config out nine times, which takes most of a short run.
 mmengine.config.config.FormatCode = lambda text, **style: (text, True)
+# It collects garbage for each data set, which takes half a second.
+mmengine.dataset.base_dataset.gc = SimpleNamespace(collect=lambda: None)
+# Runs that start in one second would share a name, and so a log file.
+seconds = itertools.count(int(time.time()))
+mmengine.runner.runner.time = SimpleNamespace(
+    time=lambda: next(seconds), strftime=time.strftime,
+    localtime=time.localtime)
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
 VISION = dict(image_size=32, patch_size=16, width=32, layers=2, head_width=16)
@@ -80,13 +91,6 @@ HOSTS['CLIPAdapter'] = dict(neck=dict(type='CLIPAdapter'))
 HEADS = ('CLIPHead', 'DePTHead')
 PAIRS = [(host, head) for host in HOSTS for head in HEADS]
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
-
-
-def pytest_collection_finish():
-    """Spare what is imported from the collection that mmengine asks for
-    whenever a data set is built: it took half a second each time."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_addoption(parser):

@@ -3,10 +3,6 @@
 The pairs are those of conftest.py; a new learner is one of them by itself.
 """
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +10,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
+from processes import run_two
 
 from dept_mm.models.clip.frozen_clip import weights_digest
 from dept_mm.models.utils.similarity import similarity
@@ -113,19 +110,7 @@ def test_two_processes_are_one(pair_configs, tmp_path):
     configs = {'-'.join(pair): config for pair, config in pair_configs.items()
                if learns(MODELS.build(config))}
     (tmp_path / 'configs').write_text(json.dumps(configs))
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
-    workers = [subprocess.Popen(
-        [sys.executable, WORKER, tmp_path / 'configs', tmp_path / 'out'],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=dict(os.environ, RANK=str(rank), WORLD_SIZE='2',
-                 LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1',
-                 MASTER_PORT=port, OMP_NUM_THREADS='1',
-                 CUDA_VISIBLE_DEVICES='-1')) for rank in (0, 1)]
-    for worker in workers:
-        output = worker.communicate(timeout=240)[0]
-        assert worker.returncode == 0, output
+    run_two(WORKER, tmp_path / 'configs', tmp_path / 'out')
     first, second = (torch.load(tmp_path / f'out.{rank}', weights_only=True)
                      for rank in (0, 1))
     assert first.keys() == second.keys() == configs.keys()

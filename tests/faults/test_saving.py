@@ -1,12 +1,12 @@
 """A run is never lost while it is saved (kill, full disk, bad folder)."""
 import os
-import subprocess
-import sys
+import resource
 from pathlib import Path
 
 import pytest
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
+from run_tool import run_tool
 
 from dept_mm.engine.checkpoint_files import (
     AtomicBackend,
@@ -107,24 +107,23 @@ def test_best_checkpoint_is_removed_last(toy, tmp_path, monkeypatch):
     assert find_fault(best.with_name('best_acc_epoch_1.pth')) is None
 
 
-FULL = """
-import resource
-from dept_mm.engine.checkpoint_files import AtomicBackend
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-AtomicBackend().put(b'new' * 9999, 'epoch_1.pth')
-"""
+@pytest.fixture
+def small_files():
+    """The system refuses to write more than 4 KiB into a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disk_leaves_what_was_there(tmp_path):
+def test_full_disk_leaves_what_was_there(tmp_path, small_files):
     """The system itself refuses to write on, in the middle of the file."""
     path = tmp_path / 'epoch_1.pth'
     path.write_bytes(b'old')
-    done = subprocess.run([sys.executable, '-c', FULL], cwd=tmp_path,
-                          text=True, capture_output=True, timeout=120,
-                          env=dict(os.environ, PYTHONPATH=str(ROOT)))
-    error = done.stderr.splitlines()[-1]
-    assert 'DeptError: epoch_1.pth cannot be written to' in error
-    assert str(tmp_path) in error
+    with pytest.raises(DeptError) as refused:
+        AtomicBackend().put(b'new' * 9999, str(path))
+    error = str(refused.value)
+    assert f'epoch_1.pth cannot be written to {tmp_path}' in error
     assert 'File too large' in error
     assert '--work-dir' in error
     assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
@@ -172,11 +171,8 @@ def test_folder_that_cannot_be_written_to(toy, tmp_path):
 
 def test_work_dir_that_cannot_be_written_to(tmp_path):
     (tmp_path / 'file').write_text('')
-    done = subprocess.run(
-        [sys.executable, 'tools/train.py', 'configs/dept/quickstart.py',
-         '--work-dir', str(tmp_path / 'file/run')], cwd=ROOT, text=True,
-        capture_output=True, timeout=120,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    done = run_tool('train.py', ROOT / 'configs/dept/quickstart.py',
+                    '--work-dir', tmp_path / 'file/run')
     assert done.returncode == 1
     error = done.stderr.splitlines()[-1]
     assert error.startswith(f'error: {tmp_path}/file/run cannot be written')

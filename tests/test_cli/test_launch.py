@@ -1,13 +1,11 @@
 """Processes without a GPU: the launchers, wrappers and thread counts."""
 import json
 import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from processes import run_two
 
 from dept_mm.cli import launch
 from dept_mm.cli.launch import init_launcher
@@ -15,45 +13,14 @@ from dept_mm.cli.launch import init_launcher
 WORKER = Path(__file__).with_name('launch_worker.py')
 
 
-def free_port() -> str:
-    with socket.socket() as sock:
-        sock.bind(('127.0.0.1', 0))
-        return str(sock.getsockname()[1])
-
-
-def run_two(launcher: str, names: tuple, tmp_path: Path, **extra) -> list:
-    """Run two workers with the rank variables of a launcher."""
-    env = {k: v for k, v in os.environ.items() if k not in names}
-    # Without a GPU also on a machine that has one.
-    env.update(extra, MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(),
-               CUDA_VISIBLE_DEVICES='-1', OMP_NUM_THREADS='1')
-    workers = [
-        subprocess.Popen(
-            [sys.executable, str(WORKER), launcher, str(tmp_path)],
-            env=env | dict(zip(names, (str(rank), '2', str(rank)),
-                               strict=True)),
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True)
-        for rank in range(2)
-    ]
-    results = []
-    for worker in workers:
-        output = worker.communicate(timeout=120)[0]
-        assert worker.returncode == 0, output
-        line = next(text for text in output.splitlines()
-                    if text.startswith('RESULT '))
-        results.append(json.loads(line.removeprefix('RESULT ')))
-    return results
-
-
-@pytest.mark.parametrize('launcher, names, extra', [
-    ('pytorch', ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
-     dict(LOCAL_WORLD_SIZE='2')),
-    ('slurm', ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-     dict(SLURM_CPUS_PER_TASK='1', SLURM_NODELIST='localhost')),
-])
-def test_two_processes(launcher, names, extra, tmp_path):
-    results = run_two(launcher, names, tmp_path, **extra)
+def test_two_processes(tmp_path):
+    """By Slurm's variables; tests of the tools have those of torchrun."""
+    names = 'SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'
+    lines = [line for output in run_two(
+        WORKER, 'slurm', tmp_path, names=names, SLURM_CPUS_PER_TASK='1',
+        SLURM_NODELIST='localhost')
+             for line in output.splitlines() if line.startswith('RESULT ')]
+    results = [json.loads(line.removeprefix('RESULT ')) for line in lines]
     assert [result['rank'] for result in results] == [0, 1]
     for result in results:
         assert result['group'] == ['gloo', 2]

@@ -1,15 +1,13 @@
 """Training and testing by the tools: checkpoints, resuming, processes."""
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from processes import TESTS, run_two
+from run_tool import run_tool
 
 pytest.importorskip('transformers')
 from language_models import save
@@ -69,20 +67,9 @@ custom_hooks = [dict(type='LanguageResultHook')]
 """
 
 
-def run(tool, path, *args, processes=1):
+def run(tool, path, *args):
     """Call a tool as a user does."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
-    command = ([sys.executable, f'tools/{tool}.py', str(path), *args]
-               if processes == 1 else
-               ['bash', f'tools/dist_{tool}.sh', str(path), str(processes),
-                *args])
-    done = subprocess.run(
-        command, cwd=ROOT, text=True, capture_output=True, timeout=600,
-        env=dict(os.environ, PORT=port, OMP_NUM_THREADS='1',
-                 PYTHONPATH=str(ROOT),
-                 PATH=f'{Path(sys.executable).parent}:{os.environ["PATH"]}'))
+    done = run_tool(f'{tool}.py', path, *args)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -102,20 +89,30 @@ def train(folder, work_dir, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('prompt', [ADEPT, LATE], ids=['adept', 'late'])
-def test_two_processes_are_one(folder, tmp_path, prompt):
-    """T24: three steps, and the same measures over a ragged last batch."""
-    states = []
-    for processes, batch in ((1, 8), (2, 4)):
-        work_dir = tmp_path / str(processes)
-        path = tmp_path / f'{processes}.py'
-        path.write_text(config(folder, work_dir, batch=batch, prompt=prompt))
-        run('train', path, processes=processes)
-        states.append(state(work_dir))
-    assert states[0].keys() == states[1].keys()
-    for key, value in states[0].items():
-        torch.testing.assert_close(states[1][key], value, rtol=0, atol=1e-5)
-    one, two = (read_result(tmp_path / n) for n in '12')
+def test_two_processes_are_one(folder, tmp_path):
+    """T24: three steps, and equal measures over a ragged last batch."""
+    calls, prompts = [], dict(adept=ADEPT, late=LATE)
+    for name, prompt in prompts.items():
+        for processes in (1, 2):
+            path = tmp_path / f'{name}{processes}.py'
+            path.write_text(config(folder, path.with_suffix(''),
+                                   batch=8 // processes, prompt=prompt))
+        run('train', tmp_path / f'{name}1.py')
+        calls.append(['train.py', str(path)])
+    (tmp_path / 'calls.json').write_text(json.dumps(calls))
+    run_two(TESTS / 'tools_worker.py', tmp_path / 'calls.json')
+    for name in prompts:
+        assert_two_are_one(folder, tmp_path / f'{name}1',
+                           tmp_path / f'{name}2')
+
+
+def assert_two_are_one(folder, *work_dirs):
+    """Work dirs of one process and of two tell of the same training."""
+    one, two = map(state, work_dirs)
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        torch.testing.assert_close(two[key], value, rtol=0, atol=1e-5)
+    one, two = map(read_result, work_dirs)
     assert one['metrics'] == two['metrics']
     assert two['processes'] == 2
     assert accuracy(one['results']['tuned'][folder.name]['base']) == (

@@ -18,6 +18,7 @@ from sweep_worker import FAKE, make_runs, schedule
 ROOT = Path(__file__).parents[2]
 
 DEPT = str(ROOT / 'configs/dept/quickstart.py')
+SOME = list(range(0, 1600, 25))  # test images of all classes
 WORKER = str(ROOT / 'tests/test_tools/sweep_worker.py')
 
 
@@ -231,7 +232,7 @@ def test_the_command_killed_and_restarted(tmp_path):
                 DEPT, '--seeds', '1', '--shots', '1', '--root',
                 str(tmp_path / root), '--gpus', '--jobs', '1', '--set',
                 'train_cfg.max_epochs,train_cfg.val_interval=2',
-                '--cfg-options', 'val_dataloader.dataset.indices=64',
+                '--cfg-options', f'val_dataloader.dataset.indices={SOME}',
                 'train_dataloader.num_workers=0',
                 'val_dataloader.num_workers=0']
     env = dict(os.environ, TMPDIR=str(tmp_path))

@@ -26,16 +26,21 @@ def step(backbone, image):
         text.square().sum(), list(backbone.parameters()), allow_unused=True)
 
 
-@pytest.mark.parametrize('options, device', [
-    (dict(backend='aot_eager'), 'cpu'),
-    pytest.param(dict(), 'cuda', marks=ON_GPU),
-    pytest.param(dict(cuda_graphs=True), 'cuda', marks=ON_GPU)])
-def test_the_same_numbers(clip, vocabulary, learner, options, device):
-    """Of each learner, in training and with all classes."""
-    check(clip, vocabulary, learner, options, device)
+@pytest.mark.parametrize('options', [dict(), dict(cuda_graphs=True)])
+@ON_GPU
+def test_the_same_numbers(clip, vocabulary, learner, options):
+    """Every learner, in training and with all classes."""
+    check(clip, vocabulary, learner, options, 'cuda')
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize('prompt', [
+    dict(type='CoOpPrompt'), dict(type='MaPLePrompt', depth=2)])
+def test_the_same_numbers_on_a_cpu(clip, vocabulary, prompt):
+    """Prompts of the input, and of the blocks."""
+    check(clip, vocabulary, prompt, dict(backend='aot_eager'), 'cpu')
+
+
+@pytest.mark.soak
 @pytest.mark.skipif(not shutil.which('g++'), reason='a C++ compiler')
 def test_the_same_numbers_from_kernels(clip, vocabulary):
     """Per-image prompts, whose gradients come out wrong without the options

@@ -1,0 +1,43 @@
+"""Start processes that work together, on the CPU of this machine."""
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+RANKS = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
+
+
+def free_port() -> str:
+    """A port of this machine that nobody listens to."""
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return str(sock.getsockname()[1])
+
+
+def run_two(script, *args, names=RANKS, **extra) -> list[str]:
+    """Run a script in two processes, as a launcher would.
+
+    Args:
+        names: Variables of the launcher for rank, number of processes and
+            rank on this machine.
+        extra: Further variables of the environment.
+
+    Returns:
+        list[str]: What each process printed.
+    """
+    env = {k: v for k, v in os.environ.items() if k not in names}
+    # Without a GPU also on a machine that has one.
+    env.update(extra, MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(),
+               CUDA_VISIBLE_DEVICES='-1', OMP_NUM_THREADS='1',
+               PYTHONPATH=f'{TESTS.parent}:{TESTS}')
+    workers = [subprocess.Popen(
+        [sys.executable, str(script), *map(str, args)],
+        env=env | dict(zip(names, (str(rank), '2', str(rank)), strict=True)),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for rank in range(2)]
+    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
+    for worker, output in zip(workers, outputs, strict=True):
+        assert worker.returncode == 0, output
+    return outputs

@@ -1,0 +1,148 @@
+"""Two processes do what one does; by the scripts that a user calls, too."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from processes import TESTS, free_port, run_two
+from run_tool import run_tool
+
+from dept_mm.evaluation import read_result
+
+ROOT = Path(__file__).parents[2]
+# 16 images, 4 steps; 61 test images leave a ragged last batch.
+OPTIONS = [
+    'clip.pretrained=random', 'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0', 'val_dataloader.batch_size=8',
+    'test_dataloader.num_workers=0', 'test_dataloader.batch_size=8',
+    'train_dataloader.dataset.num_shots=1',
+    'val_dataloader.dataset.indices=61', 'test_dataloader.dataset.indices=61',
+    'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
+    'default_hooks.logger.interval=1', 'param_scheduler=[]'
+]
+# Starts near zero-shot, so that loss and guide are soon at odds.
+PROGRAD = """
+model = dict(
+    backbone=dict(prompt=dict(words='a drawing'), teacher=dict()),
+    head=dict(_delete_=True, type='CLIPHead',
+              losses=[dict(type='ZeroShotDivergenceLoss')]))
+optim_wrapper = dict(optimizer=dict(lr=.1))
+default_hooks = dict(prograd=dict(type='ProGradHook'))
+"""
+SEVERAL = """
+val_cfg = dict(type='MultiDatasetValLoop', datasets=dict(
+    clean=dict(type='DrawnShapes', style='clean', indices=37)))
+"""
+STORE = """
+train_dataloader = dict(dataset=dict(pipeline=[
+    dict(type='LoadRGBImage'),
+    dict(type='CLIPRandomResizedCrop', clip=_base_.clip),
+    dict(type='PackInputs')]))
+custom_hooks = [dict(type='BaseNewTableHook'), %s]
+"""
+ZERO_SHOT = """
+model = dict(backbone=dict(prompt=None),
+             head=dict(_delete_=True, type='CLIPHead'))
+"""
+
+
+@pytest.fixture
+def call(clip, tmp_path):
+    """Arguments of a tool that runs a small config of a text."""
+    def call(name, text, processes, base='dept'):
+        work_dir = tmp_path / f'{name}{processes}'
+        config = tmp_path / f'{name}{processes}.py'
+        config.write_text(
+            f"_base_ = '{ROOT}/configs/{base}/quickstart.py'\n{text}")
+        return str(config), [
+            '--work-dir', str(work_dir), '--cfg-options',
+            f'clip.name={clip["name"]}',
+            f'train_dataloader.batch_size={4 // processes}', *OPTIONS]
+
+    return call
+
+
+def run_alone(tool, config, args):
+    done = run_tool(tool, config, *args)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def scalars(work_dir):
+    """Losses of all steps, and metrics, of the one run in a work dir."""
+    log, = work_dir.glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    losses = [line['loss'] for line in lines if 'loss' in line]
+    found = [{k: v for k, v in line.items() if 'base_new' in k}
+             for line in lines]
+    return losses, [line for line in found if line]
+
+
+def weights(work_dir):
+    return torch.load(work_dir / 'epoch_1.pth',
+                      weights_only=True)['state_dict']
+
+
+def assert_two_are_one(one, two):
+    """Work dirs of one process and of two tell of the same training."""
+    (losses, metrics), found = scalars(one), scalars(two)
+    assert found[0] == pytest.approx(losses, rel=1e-4)
+    assert found[1] == metrics
+    assert metrics[0]['base_new/base_total'] == 61
+    expected, learned = weights(one), weights(two)
+    assert learned.keys() == expected.keys()
+    for key, value in expected.items():
+        torch.testing.assert_close(learned[key], value, rtol=1e-4, atol=5e-6)
+    results = [read_result(folder) for folder in (one, two)]
+    assert results[0]['results'] == results[1]['results']
+    assert [result['processes'] for result in results] == [1, 2]
+
+
+@pytest.mark.slow
+def test_the_script_that_tests(call, tmp_path):
+    """A model without parameters, which DDP would refuse; the script that
+    trains is that of faults/test_kill.py."""
+    run_alone('test.py', *call('zero', ZERO_SHOT, 1))
+    config, args = call('zero', ZERO_SHOT, 2)
+    done = subprocess.run(
+        ['bash', 'tools/dist_test.sh', config, 'none', '2', *args], cwd=ROOT,
+        text=True, capture_output=True, timeout=300,
+        env=dict(os.environ, PORT=free_port(), PYTHON=sys.executable,
+                 PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = []
+    for processes in (1, 2):
+        log, = tmp_path.glob(f'zero{processes}/*/2*.json')
+        found.append({k: v for k, v in json.loads(log.read_text()).items()
+                      if 'base_new' in k})
+    assert found[0] == found[1]
+    assert found[0]['base_new/base_total'] == 61
+
+
+@pytest.mark.slow
+def test_what_processes_do_together(call, tmp_path):
+    """DePT, a guide for gradients, a cache of images, several data sets, a
+    feature store: in one start of two processes, one after another."""
+    hook = f"dict(type='FeatureStoreHook', root='{tmp_path}/features')"
+    cases = dict(dept=('', '', 'dept'),
+                 prograd=(PROGRAD, PROGRAD, 'coop'),
+                 cache=('', '', 'tip_adapter'),
+                 several=(SEVERAL, SEVERAL, 'dept'),
+                 store=(STORE % '', STORE % hook, 'dept'))
+    calls = []
+    for name, (one, two, base) in cases.items():
+        run_alone('train.py', *call(name, one, 1, base))
+        config, args = call(name, two, 2, base)
+        calls.append(['train.py', config, *args])
+    path = tmp_path / 'calls.json'
+    path.write_text(json.dumps(calls))
+    run_two(TESTS / 'tools_worker.py', path)
+    for name in cases:
+        assert_two_are_one(tmp_path / f'{name}1', tmp_path / f'{name}2')
+    assert len(scalars(tmp_path / 'dept2')[0]) == 4
+    metrics = scalars(tmp_path / 'several2')[1][0]
+    assert metrics['clean/base_new/base_total'] == 37
+    assert weights(tmp_path / 'cache2')['neck.count'].tolist() == [1] * 16
+    assert len(list((tmp_path / 'features').iterdir())) == 2
