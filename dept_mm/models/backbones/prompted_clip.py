@@ -2,27 +2,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
-from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
-from dept_mm.models.class_texts.frozen import FrozenText
+from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.sentences import ClassSentences
-from dept_mm.models.class_texts.split import in_chunks, over_processes
 from dept_mm.models.class_texts.teacher import Teacher
-from dept_mm.models.clip import ClassTokens, FrozenCLIP, build_clip
-from dept_mm.models.prompts import (
-    BasePrompt,
-    TextInput,
-    TokenStates,
-    check_kind,
-)
+from dept_mm.models.clip import FrozenCLIP, build_clip
+from dept_mm.models.prompts import BasePrompt, TokenStates, check_kind
 from dept_mm.models.utils.header import HeaderMixin
-from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.registry import MODELS
 from dept_mm.structures import (
     CLIPFeatures,
@@ -100,22 +91,19 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                             'with them.')
         if isinstance(templates, str):
             templates = (templates, )
-        self.sentences = (None if sentences is None
-                          else ClassSentences(sentences))
-        self.templates = templates
-        self.class_chunk = class_chunk
         self.vocabulary = None
         self.prompt = None
         self.teacher = None if teacher is None else Teacher(**teacher)
-        self._tokens, self._subsets = {}, {}
-        self._kept = Kept()
-        self._frozen_text = FrozenText()
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
             check_kind('PromptedCLIP(prompt=...)', prompt, BasePrompt)
             self.prompt = MODELS.build(
                 dict(prompt, clip=self.clip, vocabulary=vocabulary))
+        self.texts = TextClassifier(
+            self.clip, self.prompt, templates,
+            None if sentences is None else ClassSentences(sentences),
+            class_chunk)
         if vocabulary is not None:
             self.set_vocabulary(vocabulary)
             if self.teacher is not None:
@@ -133,12 +121,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             DeptError: If a class name is too long for the text tower, or
                 its sentences are missing or too long.
         """
-        if self.sentences is not None:
-            self.sentences.check(self.clip, vocabulary.names)
+        self.texts.set_vocabulary(vocabulary)
         self.vocabulary = vocabulary
-        self._tokens = {template: self._tokenize(template)
-                        for template in self._sentences(vocabulary)}
-        self._subsets = {}
 
     def forward(self, images: Tensor | ImageFeatures | Views
                 ) -> CLIPFeatures:
@@ -174,23 +158,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def _apply(self, fn: Callable, recurse: bool = True) -> PromptedCLIP:
         # The CLIP is no submodule, but follows to the device.
         self.clip._apply(fn, recurse)
-        self._tokens = {template: tokens.map(fn)
-                        for template, tokens in self._tokens.items()}
-        self._subsets = {}
+        self.texts.move(fn)
         return super()._apply(fn, recurse)
-
-    def _sentences(self, vocabulary: Vocabulary) -> tuple[str, ...]:
-        """Return the templates in use, without learned context."""
-        if self.sentences is not None:
-            return ()
-        if self.prompt is None:
-            own = vocabulary.templates
-            return tuple(t or own[0] for t in self.templates or own)
-        return (self.prompt.sentence(vocabulary.templates[0]), )
-
-    def _tokenize(self, template: str) -> ClassTokens:
-        extra = self.prompt.num_context if self.prompt else 0
-        return self.clip.tokenize(self.vocabulary.names, template, extra)
 
     def _labels(self) -> list[int]:
         """Return the labels of the classes that the current mode encodes."""
@@ -222,77 +191,14 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         Returns:
             Tensor: ``(C, D)`` or ``(B, C, D)``.
         """
-        text, size = self._wide_text(image), self.clip.spec.embed_dim
-        if text.shape[-1] > size and states is not None:
-            states += text[..., size:].split(self.clip.text_tower.width, -1)
-        return text[..., :size] if text.shape[-1] > size else text
-
-    def _wide_text(self, image: Tensor) -> Tensor:
-        """Return text features, with the hidden states that the learner reads
-        behind them in one tensor, so that chunks, other processes and what is
-        kept always have both or none. The result is kept between batches while
-        nothing can change it."""
-        rows = tuple(self._labels())
-
-        def encode(rows: tuple[int, ...]) -> Tensor:
-            return in_chunks(partial(self._encode, image), rows,
-                             self.class_chunk)
-
-        if self.prompt is not None and self.prompt.per_image:
-            return encode(rows)
         # Not in evaluation: processes may differ in the batches they have.
         share = (self.share_classes and torch.is_grad_enabled()
                  and self.training)
-        make = partial(over_processes, encode) if share else encode
-        return self._kept.get(
-            partial(make, rows),
-            key=(self.training, self.vocabulary, tuple(self._tokens)),
-            learned=tensors_of(self), frozen=self.clip.model.text.parameters())
-
-    def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
-        """Encode the classes with these labels."""
-        if self.prompt is not None:
-            tokens, prompts = self.text_prompts(image, rows)
-            states = []
-            text = self.clip.encode_text(tokens, prompts,
-                                         self.prompt.position, states)
-            lead = text.shape[:-1]
-            return text if not states else torch.cat(
-                [text, *(t.expand(*lead, -1) for t in states)], dim=-1)
-        if self.sentences is not None:
-            return self.sentences.encode(
-                self.clip, [self.vocabulary.names[i] for i in rows],
-                normalize=True)
-        texts = [self.clip.encode_text(tokens) for tokens in self._rows(rows)]
-        if len(texts) == 1:
-            return texts[0]
-        return sum(F.normalize(text, dim=-1) for text in texts) / len(texts)
-
-    def text_prompts(self, image: Tensor, rows: tuple[int, ...]
-                     ) -> tuple[ClassTokens, Prompts]:
-        """Ask the learner what joins the sentences of some classes.
-
-        Args:
-            image (Tensor): ``(B, D)``.
-            rows (tuple[int]): Labels of ``C`` classes.
-
-        Returns:
-            tuple[ClassTokens, Prompts]: The sentences, and what joins them.
-        """
-        tokens, frozen = self._rows(rows)[0], None
-        ids = tuple(self.vocabulary.ids[i] for i in rows)
-        if self.prompt.needs_frozen_text:
-            frozen = self._frozen_text(self.clip, self.vocabulary, rows)
-        return tokens, self.prompt.for_text(
-            TextInput(ids, tokens, image, frozen))
-
-    def _rows(self, rows: tuple[int, ...]) -> list[ClassTokens]:
-        """Return the sentences of these classes, one list for each template.
-        """
-        if rows not in self._subsets:
-            self._subsets[rows] = [tokens.map(lambda t: t[list(rows)])
-                                   for tokens in self._tokens.values()]
-        return self._subsets[rows]
+        text = self.texts.features(tuple(self._labels()), image, share)
+        size = self.clip.spec.embed_dim
+        if text.shape[-1] > size and states is not None:
+            states += text[..., size:].split(self.clip.text_tower.width, -1)
+        return text[..., :size] if text.shape[-1] > size else text
 
     def header(self) -> dict:
         """Describe the classes, the learner and the CLIP it was trained on."""

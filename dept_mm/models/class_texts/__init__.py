@@ -1,8 +1,9 @@
 """Encode the texts of a class list."""
+from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.split import in_chunks, over_processes
 from dept_mm.models.class_texts.teacher import Teacher
 
-__all__ = ['ClassSentences', 'FrozenText', 'Teacher', 'in_chunks',
-           'over_processes']
+__all__ = ['ClassSentences', 'FrozenText', 'Teacher', 'TextClassifier',
+           'in_chunks', 'over_processes']

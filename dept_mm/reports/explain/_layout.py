@@ -43,12 +43,12 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
         return None
     sentences = backbone._sentences(vocabulary)
     rows = tuple(vocabulary.base_labels)
-    tokens = backbone._rows(rows)[0]
+    tokens = backbone.texts.tokens_of(rows)[0]
     prompts, position = Prompts(), 'end'
     if backbone.prompt is not None:
         image = torch.randn(batch, clip.spec.embed_dim,
                             dtype=clip.model.logit_scale.dtype)
-        tokens, prompts = backbone.text_prompts(image, rows)
+        tokens, prompts = backbone.texts.prompts(rows, image)
         position = backbone.prompt.position
     tower = clip.text_tower
     own = _sentence(tokens, sentences[0])

@@ -91,7 +91,7 @@ def test_the_clip_follows_where_the_module_goes(backbone, images):
     try:
         feats = backbone.double().eval()(images.double())
         assert feats.image.dtype == feats.text.dtype == torch.float64
-        for tokens in backbone._tokens.values():
+        for tokens in backbone.texts.tokens.values():
             assert tokens.ids.dtype == torch.long
     finally:
         backbone.float()  # other tests share the CLIP

@@ -5,7 +5,7 @@ from torch import nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
-from dept_mm.models.backbones import prompted_clip
+from dept_mm.models.class_texts import classifier
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.text_tower import TextTower
 from dept_mm.models.prompts import BasePrompt
@@ -121,7 +121,7 @@ def test_values_and_gradients(deep, vocabulary, images, context, way,
         monkeypatch.setattr(ImageTower, '__call__', ImageTower.plain)
     if way == 'processes':
         monkeypatch.setattr(
-            prompted_clip, 'over_processes', lambda encode, rows: torch.cat(
+            classifier, 'over_processes', lambda encode, rows: torch.cat(
                 [encode(rows[:1]), encode(rows[1:])], dim=-2))
     backbone = PromptedCLIP(
         deep, vocabulary, dict(type=Reader, context=context),

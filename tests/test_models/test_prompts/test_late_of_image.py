@@ -40,7 +40,7 @@ def gradients(text, backbone):
     ([dict(LATE, layer=1), dict(LATE, layer=3)], None)])
 def test_values_and_gradients(deep, vocabulary, images, modules, chunk):
     backbone = build(deep, vocabulary, text=modules).double()
-    backbone.class_chunk = chunk
+    backbone.texts.chunk = chunk
     for count in (2, 1):  # what is kept serves other images, too
         feats = backbone(images[:count].double())
         expected = plain(backbone, vocabulary.base, feats.image)
@@ -54,7 +54,7 @@ def test_values_and_gradients(deep, vocabulary, images, modules, chunk):
         expected = plain(backbone, vocabulary.names, feats.image)
         torch.testing.assert_close(feats.text, expected, **EXACT)
         tower = backbone.clip.text_tower
-        given = backbone.text_prompts(feats.image, tuple(range(5)))
+        given = backbone.texts.prompts(tuple(range(5)), feats.image)
         torch.testing.assert_close(
             tower.plain(*given, backbone.prompt.position), expected, **EXACT)
 

@@ -65,14 +65,14 @@ def test_scope(clip, vocabulary, images):
     own, all_ = (dict(ADEPT, num_tokens=0, scope=scope)
                  for scope in ('no_special', 'all'))
     backbone = build(clip, ('', 'cat'), text=[own], image=[own]).eval()
-    prompts = backbone.text_prompts(None, (0, 1))[1]
+    prompts = backbone.texts.prompts((0, 1), None)[1]
     x = torch.randn(2, 8, 32)
     moves = (prompts.move(x) != x).any(-1).tolist()
     # start, 'a photo of a', the name, '.', end
     assert moves == [[False] + [True] * 5 + [False] * 2,
                      [False] + [True] * 6 + [False]]
     named = build(clip, ('', 'cat'), text=[dict(own, scope='name')]).eval()
-    prompts = named.text_prompts(None, (0, 1))[1]
+    prompts = named.texts.prompts((0, 1), None)[1]
     assert (prompts.move(x) != x).any(-1).tolist() == [
         [False] * 8, [False] * 5 + [True] + [False] * 2]
     x = torch.randn(2, 5, 32)
@@ -100,12 +100,12 @@ def test_dropout_differs_between_classes(clip, images):
     """Though their sentences begin alike."""
     backbone = build(clip, ('cat', 'cat cat'), text=[
         dict(ADEPT, num_tokens=0, rank=32, dropout=.5)])
-    prompts = backbone.text_prompts(None, (0, 1))[1]
+    prompts = backbone.texts.prompts((0, 1), None)[1]
     assert not prompts.offset_shared
     first, second = prompts.offset(torch.ones(2, 3, 32))
     assert not torch.equal(first, second)
     assert backbone(images).text.isfinite().all()
-    assert backbone.eval().text_prompts(None, (0, 1))[1].offset_shared
+    assert backbone.eval().texts.prompts((0, 1), None)[1].offset_shared
 
 
 def test_starts(clip, vocabulary):

@@ -38,7 +38,7 @@ def test_hidden_late_tokens_are_none(double, vocabulary, images):
     """Which do nothing but be seen."""
     plain = PromptedCLIP(double, vocabulary).eval()(images.double())
     backbone = build(double, vocabulary, text=[LATE], image=[LATE]).double()
-    tokens, prompts = backbone.text_prompts(None, tuple(range(5)))
+    tokens, prompts = backbone.texts.prompts(tuple(range(5)), None)
     hook = hide(double.model.text, slice(1, 4))
     found = double.text_tower.plain(tokens, prompts)
     hook.remove()

@@ -79,7 +79,7 @@ def test_what_is_in_one_name_and_behind_another(double, images, module):
     names = ('st', 'st. bernard')
     backbone = build(double, names, text=[
         dict(module, scope='name', num_tokens=0)]).double()
-    tokens = backbone.text_prompts(None, (0, 1))[0]
+    tokens = backbone.texts.prompts((0, 1), None)[0]
     assert torch.equal(*tokens.ids[:, :7])  # start, 'a photo of a st.'
     found = backbone(images.double()).text
     torch.testing.assert_close(
