@@ -67,10 +67,8 @@ def parse_args() -> argparse.Namespace:
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the options of testing to a config, in place."""
-    if args.checkpoint is not None:
-        if args.checkpoint.endswith('.safetensors'):
-            read_adapter(args.checkpoint)  # raises now if it is faulty
-        cfg.load_from = args.checkpoint
+    if (args.checkpoint or '').endswith('.safetensors'):
+        read_adapter(args.checkpoint)  # raises now if it is faulty
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.show or args.show_dir is not None:
@@ -120,7 +118,9 @@ def main() -> None:
     merge_args(cfg, args)
     init_launcher(cfg, args.launcher, training=False)
     runner = build_runner(cfg)
-    if cfg.get('load_from') is None:
+    # Not in the config, which says what the training started from.
+    runner._load_from = args.checkpoint or runner._load_from
+    if runner._load_from is None:
         runner.logger.info('No checkpoint is given: the model is tested as '
                            'it is built.')
     if args.out and args.out_item != 'metrics':

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -33,7 +34,8 @@ def config_fingerprint(cfg: Config | Mapping) -> str:
     logging, visualisation, checkpoint intervals, data loader workers, the
     launcher, resuming, and an exact feature store (one without ``views``, or
     with 0). The config of a file therefore has the same fingerprint as that of
-    the runner built from it.
+    the runner built from it. Weights to start from (``load_from``) count by
+    the content of their file, not by its path.
 
     Args:
         cfg (Config | Mapping): The config, which is not changed.
@@ -54,8 +56,9 @@ def config_settings(cfg: Config | Mapping) -> dict:
 def _select_relevant(cfg: Mapping) -> dict:
     """Select the options that can change a result."""
     kept = {k: v for k, v in cfg.items() if k not in _KEYS}
-    if cfg.get('resume'):  # the fingerprint of an uninterrupted run
-        kept.pop('load_from', None)
+    start = kept.pop('load_from', None)
+    if not cfg.get('resume'):  # else that of an uninterrupted run
+        kept['load_from'] = _identify_weights(start)
     for key, without in (('default_hooks', _HOOKS), ('env_cfg', _ENVIRONMENT)):
         kept[key] = _drop_keys(kept.get(key), without)
     kept['custom_hooks'] = [
@@ -68,6 +71,14 @@ def _select_relevant(cfg: Mapping) -> dict:
                 del kept[key]['collate_fn']  # the tools fill this in
     # An empty option equals one that is left out, e.g. `load_from = None`.
     return {k: v for k, v in kept.items() if v not in (None, {}, [])}
+
+
+def _identify_weights(path: str | None) -> str | None:
+    """Return the hash of a local file, or the path of any other."""
+    file = Path(path or '').expanduser()
+    if not file.is_file():
+        return path
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _drop_keys(node: Any, keys: frozenset) -> dict:

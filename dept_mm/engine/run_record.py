@@ -23,6 +23,7 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
 
 from dept_mm.config.fingerprint import config_fingerprint, config_settings
 from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
@@ -36,7 +37,8 @@ def describe_run(runner: Runner, holder: Any) -> dict:
     versions.
 
     ``recipe`` is the fingerprint without the seeds, so that runs which differ
-    only in the seed share it.
+    only in the seed share it. A checkpoint under test is not an option of its
+    run, so a test has the fingerprint of the training.
 
     Args:
         runner (Runner): The runner.
@@ -47,6 +49,10 @@ def describe_run(runner: Runner, holder: Any) -> dict:
         dict: The description, in JSON types.
     """
     cfg = runner.cfg
+    options = cfg.to_dict()
+    if not isinstance(runner._train_loop, BaseLoop) and (
+            runner._load_from == options.get('load_from')):
+        options['load_from'] = None
     frozen = {key: dict(name=model.name, sha256=model.digest)
               for key in ('clip', 'lm')
               if (model := getattr(holder, key, None)) is not None}
@@ -55,9 +61,9 @@ def describe_run(runner: Runner, holder: Any) -> dict:
         Path(cfg.filename).with_suffix('').parts[-2:])
     return dict(
         config=name,
-        fingerprint=config_fingerprint(cfg),
-        recipe=config_fingerprint(_remove_seeds(cfg.to_dict())),
-        settings=config_settings(cfg),
+        fingerprint=config_fingerprint(options),
+        recipe=config_fingerprint(_remove_seeds(options)),
+        settings=config_settings(options),
         dataset=dataset_name(cfg, 'train_dataloader'),
         protocol=cfg.get('protocol'),
         seed=runner.seed,
