@@ -17,8 +17,8 @@ from dept_mm.reports.summary import (
     build_table,
     group_results,
     list_datasets,
-    plot_base_new,
     plot_curves,
+    plot_results,
     render,
 )
 
@@ -43,7 +43,8 @@ def parse_args() -> argparse.Namespace:
         'as model.head.fusion_weight, or of `shots`')
     parser.add_argument(
         '--plot', metavar='FILE',
-        help='draw base against new accuracy, or curves over --by')
+        help='draw base against new accuracy, the metrics of tasks, or curves '
+        'over --by')
     return parser.parse_args()
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     if args.plot and args.by:
         plot_curves(tables, args.plot, args.by)
     elif args.plot:
-        plot_base_new(tables, args.plot)
+        plot_results(tables, args.plot)
 
 
 if __name__ == '__main__':

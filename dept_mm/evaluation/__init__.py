@@ -3,11 +3,12 @@ from dept_mm.evaluation.base_new_metric import BaseNewMetric, harmonic_mean
 from dept_mm.evaluation.results import (
     accuracy,
     find_results,
+    list_metrics,
     read_result,
     write_result,
 )
 
 __all__ = [
     'BaseNewMetric', 'accuracy', 'find_results', 'harmonic_mean',
-    'read_result', 'write_result'
+    'list_metrics', 'read_result', 'write_result'
 ]

@@ -76,6 +76,20 @@ def find_results(folders: Iterable[str | Path]) -> dict[Path, dict]:
     return found
 
 
+def list_metrics(found: Mapping) -> dict[str, float]:
+    """List what one row of a result says of a data set, in %.
+
+    Args:
+        found (Mapping): Has the ``metrics`` of a task, or counts by half.
+
+    Returns:
+        dict: The metrics by name, or the accuracies by half.
+    """
+    return dict(found.get('metrics') or {
+        half: accuracy(found[half]) for half in ('base', 'new')
+        if half in found})
+
+
 def accuracy(half: Mapping | None) -> float | None:
     """Return the top-1 accuracy in % of one half, from its counts.
 

@@ -83,6 +83,10 @@ class TextDataset(BaseDataset):
                 for line, row in _read_rows(Path(self.ann_file),
                                             self.task.header)]
         rows = [row for row in rows if row['gt'] is not None]
+        groups: dict[tuple, int] = {}
+        for row in rows:
+            key = tuple(row['texts'][name] for name in self.task.group)
+            row['group'] = groups.setdefault(key, len(groups))
         if self.part is not None:
             order = list(range(len(rows)))
             random.Random(self.part_seed).shuffle(order)
@@ -143,6 +147,7 @@ class TextDataset(BaseDataset):
             sample.set_gt_label(info['gt'])
         else:
             sample.set_field(info['gt'], 'gt_value')
+        sample.set_field(info['group'], 'group')
         return dict(inputs=info['texts'], data_samples=sample)
 
 

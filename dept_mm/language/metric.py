@@ -51,8 +51,28 @@ def pearson(truth: np.ndarray, guess: np.ndarray) -> float:
     return float((x * y).sum() / scale) if scale else 0.
 
 
+def spearman(truth: np.ndarray, guess: np.ndarray) -> float:
+    """Return the Pearson correlation of ranks; ties share their mean rank."""
+    return pearson(_rank(truth), _rank(guess))
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    _, which, counts = np.unique(values, return_inverse=True,
+                                 return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[which]
+
+
+def exact_match(truth: np.ndarray, guess: np.ndarray, group: np.ndarray
+                ) -> float:
+    """Return the fraction of groups, e.g. of the answers to one question,
+    that are correct as a whole."""
+    wrong = np.unique(group[truth != guess])
+    return 1 - len(wrong) / len(np.unique(group))
+
+
 MEASURES = dict(accuracy=accuracy, f1=f1, macro_f1=macro_f1,
-                matthews=matthews, pearson=pearson)
+                matthews=matthews, pearson=pearson, spearman=spearman)
+GROUPED = dict(exact_match=exact_match)
 
 
 @METRICS.register_module()
@@ -61,16 +81,18 @@ class LanguageMetric(BaseMetric):
 
     Args:
         measures (Sequence[str], optional): Names out of ``accuracy``, ``f1``
-            (that of class 1), ``macro_f1``, ``matthews`` and ``pearson``.
-            Defaults to the measures of the task.
+            (that of class 1), ``macro_f1``, ``matthews``, ``pearson``,
+            ``spearman`` and ``exact_match`` (of the task's groups). Defaults
+            to the measures of the task.
         collect_device (str): Device on which the results of all ranks are
             gathered. Defaults to ``'cpu'``.
         prefix (str, optional): Prefix of the names of the results.
             Defaults to ``'language'``.
 
     Attributes:
-        counts (dict): ``correct`` and ``total`` of the last evaluation, in
-            the main process only; empty in regression.
+        values (dict): Measures of the last evaluation, in the main process
+            only.
+        counts (dict): Its ``correct`` and ``total``; empty in regression.
 
     Raises:
         DeptError: If a measure is unknown.
@@ -84,24 +106,30 @@ class LanguageMetric(BaseMetric):
                  collect_device: str = 'cpu',
                  prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        if unknown := set(measures or ()) - MEASURES.keys():
+        known = {**MEASURES, **GROUPED}
+        if unknown := set(measures or ()) - known.keys():
             raise DeptError(f'LanguageMetric: {sorted(unknown)} are unknown; '
-                            f'choose from {sorted(MEASURES)}.')
+                            f'choose from {sorted(known)}.')
         self.measures = measures
+        self.values: dict[str, float] = {}
         self.counts: dict[str, int] = {}
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Store (truth, guess, whether they are labels) of each sample."""
+        """Store (truth, guess, whether they are labels, group) of each
+        sample."""
         for sample in data_samples:
             kind = 'label' if 'gt_label' in sample else 'value'
-            self.results.append((float(sample[f'gt_{kind}']),
-                                 float(sample[f'pred_{kind}']),
-                                 kind == 'label'))
+            self.results.append((
+                float(sample[f'gt_{kind}']), float(sample[f'pred_{kind}']),
+                kind == 'label', sample.get('group', 0)))
 
     def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
         """Compute the measures from the stored predictions."""
-        truth, guess, labels = np.array(results, dtype=float).T
+        truth, guess, labels, group = np.array(results, dtype=float).T
         self.counts = dict(correct=int((truth == guess).sum()),
                            total=len(truth)) if labels.all() else {}
-        return {name: 100 * MEASURES[name](truth, guess)
-                for name in self.measures or self.dataset_meta['measures']}
+        self.values = {
+            name: 100 * (MEASURES[name](truth, guess) if name in MEASURES
+                         else GROUPED[name](truth, guess, group))
+            for name in self.measures or self.dataset_meta['measures']}
+        return dict(self.values)

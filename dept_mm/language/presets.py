@@ -44,7 +44,8 @@ TASKS = dict(
         measures=('accuracy', 'f1')),
     stsb=dict(
         columns=dict(sentence1='sentence1', sentence2='sentence2'),
-        label='score', files=TSV, step=0.2, measures=('pearson', )),
+        label='score', files=TSV, step=0.2,
+        measures=('pearson', 'spearman')),
     mnli=make_pair(
         'premise', 'hypothesis',
         columns=dict(premise='sentence1', hypothesis='sentence2'),
@@ -82,7 +83,8 @@ TASKS = dict(
                      paragraph='paragraph'),
         classes=('wrong', 'right'), files=JSONL,
         template='{paragraph} {question} Is it {answer} ? {mask} .',
-        words=('No', 'Yes'), measures=('f1', 'accuracy')),
+        words=('No', 'Yes'), measures=('f1', 'exact_match', 'accuracy'),
+        group=('paragraph', 'question')),
     # few-shot experiments of Late Prompt Tuning
     mr=dict(SENTIMENT, files=dict(train='train.tsv', val='dev.tsv',
                                   test='test.tsv')),

@@ -37,6 +37,8 @@ class Task:
         step (float, optional): In regression, answers are rounded to
             multiples of it.
         measures (tuple[str]): See ``LanguageMetric``. Defaults to accuracy.
+        group (tuple[str]): Names of texts; rows in which these are equal
+            belong together, such as the answers to one question.
 
     Raises:
         DeptError: If these arguments contradict each other.
@@ -59,9 +61,11 @@ class Task:
     header: tuple[str, ...] = ()
     step: float | None = None
     measures: tuple[str, ...] = ('accuracy', )
+    group: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for key in ('classes', 'values', 'words', 'header', 'measures'):
+        for key in ('classes', 'values', 'words', 'header', 'measures',
+                    'group'):
             object.__setattr__(self, key, tuple(getattr(self, key)))
         count = len(self.classes)
         for key in ('values', 'words'):

@@ -59,6 +59,10 @@ def test_leaf(path, folders):
                          name and path.stem.startswith(f'{key}_t5')), None)
         if 'minilm' not in path.stem:
             assert rate == pytest.approx(expected or base), name
+    # A protocol that selects a checkpoint keeps it.
+    checkpoint = cfg.default_hooks.checkpoint
+    assert (checkpoint.get('save_best') == 'auto') is (
+        cfg.protocol != 'demo')
     last = cfg.param_scheduler[-1]
     assert last.get('end') == cfg.train_cfg.get(
         'max_iters', cfg.train_cfg.get('max_epochs'))

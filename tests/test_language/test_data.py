@@ -6,7 +6,13 @@ import pytest
 
 from dept_mm.errors import DeptError
 from dept_mm.language import LanguageMetric, Task, TextDataset
-from dept_mm.language.metric import f1, macro_f1, matthews, pearson
+from dept_mm.language.metric import (
+    f1,
+    macro_f1,
+    matthews,
+    pearson,
+    spearman,
+)
 from dept_mm.language.presets import TASKS
 
 
@@ -116,6 +122,23 @@ def test_measures_by_hand():
     x, y = np.array([1., 2., 3.]), np.array([2., 4., 5.])
     assert pearson(x, y) == pytest.approx(3 / (2 * 14 / 3)**.5)
     assert f1(np.zeros(3), np.zeros(3)) == 0
+    # Ranks 1, 2.5, 2.5, 4 and 1, 3, 2, 4.
+    assert spearman(np.array([0., 5., 5., 9.]), np.array([1., 3., 2., 8.])
+                    ) == pytest.approx(4.5 / (4.5 * 5)**.5)
+
+
+def test_exact_match_of_the_answers_to_a_question(tmp_path):
+    """Two questions; the second has a wrong answer."""
+    write(tmp_path / 'train.jsonl', *(
+        json.dumps(dict(paragraph='p', question=q, answer=a, label=1))
+        for q, a in (('one', 'x'), ('two', 'x'), ('one', 'y'), ('two', 'y'))))
+    data = TextDataset('multirc', data_root=str(tmp_path))
+    metric = LanguageMetric(['exact_match', 'accuracy'])
+    metric.process(None, [
+        dict(data[i]['data_samples'].to_dict(), gt_label=1, pred_label=guess)
+        for i, guess in enumerate((1, 0, 1, 1))])
+    assert metric.evaluate(4) == {'language/exact_match': 50,
+                                  'language/accuracy': 75}
 
 
 def test_metric_counts_what_is_no_class_as_wrong():

@@ -1,4 +1,6 @@
 """Training and testing by the tools: checkpoints, resuming, processes."""
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from language_models import save
 
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import accuracy, read_result
+from dept_mm.language.metric import MEASURES
 from dept_mm.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -53,8 +56,13 @@ work_dir = '{work_dir}'
 train_dataloader = dict(
     **{loader}, batch_size={batch}, dataset={dataset},
     sampler=dict(type='EpochSampler', shuffle=True))
-val_dataloader = test_dataloader = dict(
-    **{loader}, batch_size=4, dataset=dict(**{dataset}, split='val'),
+val_dataloader = dict(
+    **{loader}, batch_size=4,
+    dataset=dict(**{dataset}, split='val', part=(0, .5)),
+    sampler=dict(type='DefaultSampler', shuffle=False))
+test_dataloader = dict(
+    **{loader}, batch_size=4,
+    dataset=dict(**{dataset}, split='val', part=(.5, None)),
     sampler=dict(type='DefaultSampler', shuffle=False))
 val_cfg = test_cfg = dict()
 val_evaluator = test_evaluator = dict(
@@ -62,7 +70,8 @@ val_evaluator = test_evaluator = dict(
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=.01),
     paramwise_cfg=dict(custom_keys=dict(offset_=dict(lr_mult=.1))))
-train_cfg = dict(by_epoch=True, max_epochs={epochs}, val_interval={epochs})
+train_cfg = dict(by_epoch=True, max_epochs={epochs}, val_interval=1)
+default_hooks = dict(checkpoint=dict(save_best='auto', rule='greater'))
 custom_hooks = [dict(type='LanguageResultHook')]
 """
 
@@ -71,6 +80,13 @@ def run(tool, path, *args):
     """Call a tool as a user does."""
     done = run_tool(f'{tool}.py', path, *args)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def call(*args):
+    """Call a tool in this process; returns what it prints."""
+    done = run_tool(*args)
+    assert not done.returncode, done.stderr
+    return done.stdout
 
 
 def state(work_dir, epoch=1):
@@ -113,28 +129,59 @@ def assert_two_are_one(folder, *work_dirs):
     for key, value in one.items():
         torch.testing.assert_close(two[key], value, rtol=0, atol=1e-5)
     one, two = map(read_result, work_dirs)
-    assert one['metrics'] == two['metrics']
+    assert one['results'] == two['results']
     assert two['processes'] == 2
-    assert accuracy(one['results']['tuned'][folder.name]['base']) == (
-        pytest.approx(one['metrics']['language/accuracy']))
+    for row in ('selection', 'tuned'):
+        found = one['results'][row][folder.name]
+        assert accuracy(found['base']) == (
+            pytest.approx(found['metrics']['accuracy']))
 
 
-@pytest.mark.slow
 def test_tools(folder, tmp_path):
     """A checkpoint of kilobytes, which gives the same when tested."""
     path = tmp_path / 'late.py'
     path.write_text(config(folder, tmp_path / 'run', prompt=LATE,
                            head='MaskedLMHead'))
-    run('train', path)
-    saved = tmp_path / 'run/epoch_1.pth'
+    call('train.py', path)
+    saved, = (tmp_path / 'run').glob('best_*.pth')
     assert saved.stat().st_size < 60_000
-    run('test', path, str(saved), '--out', str(tmp_path / 'found.json'),
-        '--out-item', 'metrics')
+    call('test.py', path, saved, '--out', tmp_path / 'found.json',
+         '--out-item', 'metrics')
     trained = read_result(tmp_path / 'run')
-    assert json.loads((tmp_path / 'found.json').read_text()) == trained[
-        'metrics']
+    found = json.loads((tmp_path / 'found.json').read_text())
+    assert {f'language/{name}': value for name, value in trained[
+        'results']['tuned'][folder.name]['metrics'].items()} == found
     assert trained['lm']['sha256'] and trained['clip'] is None
-    run('test', path, '--amp')  # without a checkpoint, in bf16
+    # The test is of the same run, and all metrics reach the table.
+    lines = list(csv.DictReader(io.StringIO(
+        call('summarize.py', tmp_path / 'run', '--format', 'csv',
+             '--plot', tmp_path / 'plot.png'))))
+    assert {f'language/{line["metric"]}': (float(line['mean']), line['seeds'])
+            for line in lines} == {
+        name: (pytest.approx(value, abs=1e-4), '1')
+        for name, value in found.items()}
+    call('test.py', path, '--amp')  # without a checkpoint, in bf16
+
+
+def test_the_selected_checkpoint_is_tested(folder, tmp_path, monkeypatch):
+    """The first of two epochs; what selected it stands beside the test."""
+    values = iter((.9, .5, .7))
+    monkeypatch.setitem(MEASURES, 'accuracy', lambda *_: next(values))
+    runner = train(folder, tmp_path, epochs=2)
+    found = read_result(tmp_path)
+    assert {row: data[folder.name]['metrics']['accuracy']
+            for row, data in found['results'].items()} == {
+        'selection': 90, 'tuned': 70}
+    assert {row: data[folder.name]['base']['total']
+            for row, data in found['results'].items()} == {
+        'selection': 10, 'tuned': 11}
+    assert len(set(found['images'].values())) == 3
+    assert list(found['images']) == ['train', 'selection',
+                                     f'test/{folder.name}']
+    tested, first, last = (
+        dict(runner.model.state_dict()), state(tmp_path), state(tmp_path, 2))
+    assert all(torch.equal(tested[k], first[k]) for k in first)
+    assert not all(torch.equal(tested[k], last[k]) for k in last)
 
 
 def test_resume_goes_on(folder, tmp_path):

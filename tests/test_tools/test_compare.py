@@ -24,7 +24,7 @@ def table(monkeypatch, tmp_path, capsys):
             run.work_dir.mkdir()
             write_result(run.work_dir, dict(
                 fingerprint=run.fingerprint, results={
-                    name: dict(shapes={
+                    name: dict(shapes=row if 'metrics' in row else {
                         half: dict(correct=correct, total=100)
                         for half, correct in row.items()})
                     for name, row in rows.items()}))
@@ -56,6 +56,14 @@ def test_table_of_finished_runs(table):
 def test_a_half_that_was_not_measured(table):
     assert table({(PROBE, 1): dict(tuned=dict(base=87))})[2:] == [
         f'| {PROBE} | 87.00 | - | - |']
+
+
+def test_metrics_of_a_task(table):
+    rows = {(PROBE, seed): dict(tuned=dict(metrics=dict(matthews=m, f1=90)))
+            for seed, m in ((1, 50), (2, 60))}
+    assert table(rows) == [
+        '| seeds [1, 2] | matthews | f1 |', '|---|---|---|',
+        f'| {PROBE} | 55.00 ± 7.07 | 90.00 ± 0.00 |']
 
 
 def test_a_run_without_a_result_is_told(monkeypatch, tmp_path):

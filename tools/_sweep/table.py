@@ -1,18 +1,21 @@
-"""Print a table of base / new / H, with a row for each config."""
+"""Print a table of base / new / H or of metrics, with a row per config."""
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from _sweep.job import Run, is_finished
-from dept_mm.evaluation import accuracy, read_result
+from dept_mm.evaluation import list_metrics, read_result
 from dept_mm.reports.summary import format_spread, summarize
 
-Counts = dict[str, dict]  # half -> correct and total
+HALVES = ('base', 'new', 'H')
+Row = dict[str, dict]  # data set -> counts or metrics
 
 
 def print_table(runs: Sequence[Run], corner: str = '',
                 zero_shot: bool = False) -> None:
     """Print mean and standard deviation over the seeds that are finished.
+
+    The columns are base, new and H, or the metrics of the tasks.
 
     Args:
         runs (Sequence[Run]): The runs.
@@ -20,33 +23,47 @@ def print_table(runs: Sequence[Run], corner: str = '',
         zero_shot (bool): Whether the runs of the first row tell zero-shot
             CLIP's accuracy, in a row of its own. Defaults to False.
     """
-    rows: dict[str, list[Run]] = {}
+    members: dict[str, list[Run]] = {}
     for run in runs:
-        rows.setdefault(run.row, []).append(run)
-    print(f'\n| {corner} | base | new | H |\n|---|---|---|---|')
-    for i, (name, members) in enumerate(rows.items()):
-        results = [read_result(r.work_dir)['results'] for r in members
+        members.setdefault(run.row, []).append(run)
+    rows: list[tuple[str, list[dict[str, float]]]] = []
+    for i, (name, own) in enumerate(members.items()):
+        results = [read_result(r.work_dir)['results'] for r in own
                    if is_finished(r)]
         if zero_shot and i == 0 and 'zero-shot' in (results or [{}])[0]:
-            print(table_row('zero-shot', [r['zero-shot'] for r in results]))
-        if len(results) < len(members):
-            name += f' ({len(results)} of {len(members)} seeds)'
-        print(table_row(name, [r['tuned'] for r in results]))
+            rows.append(('zero-shot', [_measured(r['zero-shot'])
+                                       for r in results]))
+        if len(results) < len(own):
+            name += f' ({len(results)} of {len(own)} seeds)'
+        rows.append((name, [_measured(r['tuned']) for r in results]))
+    found = list(dict.fromkeys(
+        metric for _, seeds in rows for seed in seeds for metric in seed))
+    columns = HALVES if set(found) <= set(HALVES) else found
+    print('\n| ' + ' | '.join([corner, *columns]) + ' |\n'
+          + '|---' * (len(columns) + 1) + '|')
+    for name, seeds in rows:
+        print(table_row(name, seeds, columns))
 
 
-def table_row(name: str, results: Sequence[dict[str, Counts]]) -> str:
+def _measured(row: Row) -> dict[str, float]:
+    """Return what was measured on the first data set, the run's own."""
+    return list_metrics(next(iter(row.values())))
+
+
+def table_row(name: str, seeds: Sequence[dict[str, float]],
+              columns: Sequence[str]) -> str:
     """Write a row: H is that of the means, as published tables print it.
 
     Args:
-        name (str): Of the row.
-        results (Sequence[dict]): Of each seed, data set -> counts; the
-            first data set, which is the run's own, counts. A dash stands
-            where a half was not measured.
+        name (str): Name of the row.
+        seeds (Sequence[dict]): Metric -> value, for each seed.
+        columns (Sequence[str]): The metrics to print, with a dash where one
+            was not measured.
     """
-    found = [next(iter(result.values())) for result in results]
-    series = {half: {seed: accuracy(counts[half])
-                     for seed, counts in enumerate(found) if half in counts}
-              for half in ('base', 'new')}
-    spreads = summarize({k: v for k, v in series.items() if v})
+    series: dict[str, dict[int, float]] = {}
+    for seed, values in enumerate(seeds):
+        for metric, value in values.items():
+            series.setdefault(metric, {})[seed] = value
+    spreads = summarize(series)
     return f'| {name} | ' + ' | '.join(
-        format_spread(spreads.get(key)) for key in ('base', 'new', 'H')) + ' |'
+        format_spread(spreads.get(key)) for key in columns) + ' |'

@@ -8,3 +8,5 @@ model = dict(
     head=dict(type='CausalLMHead', task=_base_.dataset))
 train_dataloader = dict(dataset=_base_.dataset)
 val_dataloader = test_dataloader = dict(dataset=_base_.dataset)
+# The protocol's validation chooses the checkpoint.
+default_hooks = dict(checkpoint=dict(save_best='auto', rule='greater'))

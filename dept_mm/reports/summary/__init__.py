@@ -1,5 +1,5 @@
 """Tables and plots that summarize the results of many runs."""
-from dept_mm.reports.summary.plot import plot_base_new, plot_curves
+from dept_mm.reports.summary.plot import plot_curves, plot_results
 from dept_mm.reports.summary.published import (
     list_datasets,
     load_published_tables,
@@ -12,5 +12,5 @@ from dept_mm.reports.summary.tables import Table, build_table, summarize
 __all__ = [
     'Spread', 'Table', 'build_table', 'compute_t_quantile', 'format_spread',
     'group_results', 'list_datasets', 'load_published_tables',
-    'plot_base_new', 'plot_curves', 'render', 'summarize'
+    'plot_curves', 'plot_results', 'render', 'summarize'
 ]

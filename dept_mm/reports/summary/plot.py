@@ -1,52 +1,88 @@
-"""Plots of accuracies: base against new classes, or over an option."""
+"""Plots of results: base against new classes, each metric, or over an option.
+"""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from dept_mm.errors import DeptError
 from dept_mm.reports.drawing import new_figure
-from dept_mm.reports.summary.tables import HALVES, H, Row, Table
+from dept_mm.reports.summary.tables import MEAN_H, Row, Table
 
 
-def plot_base_new(tables: Sequence[Table], path: str | Path) -> None:
+def plot_results(tables: Sequence[Table], path: str | Path) -> None:
     """Draw base against new accuracy in the first column of each table.
 
-    Tables without new classes are left out.
+    A table without new classes has a panel for each of ``list_panels``.
 
     Args:
         tables (Sequence[Table]): The tables.
         path (str | Path): The picture; its suffix determines the format.
 
     Raises:
-        DeptError: If no table has new classes, or if matplotlib is missing.
+        DeptError: If matplotlib is missing.
     """
-    tables = [t for t in tables if 'new' in t.metrics]
-    if not tables:
-        raise DeptError('--plot: no run has base and new classes.')
-    figure = new_figure(figsize=(6 * len(tables), 5))
-    axes = figure.subplots(1, len(tables), squeeze=False)[0]
-    for ax, table in zip(axes, tables, strict=True):
-        column = table.columns[0]
-        for row in table.rows:
-            points = [row.cells.get((column, half))
-                      for half in ('base', 'new')]
-            if row.kind == 'delta' or None in points:
-                continue
-            base, new = points
-            ax.errorbar(base.mean, new.mean, xerr=base.std, yerr=new.std,
-                        marker='o' if row.kind == 'run' else 'x', capsize=2)
-            ax.annotate(row.label, (base.mean, new.mean), fontsize=7,
-                        xytext=(4, 4), textcoords='offset points')
-        ax.set(xlabel='base accuracy in %', ylabel='new accuracy in %',
-               title=f'{table.title}: {column}')
+    panels = []
+    for table in tables:
+        panels += ([(table, table.columns[0], ('base', 'new'))]
+                   if 'new' in table.metrics else
+                   [(table, *key) for key in list_panels(table)])
+    figure = new_figure(figsize=(6 * len(panels), 5))
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (table, column, metric) in zip(axes, panels, strict=True):
+        if isinstance(metric, tuple):
+            _draw_base_new(ax, table, column)
+        else:
+            _draw_metric(ax, table, column, metric)
+        ax.set(title=f'{table.title}: {column}')
     figure.savefig(path)
+
+
+def _draw_base_new(ax: Any, table: Table, column: str) -> None:
+    for row in table.rows:
+        points = [row.cells.get((column, half)) for half in ('base', 'new')]
+        if row.kind == 'delta' or None in points:
+            continue
+        base, new = points
+        ax.errorbar(base.mean, new.mean, xerr=base.std, yerr=new.std,
+                    marker='o' if row.kind == 'run' else 'x', capsize=2)
+        ax.annotate(row.label, (base.mean, new.mean), fontsize=7,
+                    xytext=(4, 4), textcoords='offset points')
+    ax.set(xlabel='base accuracy in %', ylabel='new accuracy in %')
+
+
+def _draw_metric(ax: Any, table: Table, column: str, metric: str) -> None:
+    for row in table.rows:
+        if row.kind != 'delta' and (column, metric) in row.cells:
+            cell = row.cells[column, metric]
+            ax.errorbar(cell.mean, [row.label], xerr=cell.std, capsize=2,
+                        marker='o' if row.kind == 'run' else 'x')
+    ax.set(xlabel=_name_axis(table, metric))
+
+
+def list_panels(table: Table) -> Iterator[tuple[str, str]]:
+    """List the (column, metric) to draw.
+
+    These are the metrics of the first column. A metric that this column lacks,
+    like the average of tasks with other metrics, is drawn for each data set.
+    """
+    for metric in table.metrics:
+        found = [column for column in table.columns
+                 if any((column, metric) in row.cells for row in table.rows)]
+        if metric != MEAN_H:
+            first = found[:1] == list(table.columns[:1])
+            yield from ((c, metric) for c in found[:1 if first else None])
+
+
+def _name_axis(table: Table, metric: str) -> str:
+    """Name an axis; half 'base' alone stands for all classes."""
+    alone = list(table.metrics) == ['base']
+    return f'{"accuracy" if alone else metric} in %'
 
 
 def plot_curves(tables: Sequence[Table], path: str | Path, option: str
                 ) -> None:
-    """Draw the first column of each table over the values of an option.
+    """Draw the panels of each table over the values of an option.
 
     Each method has a line; a method without the option has a horizontal one.
 
@@ -58,22 +94,22 @@ def plot_curves(tables: Sequence[Table], path: str | Path, option: str
     Raises:
         DeptError: If matplotlib is missing.
     """
-    metrics = [m for m in (*HALVES, H)
-               if any(m in table.metrics for table in tables)]
-    figure = new_figure(
-        figsize=(5 * len(metrics), 4 * len(tables) + .5))
-    grid = figure.subplots(len(tables), len(metrics), squeeze=False)
-    for axes, table in zip(grid, tables, strict=True):
+    panels = [list(list_panels(table)) for table in tables]
+    width = max(map(len, panels))
+    figure = new_figure(figsize=(5 * width, 4 * len(tables) + .5))
+    grid = figure.subplots(len(tables), width, squeeze=False)
+    for axes, table, keys in zip(grid, tables, panels, strict=True):
         methods: dict[str, list[Row]] = {}
         for row in table.rows:
             if row.kind != 'delta':
                 methods.setdefault(row.method, []).append(row)
-        for ax, metric in zip(axes, metrics, strict=True):
+        for ax in axes[len(keys):]:
+            ax.remove()
+        for ax, key in zip(axes, keys, strict=False):
             for name, rows in methods.items():
-                _draw_curve(ax, name, rows, (table.columns[0], metric))
-            ax.set(xlabel=option, title=f'{table.title}: {table.columns[0]}',
-                   ylabel=f'{metric if len(metrics) > 1 else "accuracy"} '
-                   'in %')
+                _draw_curve(ax, name, rows, key)
+            ax.set(xlabel=option, title=f'{table.title}: {key[0]}',
+                   ylabel=_name_axis(table, key[1]))
             ax.legend(fontsize=7)
     figure.savefig(path)
 

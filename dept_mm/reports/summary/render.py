@@ -9,10 +9,12 @@ from dept_mm.reports.summary.published import AVERAGE, load_published_tables
 from dept_mm.reports.summary.statistics import Spread
 from dept_mm.reports.summary.tables import Table
 
-CONVENTIONS = (
+HALVES_NOTE = (
     "Top-1 accuracy in %. H is that of the means of base and new over seeds "
     "(and data sets), as in published tables; 'mean of H' is the mean of the "
-    "seeds' own H. An average is over seeds that all its data sets have.")
+    "seeds' own H.")
+TASKS_NOTE = 'Metrics of each task, multiplied by 100.'
+AVERAGE_NOTE = 'An average is over seeds that all its data sets have.'
 
 
 def render(tables: Sequence[Table], form: str, interval: bool = False) -> str:
@@ -35,18 +37,20 @@ def render(tables: Sequence[Table], form: str, interval: bool = False) -> str:
 
 
 def _format_table(table: Table, form: str, interval: bool) -> str:
+    shown = [(column, metric) for column in table.columns
+             for metric in table.metrics
+             if any((column, metric) in row.cells for row in table.rows)]
     head = ['method'] + [
         f'{_format_column(table, column)} '
         f'{_format_metric(table, metric)}'.strip()
-        for column in table.columns for metric in table.metrics]
+        for column, metric in shown]
     plus_minus, minus = ('±', '-') if form == 'markdown' else (r'$\pm$', '--')
     body = [[row.label] + [
-        format_spread(row.cells.get((column, metric)), interval, plus_minus,
-                      minus)
-        for column in table.columns for metric in table.metrics]
-        for row in table.rows]
+        format_spread(row.cells.get(key), interval, plus_minus, minus)
+        for key in shown] for row in table.rows]
     what = '95 % interval' if interval else 'standard deviation'
-    caption = f'{table.title}; ± {what} over seeds. {CONVENTIONS}'
+    note = HALVES_NOTE if 'base' in table.metrics else TASKS_NOTE
+    caption = f'{table.title}; ± {what} over seeds. {note} {AVERAGE_NOTE}'
     return (_format_markdown if form == 'markdown' else _format_latex)(
         table, caption, head, body)
 
@@ -57,8 +61,8 @@ def _format_column(table: Table, column: str) -> str:
 
 
 def _format_metric(table: Table, metric: str) -> str:
-    """Return the name of a metric, or '' for a single one (all classes)."""
-    return metric if len(table.metrics) > 1 else ''
+    """Return the name of a metric, or '' for the accuracy on all classes."""
+    return '' if list(table.metrics) == ['base'] else metric
 
 
 def format_spread(value: Spread | None, interval: bool = False,

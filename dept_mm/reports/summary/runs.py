@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dept_mm.errors import DeptError
-from dept_mm.evaluation import accuracy
+from dept_mm.evaluation import list_metrics
 
 # Configs of this package are named METHOD_..._DATASET-PROTOCOL.
 _NAME = re.compile(r'(.+)_[^_]+-(b2n|gb2n|xd|dg|fewshot)')
@@ -27,8 +27,8 @@ class Method:
             apart.
         aside (bool): Whether it was measured in runs of other methods.
         sources (set): Data sets that were trained on.
-        values (dict): Data set -> half ('base' or 'new') -> seed -> accuracy
-            in %.
+        values (dict): Data set -> metric (the accuracy on half 'base' or
+            'new', or a metric of the task) -> seed -> value in %.
     """
     name: str
     value: Any = None
@@ -40,7 +40,7 @@ class Method:
     @property
     def method(self) -> str:
         """The first part of the name, as in published tables."""
-        return self.name.split('_')[0]
+        return self.name.split('/')[-1].split('_')[0]
 
 
 def split_name(config: str) -> tuple[str, str]:
@@ -77,8 +77,9 @@ def group_results(results: Mapping[Path, Mapping], by: str | None = None
         dict: (protocol, shots) -> label of a method -> its runs.
 
     Raises:
-        DeptError: If two results of one config, data set and seed differ, or
-            if the runs of a method differ in an option other than the seed.
+        DeptError: If two results of one config, data set and seed differ, if
+            the runs of a method differ in an option other than the seed, or
+            if several checkpoints of one run were tested.
     """
     tables: dict[tuple, dict[str, Method]] = {}
     seen: dict[tuple, tuple[Path, Mapping]] = {}
@@ -101,12 +102,12 @@ def group_results(results: Mapping[Path, Mapping], by: str | None = None
         method = table.setdefault(label, Method(name, value))
         method.sources.add(result['dataset'])
         if not repeated:
-            _add_accuracies(method, row, result['seed'])
+            _add_metrics(method, row, result['seed'])
         if 'zero-shot' in rows:
             name = f'zero-shot_{(result["clip"] or {}).get("name", "")}'
             zero_shot = table.setdefault(name, Method(name, aside=True))
             zero_shot.sources.add(result['dataset'])
-            _add_accuracies(zero_shot, rows['zero-shot'], 0)
+            _add_metrics(zero_shot, rows['zero-shot'], 0)
     return {key: table for key, table in tables.items() if table}
 
 
@@ -154,14 +155,15 @@ def _check_repeated(seen: dict, key: tuple, path: Path, result: Mapping
                 'different options: their mean is meaningless. Name the '
                 'option they differ in with --by, or summarize their folders '
                 'one by one.')
+    if 'tuned' not in own['results'] and own['results'] != result['results']:
+        raise DeptError(f'{ours} and {path} are tests of two checkpoints of '
+                        'one run: summarize their folders one by one.')
     return ours != path
 
 
-def _add_accuracies(method: Method, row: Mapping, seed: int) -> None:
-    """Add the accuracies of one row of a result to a method."""
-    for dataset, counts in row.items():
-        halves = method.values.setdefault(dataset, {})
-        for half in HALVES:
-            value = accuracy(counts.get(half))
-            if value is not None:
-                halves.setdefault(half, {}).setdefault(seed, value)
+def _add_metrics(method: Method, row: Mapping, seed: int) -> None:
+    """Add the metrics of one row of a result to a method."""
+    for dataset, found in row.items():
+        metrics = method.values.setdefault(dataset, {})
+        for metric, value in list_metrics(found).items():
+            metrics.setdefault(metric, {}).setdefault(seed, value)

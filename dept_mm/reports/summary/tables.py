@@ -12,7 +12,7 @@ from dept_mm.reports.summary.runs import DEPT, HALVES, Method, label_row
 from dept_mm.reports.summary.statistics import Spread
 
 H, MEAN_H = 'H', 'mean of H'
-# Half -> seed -> accuracy.
+# Metric -> seed -> value.
 Series = Mapping[str, Mapping[int, float]]
 
 
@@ -42,7 +42,7 @@ class Table:
         title (str): Protocol and number of shots.
         columns (list): Data sets, after 'average' if there are several.
         metrics (list): 'base', 'new', 'H' and 'mean of H'; or 'base' alone,
-            which then stands for all classes.
+            which then stands for all classes; or the metrics of the tasks.
         averaged (list): Data sets in the average.
         rows (list): Rows, with each host before host+DePT.
     """
@@ -94,8 +94,10 @@ def build_table(protocol: str, shots: int | None,
             rows.append(Row(label_row(name, by, value), 'published', {
                 key: Spread(number) for key, number in cells.items()}, name,
                 value))
-    split = any(metric == 'new' for row in rows for _, metric in row.cells)
-    metrics = [*HALVES, H, MEAN_H] if split else ['base']
+    found = dict.fromkeys(m for row in rows if row.kind == 'run'
+                          for _, m in row.cells)
+    split = [*HALVES, H, MEAN_H] if 'new' in found else []
+    metrics = split + [metric for metric in found if metric not in split]
     title = ', '.join([protocol or 'runs']
                       + [f'{shots} shots'] * (shots is not None))
     return Table(title, list(groups), metrics, averaged, rows)
@@ -143,13 +145,14 @@ def _compute_cells(method: Method, groups: Mapping[str, Iterable[str]],
 def _average_datasets(method: Method, datasets: Iterable[str]) -> dict:
     """Average over data sets, for each seed that all of them have."""
     found = {}
-    for half in HALVES:
-        parts = [method.values.get(d, {}).get(half, {}) for d in datasets]
+    for metric in dict.fromkeys(
+            m for d in datasets for m in method.values.get(d, {})):
+        parts = [method.values.get(d, {}).get(metric, {}) for d in datasets]
         seeds = set.intersection(*(set(p) for p in parts))
         if seeds:
-            found[half] = {s: mean(p[s] for p in parts)
-                           for s in sorted(seeds)}
-    if len(found) == len(HALVES):
+            found[metric] = {s: mean(p[s] for p in parts)
+                             for s in sorted(seeds)}
+    if all(half in found for half in HALVES):
         seeds = found['base'].keys() & found['new'].keys()
         found[MEAN_H] = {s: harmonic_mean(found['base'][s], found['new'][s])
                          for s in sorted(seeds)}

@@ -1,4 +1,5 @@
 # Train on 400 examples, and score the tuned model on the test file.
+protocol = 'demo'
 train_dataloader = dict(
     batch_size=16, num_workers=0,
     dataset=dict(split='train', num_examples=400),

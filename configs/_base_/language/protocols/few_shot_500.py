@@ -1,5 +1,6 @@
 # The protocol of Late Prompt Tuning: 500 training examples, 1000 others to
 # choose a checkpoint, and the development file as test set.
+protocol = 'few_shot_500'
 train_dataloader = dict(
     batch_size=32, num_workers=0,
     dataset=dict(split='train', part=(1000, None), num_examples=500),

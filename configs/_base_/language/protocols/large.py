@@ -1,5 +1,6 @@
 # The protocol of Decomposed Prompt Tuning for large tasks: 1000 training
 # examples choose a checkpoint, and the development file is the test set.
+protocol = 'full_data'
 train_dataloader = dict(
     batch_size=32, num_workers=0,
     dataset=dict(split='train', part=(1000, None)),

@@ -1,5 +1,6 @@
 # The protocol of Decomposed Prompt Tuning for fewer than 10,000 examples: one
 # half of the development file chooses a checkpoint, the other is the test set.
+protocol = 'full_data'
 train_dataloader = dict(
     batch_size=32, num_workers=0, dataset=dict(split='train'),
     sampler=dict(type='InfiniteSampler', shuffle=True))
