@@ -14,6 +14,10 @@ SENTIMENT = dict(
     columns=dict(sentence='sentence'), classes=('negative', 'positive'),
     template='{sentence} . It was {mask} .', words=('terrible', 'great'),
     files=TSV)
+# Of Late Prompt Tuning: the number of the class, then the text. There is no
+# development file: protocols that test on it take the test file.
+NUMBERED = dict(header=('label', 'sentence'), files=dict(
+    train='train.tsv', val='test.tsv', test='test.tsv'))
 PAIR = '{%s} ? {mask} , {%s}'
 ENTAILED = ('entailment', 'not_entailment')
 
@@ -86,14 +90,13 @@ TASKS = dict(
         words=('No', 'Yes'), measures=('f1', 'exact_match', 'accuracy'),
         group=('paragraph', 'question')),
     # few-shot experiments of Late Prompt Tuning
-    mr=dict(SENTIMENT, files=dict(train='train.tsv', val='dev.tsv',
-                                  test='test.tsv')),
-    mpqa=SENTIMENT,
-    subj=dict(SENTIMENT, classes=('subjective', 'objective'),
+    mr=dict(SENTIMENT, **NUMBERED),
+    mpqa=dict(SENTIMENT, **NUMBERED),
+    subj=dict(SENTIMENT, **NUMBERED, classes=('subjective', 'objective'),
               words=('subjective', 'objective')),
     trec=dict(
-        columns=dict(sentence='sentence'), files=TSV,
-        classes=('ABBR', 'ENTY', 'DESC', 'HUM', 'LOC', 'NUM'),
+        columns=dict(sentence='sentence'), **NUMBERED,
+        classes=('DESC', 'ENTY', 'ABBR', 'HUM', 'LOC', 'NUM'),
         template='{mask} : {sentence}',
-        words=('Expression', 'Entity', 'Description', 'Human', 'Location',
+        words=('Description', 'Entity', 'Expression', 'Human', 'Location',
                'Number')))

@@ -49,6 +49,25 @@ def test_glue_files(tmp_path):
     assert int(data[0]['data_samples'].gt_label) == 1
 
 
+@pytest.mark.parametrize('task, names', [
+    # As numbered by the public code of Late Prompt Tuning.
+    ('mr', ('terrible', 'great')), ('mpqa', ('terrible', 'great')),
+    ('subj', ('subjective', 'objective')),
+    ('trec', ('Description', 'Entity', 'Expression', 'Human', 'Location',
+              'Number'))])
+def test_files_without_header(tmp_path, task, names):
+    """A number, then a text; the few-shot protocol tests on test.tsv."""
+    rows = [f'{i}\ttext {i}' for i in range(len(names))]
+    write(tmp_path / 'train.tsv', *rows)
+    write(tmp_path / 'test.tsv', rows[-1])
+    data = TextDataset(task, data_root=str(tmp_path))
+    assert [(data[i]['inputs']['sentence'],
+             data.task.words[int(data[i]['data_samples'].gt_label)])
+            for i in range(len(data))] == [
+        (f'text {i}', name) for i, name in enumerate(names)]
+    assert len(TextDataset(task, 'val', data_root=str(tmp_path))) == 1
+
+
 def test_super_glue_files(tmp_path):
     row = dict(text='Mark told Pete he won.', label=True, target=dict(
         span1_text='Mark', span2_text='he'))
