@@ -194,6 +194,15 @@ def test_metrics_of_tasks(tmp_path):
     assert list(list_panels(table)) == [
         ('CoLA', 'matthews'), ('MRPC', 'accuracy'), ('RTE', 'accuracy'),
         ('MRPC', 'f1')]
+    (key, methods), = group_results({
+        path: dict(found, config='language/decomposed_t5_rte',
+                   protocol='full_data')
+        for path, found in find_results([tmp_path]).items()}).items()
+    row = build_table(*key, methods, compare_published=True).rows[1]
+    assert (row.label, {k: v.mean for k, v in row.cells.items()}) == (
+        'decomposed (decomposed_t5_base)',
+        {('MRPC', 'accuracy'): 90.7, ('RTE', 'accuracy'): 79.1,
+         ('CoLA', 'matthews'): 63.8})
     plot_results([table], tmp_path / 'plot.png')
     assert (tmp_path / 'plot.png').read_bytes()[:4] == b'\x89PNG'
 

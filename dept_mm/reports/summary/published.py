@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ def load_published_tables() -> dict[str, dict]:
 
     A table has ``title``, ``source``, ``metrics`` and ``rows``. Each row is
     named like the beginning of our configs' names. Its cells are keyed by data
-    set; a cell is one number, or one for each of ``metrics``. If a table has
+    set; a cell is one number, one for each of ``metrics``, or numbers by
+    metric. If a table has
     an ``option``, its cells are averages keyed by the value of that option.
     ``averaged`` is the number of data sets in the average.
 
@@ -68,11 +69,15 @@ def select_published_rows(protocol: str, shots: int | None,
             for value, row in rows:
                 cells = {(column, metric): number
                          for column, numbers in row.items() if column in shown
-                         for metric, number in zip(
-                             metrics, _as_list(numbers), strict=True)}
+                         for metric, number in _list_cells(numbers, metrics)}
                 if method in methods and cells:
                     yield f'{method} ({name})', value, cells
 
 
-def _as_list(values: float | list[float]) -> list[float]:
-    return values if isinstance(values, list) else [values]
+def _list_cells(numbers: float | list | dict, metrics: list[str]
+                ) -> Iterable[tuple[str, float]]:
+    """List the metrics of one cell with their numbers."""
+    if isinstance(numbers, dict):
+        return numbers.items()
+    return zip(metrics, numbers if isinstance(numbers, list) else [numbers],
+               strict=True)
