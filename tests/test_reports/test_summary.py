@@ -14,10 +14,8 @@ from dept_mm.reports.summary import (
     compute_t_quantile,
     group_results,
     load_published_tables,
-    plot_results,
     render,
 )
-from dept_mm.reports.summary.plot import list_panels
 
 ROOT = Path(__file__).parents[2]
 NAME = '{0}/{0}_vit-base-p16_16shot_caltech101-{1}'
@@ -175,36 +173,6 @@ def test_tests_of_two_checkpoints_are_no_mean(tmp_path):
             pets=(correct, 50))}, dataset='pets')
     with pytest.raises(DeptError, match='two checkpoints'):
         table_of(tmp_path)
-
-
-def test_metrics_of_tasks(tmp_path):
-    """Each has its columns and its panels; not only accuracy."""
-    for name, metrics in (('MRPC', dict(accuracy=80., f1=85.)),
-                          ('RTE', dict(accuracy=60.)),
-                          ('CoLA', dict(matthews=50.))):
-        result(tmp_path / name, 'late', 1, {'tuned': {}}, dataset=name,
-               config='language/late_t5_rte', protocol='full', shots=None,
-               results=dict(selection={name: dict(metrics=dict(f1=99.))},
-                            tuned={name: dict(metrics=metrics)}))
-    table = table_of(tmp_path)
-    head, _, row = render([table], 'markdown').splitlines()[2:]
-    assert head == ('| method | CoLA matthews | MRPC accuracy | MRPC f1 | '
-                    'RTE accuracy |')
-    assert row == '| language/late_t5_rte | 50.00 | 80.00 | 85.00 | 60.00 |'
-    assert list(list_panels(table)) == [
-        ('CoLA', 'matthews'), ('MRPC', 'accuracy'), ('RTE', 'accuracy'),
-        ('MRPC', 'f1')]
-    (key, methods), = group_results({
-        path: dict(found, config='language/decomposed_t5_rte',
-                   protocol='full_data')
-        for path, found in find_results([tmp_path]).items()}).items()
-    row = build_table(*key, methods, compare_published=True).rows[1]
-    assert (row.label, {k: v.mean for k, v in row.cells.items()}) == (
-        'decomposed (decomposed_t5_base)',
-        {('MRPC', 'accuracy'): 90.7, ('RTE', 'accuracy'): 79.1,
-         ('CoLA', 'matthews'): 63.8})
-    plot_results([table], tmp_path / 'plot.png')
-    assert (tmp_path / 'plot.png').read_bytes()[:4] == b'\x89PNG'
 
 
 @pytest.mark.parametrize('other', [
