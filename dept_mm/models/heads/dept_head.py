@@ -39,8 +39,10 @@ class DePTHead(ClassRowsMixin, CLIPHead):
     keep the similarity :math:`s`. (The paper fuses probabilities, its code
     fuses logits.) The two weighted losses are logged as ``loss_itm`` and
     ``loss_cat``, after the paper's names of the heads. The further terms in
-    ``losses`` are added with their own weight; they use the features before
-    the transforms.
+    ``losses`` use the features before the transforms. As in all public code,
+    they keep the weight that they have in the host, while the similarity loss
+    loses weight. ``term_weight=0.3``, which is :math:`1 - \lambda`, keeps the
+    host's balance of the two.
 
     The second head has one row per base class and identifies the class by
     its identity, not by its position. It therefore scores exactly these
@@ -57,6 +59,10 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         in_channels (int, optional): Width of the features, if no ``clip`` is
             given.
         loss_weight (float): :math:`\lambda`. Defaults to 0.7.
+        similarity_weight (float, optional): Weight of :math:`L_{ITM}`, for
+            weights that do not sum to 1. Defaults to :math:`1 - \lambda`.
+        term_weight (float): Factor of all terms in ``losses``.
+            Defaults to 1.0.
         fusion_weight (float): :math:`\mu`; with 1, only the second head
             decides. Defaults to 0.7.
         fusion (str): ``'logits'``, as in the paper's code, or ``'probs'``,
@@ -85,17 +91,19 @@ class DePTHead(ClassRowsMixin, CLIPHead):
                  clip: Mapping | None = None,
                  in_channels: int | None = None,
                  loss_weight: float = 0.7,
+                 similarity_weight: float | None = None,
+                 term_weight: float = 1.0,
                  fusion_weight: float = 0.7,
                  fusion: str = 'logits',
                  transform: bool = True,
                  classifier: str = 'linear',
                  **kwargs) -> None:
         super().__init__(**kwargs)
-        for name, value in (('loss_weight', loss_weight),
-                            ('fusion_weight', fusion_weight)):
-            if not 0 <= value <= 1:
-                raise DeptError(f'DePTHead: {name} is {value}; it must be '
-                                'between 0 and 1.')
+        if similarity_weight is None:
+            similarity_weight = 1 - loss_weight
+        _check_range(1, loss_weight=loss_weight, fusion_weight=fusion_weight)
+        _check_range(torch.inf, similarity_weight=similarity_weight,
+                     term_weight=term_weight)
         for name, value, known in (
                 ('fusion', fusion, ('logits', 'probs')),
                 ('classifier', classifier, ('linear', 'similarity'))):
@@ -111,6 +119,8 @@ class DePTHead(ClassRowsMixin, CLIPHead):
         width = in_channels or clip_spec(clip).embed_dim
         self.class_ids = Vocabulary.resolve(vocabulary).base
         self.loss_weight = loss_weight
+        self.similarity_weight = similarity_weight
+        self.term_weight = term_weight
         self.fusion_weight = fusion_weight
         self.fusion = fusion
         make = ChannelTransform if transform else lambda _: nn.Identity()
@@ -146,7 +156,10 @@ class DePTHead(ClassRowsMixin, CLIPHead):
             DeptError: If the class of a sample has no row.
         """
         losses = super()._compute_losses(feats, target, **kwargs)
-        losses['loss_itm'] = (1 - self.loss_weight) * losses.pop('loss')
+        for i in range(len(self.terms)):
+            losses[f'loss_term{i}'] = self.term_weight * losses[
+                f'loss_term{i}']
+        losses['loss_itm'] = self.similarity_weight * losses.pop('loss')
         losses['loss_cat'] = self.loss_weight * self.loss_module(
             *self._make_second_batch(feats, target), **kwargs)
         return losses
@@ -187,3 +200,11 @@ class DePTHead(ClassRowsMixin, CLIPHead):
             return (1 - mu) * s + mu * second
         return torch.log((1 - mu) * F.softmax(s, 1)
                          + mu * F.softmax(second, 1))
+
+
+def _check_range(most: float, **weights: float) -> None:
+    """Refuse a weight that is not between 0 and ``most``."""
+    for name, value in weights.items():
+        if not 0 <= value <= most:
+            raise DeptError(f'DePTHead: {name} is {value}; it must be between '
+                            f'0 and {most}.')

@@ -44,7 +44,8 @@ def test_similarity_is_scaled_cosine(make_feats, vocabulary):
 
 
 @pytest.mark.parametrize('options', [
-    dict(), dict(transform=False), dict(loss_weight=0.3, fusion_weight=0.9)])
+    dict(), dict(transform=False), dict(loss_weight=0.3, fusion_weight=0.9),
+    dict(similarity_weight=0.6)])
 def test_dept_loss_as_in_the_paper(make_feats, vocabulary, samples, options):
     feats = make_feats(vocabulary, [0, 1, 2])
     head = randomised(DePTHead(vocabulary, in_channels=WIDTH, **options))
@@ -61,7 +62,9 @@ def test_dept_loss_as_in_the_paper(make_feats, vocabulary, samples, options):
     first = F.cross_entropy(CLIPHead()(feats), y)
     weight = options.get('loss_weight', 0.7)
     losses = head.loss(feats, samples)
-    torch.testing.assert_close(losses['loss_itm'], (1 - weight) * first)
+    torch.testing.assert_close(
+        losses['loss_itm'],
+        options.get('similarity_weight', 1 - weight) * first)
     torch.testing.assert_close(losses['loss_cat'], weight * second)
 
 
@@ -189,6 +192,8 @@ def test_training_without_a_row_is_refused(make_feats, vocabulary):
 @pytest.mark.parametrize('options, culprit', [
     (dict(loss_weight=1.5), 'loss_weight is 1.5'),
     (dict(fusion_weight=-1), 'fusion_weight is -1'),
+    (dict(similarity_weight=-1), 'similarity_weight is -1'),
+    (dict(term_weight=-1), 'term_weight is -1'),
     (dict(fusion='sum'), "fusion='sum'"),
     (dict(classifier='mlp'), "classifier='mlp'"),
     (dict(classifier='similarity', transform=False), 'twice'),

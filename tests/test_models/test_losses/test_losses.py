@@ -33,6 +33,16 @@ def test_terms_are_added_unweighted_by_lambda(backbone, vocabulary, images,
     assert any(grad.any() for grad in grads)
 
 
+def test_balance_of_the_host(backbone, vocabulary, images, samples):
+    """`term_weight` scales terms as DePT scales the similarity loss."""
+    losses, feats = [dict(type=TERMS[1])], backbone(images)
+    host = CLIPHead(losses=losses).loss(feats, samples)
+    dept = DePTHead(vocabulary, in_channels=16, losses=losses,
+                    term_weight=.3).loss(feats, samples)
+    torch.testing.assert_close(dept['loss_term0'] / dept['loss_itm'],
+                               host['loss_term0'] / host['loss'])
+
+
 def test_text_term_by_hand(backbone, images, samples):
     feats = backbone(images)
     head = CLIPHead(losses=[dict(type='TextConsistencyLoss', loss_weight=3.)])
