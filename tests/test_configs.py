@@ -25,8 +25,6 @@ ALL = sorted(str(path.relative_to(CONFIGS))
 # Language models need transformers; see tests/test_language.
 LEAVES = [leaf for leaf in ALL if not leaf.startswith('language/')]
 DEPT = [leaf for leaf in LEAVES if leaf.startswith('dept/')]
-# Its host has other numerics.
-ALONE = 'dept/dept-coop_vit-base-p16_paper-16shot_caltech101-b2n.py'
 SMALL = dict(width=32, layers=12)
 
 
@@ -71,7 +69,7 @@ def test_text(leaf):
         assert 'DePTHead' not in ''.join(lines)
 
 
-@pytest.mark.parametrize('leaf', [leaf for leaf in DEPT if leaf != ALONE])
+@pytest.mark.parametrize('leaf', DEPT)
 def test_dept_is_another_head_of_its_host(leaf):
     """And nothing else; the host's losses stay."""
     base, = re.findall(r"'\.\./([^_].+\.py)'", (CONFIGS / leaf).read_text())
@@ -85,13 +83,24 @@ def test_dept_is_another_head_of_its_host(leaf):
         vocabulary=mine['model']['backbone']['vocabulary'], **weights)
 
 
-def test_dept_of_the_public_numerics():
-    """It is CoOp with DePT, but for precision and schedule."""
-    mine = resolved(ALONE)['model']
-    common = resolved(ALONE.replace('paper-', ''))['model']
-    for part in ('backbone', 'head'):
-        assert mine[part]['clip'].pop('precision') == 'pure_fp16'
-    assert mine == common
+@pytest.mark.parametrize('leaf', [
+    leaf for leaf in LEAVES if leaf.endswith('p16_16shot_caltech101-b2n.py')
+    and 'tip-adapter' not in leaf])
+def test_recipe_of_the_paper(leaf):
+    """Any host, with or without DePT, has it for two options."""
+    mine = read_config(CONFIGS / leaf, recipe='dept_paper_10e',
+                       clip='vit-base-p16_pure-fp16')
+    common = Config(resolved(leaf))
+    model = json.dumps(mine.model.to_dict())
+    assert model.count('openai') == model.count('"pure_fp16"')
+    assert json.loads(model.replace(', "precision": "pure_fp16"', '')) == (
+        common.model.to_dict())
+    assert mine.param_scheduler[0].type == 'AbsoluteWarmupLR'
+    keys = mine.optim_wrapper.paramwise_cfg.custom_keys
+    assert keys.head == dict(lr_mult=6.5) and not any(
+        'transform' in key for key in keys)
+    assert mine.train_dataloader == common.train_dataloader
+    assert mine.optim_wrapper.optimizer == common.optim_wrapper.optimizer
 
 
 @pytest.mark.parametrize('leaf', LEAVES)

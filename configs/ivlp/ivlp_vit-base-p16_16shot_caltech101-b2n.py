@@ -2,7 +2,7 @@
 # al., CVPR 2023), in DePT's common recipe.
 # https://arxiv.org/abs/2210.03117
 # python tools/train.py configs/ivlp/ivlp_vit-base-p16_16shot_caltech101-b2n.py
-_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/base_to_new.py', '../_base_/common_recipe.py']
 model = dict(backbone=dict(prompt=dict(
     type='IVLPPrompt', num_text_tokens=2, num_image_tokens=2,
     text_depth=12, image_depth=12)))

@@ -2,7 +2,7 @@
 # the small CLIP of this package.
 # https://arxiv.org/abs/2210.03117
 # python tools/train.py configs/ivlp/quickstart.py
-_base_ = ['../_base_/quickstart.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/quickstart.py', '../_base_/common_recipe.py']
 model = dict(backbone=dict(prompt=dict(
     type='IVLPPrompt', num_text_tokens=2, num_image_tokens=2,
     text_depth=3, image_depth=3)))

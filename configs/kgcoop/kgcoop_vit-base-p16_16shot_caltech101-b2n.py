@@ -2,7 +2,7 @@
 # https://arxiv.org/abs/2303.13283
 # python tools/train.py \
 #   configs/kgcoop/kgcoop_vit-base-p16_16shot_caltech101-b2n.py
-_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/base_to_new.py', '../_base_/common_recipe.py']
 model = dict(
     backbone=dict(prompt=dict(type='CoOpPrompt', words='a photo of a'),
                   teacher=dict()),

@@ -4,7 +4,7 @@
 # https://arxiv.org/abs/2210.11292
 # python tools/train.py \
 #   configs/late_prompt/late-prompt_vit-base-p16_16shot_caltech101-b2n.py
-_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/base_to_new.py', '../_base_/common_recipe.py']
 model = dict(backbone=dict(prompt=dict(
     type='TowerPrompts',
     text=[dict(type='LatePrompt', layer=6, num_tokens=4)])))

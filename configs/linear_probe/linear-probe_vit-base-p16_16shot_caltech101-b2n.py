@@ -3,7 +3,7 @@
 # https://arxiv.org/abs/2103.00020
 # python tools/train.py \
 #   configs/linear_probe/linear-probe_vit-base-p16_16shot_caltech101-b2n.py
-_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/base_to_new.py', '../_base_/common_recipe.py']
 model = dict(
     backbone=dict(_delete_=True, type='PromptedCLIP', clip=_base_.clip),
     head=dict(type='LinearProbeHead', clip=_base_.clip,

@@ -2,5 +2,5 @@
 # https://arxiv.org/abs/2210.03117
 # python tools/train.py \
 #   configs/maple/maple_vit-base-p16_16shot_caltech101-b2n.py
-_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/base_to_new.py', '../_base_/common_recipe.py']
 model = dict(backbone=dict(prompt=dict(type='MaPLePrompt', depth=9)))

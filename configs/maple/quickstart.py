@@ -2,5 +2,5 @@
 # this package.
 # https://arxiv.org/abs/2210.03117
 # python tools/train.py configs/maple/quickstart.py
-_base_ = ['../_base_/quickstart.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/quickstart.py', '../_base_/common_recipe.py']
 model = dict(backbone=dict(prompt=dict(type='MaPLePrompt', depth=3)))

@@ -2,7 +2,7 @@
 # this package.
 # https://arxiv.org/abs/2307.06948
 # python tools/train.py configs/promptsrc/quickstart.py
-_base_ = ['../_base_/quickstart.py', '../_base_/schedules/dept_clean_10e.py',
+_base_ = ['../_base_/quickstart.py', '../_base_/common_recipe.py',
           '../_base_/hosts/promptsrc_depth3.py']
 model = _base_.promptsrc
 custom_hooks = _base_.custom_hooks + [

@@ -3,4 +3,4 @@
 # https://arxiv.org/abs/2103.00020
 # python tools/test.py \
 #   configs/zero_shot/zero-shot_vit-base-p16_caltech101-b2n.py
-_base_ = ['../_base_/base_to_new.py', '../_base_/schedules/dept_clean_10e.py']
+_base_ = ['../_base_/base_to_new.py', '../_base_/common_recipe.py']

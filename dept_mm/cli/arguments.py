@@ -83,9 +83,10 @@ def add_config_options(parser: argparse.ArgumentParser,
 
 
 def add_choice_options(parser: argparse.ArgumentParser) -> None:
-    """Add ``--dataset``, ``--protocol`` and ``--clip``."""
+    """Add an option for each of ``CHOICES``."""
     for kind, example in (('dataset', 'flowers102'),
-                          ('protocol', 'few_shot_16shot'), ('clip', 'demo')):
+                          ('protocol', 'few_shot_16shot'), ('clip', 'demo'),
+                          ('recipe', 'dept_paper_10e')):
         parser.add_argument(
             f'--{kind}',
             metavar='NAME',

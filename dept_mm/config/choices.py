@@ -1,4 +1,4 @@
-"""Choose the data set, protocol and CLIP that a config leaves open.
+"""Choose the data set, protocol, CLIP and recipe that a config leaves open.
 
 Base files name each by a variable of the environment and a default, e.g.
 ``'{{$DEPT_DATASET:datasets/caltech101}}.py'``. MMEngine puts the variable's
@@ -17,7 +17,8 @@ from mmengine.config import Config
 from dept_mm.errors import DeptError
 
 # What can be chosen -> its folder beside the base files that leave it open.
-CHOICES = dict(dataset='datasets', protocol='protocols', clip='clip')
+CHOICES = dict(dataset='datasets', protocol='protocols', clip='clip',
+               recipe='schedules')
 # The environment is that of all threads.
 _LOCK = threading.RLock()
 
@@ -27,9 +28,10 @@ def read_config(path: str | Path, **choices: str | None) -> Config:
 
     Args:
         path (str | Path): The config file.
-        **choices (str, optional): ``dataset``, ``protocol`` or ``clip``: the
-            name of a file in the folder of ``CHOICES``, or the path of any
-            file that ends in '.py'. None is what the config says.
+        **choices (str, optional): ``dataset``, ``protocol``, ``clip`` or
+            ``recipe``: the name of a file in the folder of ``CHOICES``, or
+            the path of any file that ends in '.py'. None is what the config
+            says.
 
     Returns:
         Config: The config. Its ``env_variables`` are those that were used.
@@ -64,7 +66,7 @@ def read_config(path: str | Path, **choices: str | None) -> Config:
             raise DeptError(
                 f'--{kind} {name}: {path} does not leave its {kind} open. '
                 "Write '{{$" f'{variable(kind)}:{CHOICES[kind]}/NAME' "}}.py' "
-                'among its base files, as configs/_base_/base_to_new.py does.')
+                'among its base files, as those in configs/_base_ do.')
     return cfg
 
 

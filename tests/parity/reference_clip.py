@@ -6,6 +6,7 @@ and DePT, in fp32, on a CLIP whose weights follow from their names.
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,14 @@ def trainable_value(name: str, shape: tuple) -> torch.Tensor:
     return torch.from_numpy(x.astype('f4'))
 
 
+def make_batches(size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Two batches of noise, and labels of base classes."""
+    images = torch.from_numpy(draw('trajectory', (2, size, 3, 32, 32)))
+    labels = torch.arange(2 * size).view(2, size) % len(BASE)
+    return list(zip(images, labels, strict=True))
+
+
+@cache
 def reference_clip() -> FrozenCLIP:
     """The CLIP, as this package holds one."""
     plain = open_clip.CLIP(**ARCHITECTURE)

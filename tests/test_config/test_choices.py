@@ -65,7 +65,8 @@ def test_from_a_shell(monkeypatch):
 @pytest.mark.parametrize('kind, known', [
     ('dataset', 'caltech101, .*flowers102'),
     ('protocol', 'base_to_new_16shot, cross_dataset_16shot'),
-    ('clip', 'demo, vit-base-p16')])
+    ('clip', 'demo, vit-base-p16'),
+    ('recipe', 'cocoop_10e, .*dept_paper_10e')])
 def test_a_name_that_is_unknown(kind, known):
     with pytest.raises(DeptError, match=f'--{kind} flower: .*{known}'):
         read_config(LEAF, **{kind: 'flower'})
@@ -78,7 +79,7 @@ def test_a_config_that_leaves_nothing_open(tmp_path):
     path = tmp_path / 'whole.py'
     read_config(LEAF).dump(path)
     for kind, name in (('dataset', 'dtd'), ('protocol', 'few_shot_16shot'),
-                       ('clip', 'demo')):
+                       ('clip', 'demo'), ('recipe', 'coop_50e')):
         with pytest.raises(DeptError, match=(
                 f'--{kind} {name}: .*whole.py does not leave its {kind} open.'
                 r" Write '\{\{\$DEPT_" f'{kind.upper()}:')):

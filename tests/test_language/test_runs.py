@@ -76,12 +76,6 @@ custom_hooks = [dict(type='LanguageResultHook')]
 """
 
 
-def run(tool, path, *args):
-    """Call a tool as a user does."""
-    done = run_tool(f'{tool}.py', path, *args)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def call(*args):
     """Call a tool in this process; returns what it prints."""
     done = run_tool(*args)
@@ -113,7 +107,7 @@ def test_two_processes_are_one(folder, tmp_path):
             path = tmp_path / f'{name}{processes}.py'
             path.write_text(config(folder, path.with_suffix(''),
                                    batch=8 // processes, prompt=prompt))
-        run('train', tmp_path / f'{name}1.py')
+        call('train.py', tmp_path / f'{name}1.py')
         calls.append(['train.py', str(path)])
     (tmp_path / 'calls.json').write_text(json.dumps(calls))
     run_two(TESTS / 'tools_worker.py', tmp_path / 'calls.json')
