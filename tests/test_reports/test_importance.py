@@ -151,3 +151,19 @@ def test_the_tool(small_run, tmp_path):
     assert not list(tmp_path.glob('b/**/result.json'))
     assert 'is not a channel_importance.json' in call(
         'none', '--beside', tmp_path / 'config.py').stderr
+
+
+def test_each_channel_is_a_point(tmp_path, monkeypatch):
+    """Beside the density of the ratios, without channels that have none."""
+    figures, make = [], importance.output.new_figure
+    monkeypatch.setattr(
+        importance.output, 'new_figure',
+        lambda **options: figures.append(make(**options)) or figures[0])
+    found = [Importance('a', [1., 2., 3.], [4., 5., 0.]),
+             Importance('b', [6., 7., 8.], [9., 1., 2.])]
+    importance.draw(found, tmp_path / 'x.png')
+    density, points = figures[0].axes
+    assert len(density.patches) == 2
+    for one, drawn in zip(found, points.collections, strict=True):
+        assert drawn.get_offsets().tolist() == [
+            list(pair) for pair in zip(one.base, one.new, strict=True)]

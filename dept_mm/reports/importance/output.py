@@ -105,17 +105,27 @@ def load(path: str | Path) -> list[Importance]:
 
 
 def draw(found: Sequence[Importance], path: str | Path) -> None:
-    """Draw the density of the ratios, with one line per model.
+    """Draw what the paper's first figures show, with one colour per model.
+
+    On the left is the density of the ratios. On the right is one point for
+    each channel, at its importance for base and for new classes; unbiased
+    channels lie on the diagonal.
 
     Raises:
         DeptError: If matplotlib is missing.
     """
-    figure = new_figure(figsize=(7, 4.5))
-    ax = figure.subplots()
+    figure = new_figure(figsize=(11, 5))
+    left, right = figure.subplots(1, 2)
     ratios = [[r for r in one.ratios if r is not None] for one in found]
-    ax.hist(ratios, bins=40, density=True, histtype='step',
-            label=[one.name for one in found])
-    ax.axvline(1, color='gray', linestyle=':')
-    ax.set(xlabel='channel importance, base / new', ylabel='density')
+    left.hist(ratios, bins=40, density=True, histtype='step',
+              label=[one.name for one in found],
+              color=[f'C{i}' for i in range(len(found))])
+    left.axvline(1, color='gray', linestyle=':')
+    left.set(xlabel='channel importance, base / new', ylabel='density')
+    for i, one in enumerate(found):
+        right.scatter(one.base, one.new, s=6, alpha=.6, color=f'C{i}')
+    right.axline((1, 1), slope=1, color='gray', linestyle=':')
+    right.set(xlabel='channel importance, base classes',
+              ylabel='channel importance, new classes')
     figure.legend(fontsize=7, loc='outside lower center')
     figure.savefig(path)
