@@ -103,6 +103,20 @@ def test_recipe_of_the_paper(leaf):
     assert mine.optim_wrapper.optimizer == common.optim_wrapper.optimizer
 
 
+@pytest.mark.parametrize('leaf', [
+    leaf for leaf in LEAVES if leaf.endswith('imagenet-xd.py')])
+def test_one_training_serves_both_tests_of_imagenet(leaf):
+    """Across data sets, and on data sets of the same classes."""
+    across, same = (resolved(leaf.replace('xd', kind)) for kind in
+                    ('xd', 'dg'))
+    assert len(across.pop('targets')) == 10
+    assert list(same.pop('targets')) == [
+        f'imagenet-{kind}' for kind in ('v2', 'sketch', 'a', 'r')]
+    for key in ('protocol', 'val_cfg', 'test_cfg'):
+        assert across.pop(key) != same.pop(key)
+    assert across == same
+
+
 @pytest.mark.parametrize('leaf', LEAVES)
 def test_schedule_lasts(leaf):
     cfg = Config(resolved(leaf))
