@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 
@@ -167,6 +167,24 @@ def test_host_builds(leaf, small_clip):
             rows = 1 if cfg.protocol == 'b2n' else 2
             assert sum(p.numel() for p in head.parameters()) == (
                 4 * 16 + 17 * rows)
+
+
+@pytest.mark.parametrize('row', re.findall(
+    r'\| `(\w+/[\w-]+)` \| `--set (\S+)=(\S+)` \| `(\S+)` \|\n',
+    (ROOT / 'docs/sweeps.md').read_text()), ids=lambda row: row[3])
+def test_ablations_of_the_documents(row, small_clip):
+    """Each of their values is one that the model is built with."""
+    name, key, values, by = row
+    leaf = CONFIGS / f'{name}_vit-base-p16_16shot_caltech101-b2n.py'
+    assert key == by and ',' in values
+    for value in values.split(','):
+        cfg = Config.fromfile(leaf)
+        apply_options(cfg, {
+            'clip': small_clip,
+            key: DictAction._parse_int_float_bool(value)})
+        replace_datasets(cfg, ('cat', 'dog'), 1)
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            assert MODELS.build(cfg.model)
 
 
 @pytest.mark.parametrize('leaf', LEAVES)
