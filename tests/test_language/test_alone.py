@@ -24,5 +24,5 @@ def test_models_that_are_not_there(tmp_path):
 
 
 def test_tools_for_images_say_so():
-    with pytest.raises(DeptError, match='not an image classifier'):
+    with pytest.raises(DeptError, match='neither an image classifier'):
         explain(Config(dict(model=dict(type='PromptedLanguageModel'))))

@@ -54,6 +54,8 @@ def replace_datasets(cfg: Config, names: Sequence[str], images: int) -> None:
     def replace(dataset: Any) -> dict:
         given = dataset if isinstance(dataset, dict) else {}
         kept = {k: given[k] for k in _KEPT if k in given}
+        if kept.get('task') not in ('base', 'new', 'all'):
+            kept.pop('task', None)  # one of language
         if not isinstance(kept.get('base_classes', ''), str):
             del kept['base_classes']  # a list of other classes
         return dict(kept, type=ListedClasses, names=list(names),
@@ -69,11 +71,15 @@ def replace_datasets(cfg: Config, names: Sequence[str], images: int) -> None:
 
 
 def use_random_weights(cfg: Config) -> None:
-    """Give every CLIP of a config random weights, in place."""
+    """Give every CLIP and language model of a config random weights, in
+    place."""
     for node in iterate_dicts(cfg._cfg_dict):
         clip = node.get('clip')
         if isinstance(clip, dict) and 'name' in clip:
             clip['pretrained'] = RANDOM
+        lm = node.get('lm')
+        if isinstance(lm, dict) and 'name' in lm:
+            lm['pretrained'] = False
 
 
 def iterate_dicts(node: Any) -> Iterator[dict]:

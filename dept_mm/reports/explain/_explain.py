@@ -17,6 +17,7 @@ from dept_mm.registry import MODELS
 from dept_mm.reports.explain._cost import evaluation, training_step
 from dept_mm.reports.explain._data import advise_on_missing_data, build_loader
 from dept_mm.reports.explain._files import measure_files
+from dept_mm.reports.explain._language import language_layout
 from dept_mm.reports.explain._layout import token_layout
 from dept_mm.reports.explain._parameters import list_parameters
 from dept_mm.reports.explain._schedule import Rehearsal
@@ -40,12 +41,12 @@ def explain(cfg: Config, processes: int = 1) -> dict:
         ``notes``, in JSON types.
 
     Raises:
-        DeptError: If the data set cannot be read, or if the model is not an
-            image classifier.
+        DeptError: If the data set cannot be read, or the model is neither an
+            image classifier nor a language model.
     """
-    if 'backbone' not in cfg.model:
-        raise DeptError(f'{cfg.model.type} is not an image classifier: there '
-                        'is nothing to explain.')
+    if not {'backbone', 'lm'} & cfg.model.keys():
+        raise DeptError(f'{cfg.model.type} is neither an image classifier nor '
+                        'a language model: there is nothing to explain.')
     scope = cfg.get('default_scope', 'mmpretrain')
     with DefaultScope.overwrite_default_scope(scope):
         notes = _adapt_to_machine(cfg)
@@ -58,7 +59,8 @@ def explain(cfg: Config, processes: int = 1) -> dict:
         if trained:
             _set_vocabulary(model, trained)
         facts = dict(model=_summarize_model(model),
-                     layout=token_layout(model, batch),
+                     layout=(language_layout(model) if hasattr(model, 'lm')
+                             else token_layout(model, batch)),
                      parameters=list_parameters(model))
         facts['training'] = facts['evaluation'] = None
         if trained and facts['parameters']['learned']:
@@ -95,6 +97,11 @@ def _adapt_to_machine(cfg: Config) -> list[str]:
 
 
 def _summarize_model(model: nn.Module) -> dict:
+    if hasattr(model, 'lm'):
+        prompts = [model.input_prompt or None, *model.late_prompts]
+        return dict(language_model=model.lm.name, prompts=', '.join(
+            type(p).__name__ for p in prompts if p),
+            head=type(model.head).__name__)
     backbone = model.backbone
     found = dict(backbone=type(backbone).__name__, clip=None, prompt=None,
                  neck=model.neck and type(model.neck).__name__,
@@ -113,10 +120,14 @@ def _set_vocabulary(model: nn.Module, loader: DataLoader) -> None:
 
 
 def _has_vocabulary(model: nn.Module) -> bool:
-    return getattr(model.backbone, 'vocabulary', None) is not None
+    backbone = getattr(model, 'backbone', None)
+    return getattr(backbone, 'vocabulary', None) is not None
 
 
 def _find_image_size(model: nn.Module) -> int:
+    if hasattr(model, 'lm'):
+        raise DeptError('tools/benchmarks/language.py counts the arithmetic '
+                        'of language models.')
     clip = getattr(model.backbone, 'clip', None)
     return clip.spec.image_size if clip else STOCK_IMAGE_SIZE
 

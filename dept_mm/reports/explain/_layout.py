@@ -57,7 +57,7 @@ def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
                  offset=None)
     if isinstance(tower, OpaqueTextTower):
         return dict(found, blocks=None, width=None,
-                    layers=[_layer(0, 0, own)])
+                    layers=[make_layer(0, 0, own)])
     if tower.engine is not None:
         state = tower.engine.assemble(tokens, prompts, position)
         found.update(once=state.prefix.shape[-2], each=state.packing.total)
@@ -78,7 +78,7 @@ def _image(backbone: PromptedCLIP, names: dict) -> dict:
     except DeptError:  # a convolutional tower
         return found
     count = tower.num_tokens
-    own = [_own('class token', 1), _own('patch', count - 1)]
+    own = [make_token('class token', 1), make_token('patch', count - 1)]
     layers = _Layers(own, (1, count, width), names, image_tower=True)
     join(layers, prompts, count)
     walk(layers, range(blocks), prompts, count, end=True)
@@ -86,7 +86,7 @@ def _image(backbone: PromptedCLIP, names: dict) -> dict:
                 offset=layers.offset(prompts))
 
 
-def _own(name: str, least: int, most: int | None = None) -> Token:
+def make_token(name: str, least: int, most: int | None = None) -> Token:
     return dict(name=name, count=[least, least if most is None else most],
                 state='frozen', sources=[], per=None, new=False)
 
@@ -97,10 +97,10 @@ def _sentence(tokens: ClassTokens, template: str) -> list[Token]:
     lead = tokens.name_start - tokens.start
     name = tokens.name_end - tokens.name_start
     after = tokens.end - tokens.name_end
-    found = [_own('start', tokens.start), _own(head.strip(), lead),
-             _own('name', int(name.min()), int(name.max())),
-             _own(tail.strip(), int(after.min()), int(after.max())),
-             _own('end', 1)]
+    found = [make_token('start', tokens.start), make_token(head.strip(), lead),
+             make_token('name', int(name.min()), int(name.max())),
+             make_token(tail.strip(), int(after.min()), int(after.max())),
+             make_token('end', 1)]
     return [token for token in found if token['count'][1]]
 
 
@@ -156,7 +156,7 @@ class _Layers:
             self.found[-1]['last'] = block
             _add_sources(self.found[-1]['tokens'], self.tokens)
         else:
-            self.found.append(_layer(block, block, self.tokens))
+            self.found.append(make_layer(block, block, self.tokens))
         self.tokens = [dict(token, new=False) for token in self.tokens]
 
     def offset(self, prompts: Prompts) -> Token | None:
@@ -169,11 +169,11 @@ class _Layers:
         sources = sorted(set(_sources(tensor, self.names)))
         state = ('frozen', 'learned', 'computed')[min(len(sources), 2)]
         axes = axes_of(tensor, self.image_tower)
-        return dict(_own(name, tensor.shape[-2]), state=state,
+        return dict(make_token(name, tensor.shape[-2]), state=state,
                     sources=sources, per=' and '.join(axes) or None)
 
 
-def _layer(first: int, last: int, tokens: list[Token]) -> dict:
+def make_layer(first: int, last: int, tokens: list[Token]) -> dict:
     length = [sum(t['count'][k] for t in tokens) for k in (0, 1)]
     return dict(first=first, last=last, tokens=tokens, length=length)
 

@@ -24,6 +24,8 @@ def list_parameters(model: nn.Module) -> dict:
     backbone = getattr(model, 'backbone', None)
     if isinstance(backbone, PromptedCLIP):
         frozen += list(backbone.clip.parameters())
+    if hasattr(model, 'lm'):  # a language model, which is no submodule either
+        frozen += list(model.lm.model.parameters())
     return dict(
         learned=rows, learned_count=sum(row['count'] for row in rows),
         learned_bytes=_count_bytes(p for p in model.parameters()

@@ -11,7 +11,8 @@ WIDTH = 100
 COLUMNS = 3  # parameter groups side by side
 ROWS = 20
 PER = {None: 'one for all', 'class': 'one per class',
-       'image': 'one per image', 'image and class': 'one per image and class'}
+       'image': 'one per image', 'input': 'one per text',
+       'token': 'one per token', 'image and class': 'one per image and class'}
 
 
 def format_report(facts: dict) -> str:
@@ -42,6 +43,9 @@ def _format_head(facts: dict) -> Iterator[str]:
 
 def _format_layout(layout: dict) -> Iterator[str]:
     text, image = layout.get('text'), layout.get('image')
+    if language := layout.get('language'):
+        yield f'LANGUAGE MODEL  {_format_size(language)}'
+        yield from _format_layers(language)
     if text:
         yield (f'TEXT TOWER  {_format_size(text)}; {text["classes"]} classes '
                'in training')
@@ -134,7 +138,7 @@ def _format_training(training: dict | None) -> Iterator[str]:
     batch = training['batch_size']
     yield (f'TRAINING  {training["steps"]:,} steps: {training["epochs"]} '
            f'epochs of {training["steps_per_epoch"]:,}')
-    yield (f'  {training["images"]:,} images; {batch} to a step, on each '
+    yield (f'  {training["images"]:,} samples; {batch} to a step, on each '
            f'process; processes: {training["processes"]}')
     if training['accumulate'] > 1:
         yield f'  gradients of {training["accumulate"]} steps are added up'
@@ -210,7 +214,7 @@ def _format_evaluation(evaluation: dict | None) -> Iterator[str]:
              else f'  {_format_flop(sum(flop.values()))}')
     yield f'AN EVALUATION{total}'
     among = '' if classes is None else f' among {classes} classes'
-    yield (f'  {evaluation["images"]:,} images{among}, '
+    yield (f'  {evaluation["images"]:,} samples{among}, '
            f'{evaluation["batch_size"]} to a batch')
     if isinstance(flop, str):
         yield from _wrap('  ', flop)
