@@ -31,7 +31,9 @@ def run_two(script, *args, names=RANKS, **extra) -> list[str]:
     # Without a GPU also on a machine that has one.
     env.update(extra, MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(),
                CUDA_VISIBLE_DEVICES='-1', OMP_NUM_THREADS='1',
-               PYTHONPATH=f'{TESTS.parent}:{TESTS}')
+               PYTHONPATH=os.pathsep.join(
+                   [str(TESTS.parent), str(TESTS), *filter(None, [
+                       os.environ.get('PYTHONPATH')])]))
     workers = [subprocess.Popen(
         [sys.executable, str(script), *map(str, args)],
         env=env | dict(zip(names, (str(rank), '2', str(rank)), strict=True)),
