@@ -18,8 +18,6 @@ from dept_mm.reports.explain import explain, format_report
 from dept_mm.reports.explain._cost import IMAGE, TEXT
 from dept_mm.structures import Prompts
 
-HEADS = ['dept/quickstart.py', 'coop/quickstart.py']
-
 
 @pytest.fixture
 def plain(monkeypatch):
@@ -92,14 +90,6 @@ def real_step(model, images, labels):
     return counter.get_total_flops()
 
 
-@pytest.fixture(params=HEADS)
-def mixed(request, small_run, learner):
-    """A config of every learner with both heads."""
-    cfg = small_run(request.param)
-    cfg.model.backbone.prompt = learner
-    return cfg
-
-
 def lengths(model, images):
     """Tokens that each block of either tower really sees."""
     found = {'text': [], 'image': []}
@@ -121,10 +111,20 @@ def lengths(model, images):
     return found
 
 
-def test_every_learner_with_both_heads(mixed, images):
+def test_every_learner(small_run, learner, images):
+    cfg = small_run('dept/quickstart.py')
+    cfg.model.backbone.prompt = learner
+    assert_explained(cfg, images)
+
+
+def test_similarity_alone(small_run, images):
+    assert_explained(small_run('coop/quickstart.py'), images)
+
+
+def assert_explained(cfg, images):
     """Layout, counts and arithmetic are those of a real training step."""
-    facts = explain(mixed)
-    model = MODELS.build(mixed.model).train()
+    facts = explain(cfg)
+    model = MODELS.build(cfg.model).train()
     for tower, seen in lengths(model, images).items():
         layers = facts['layout'][tower]['layers']
         told = [layer['length'][1] for layer in layers

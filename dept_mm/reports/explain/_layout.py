@@ -39,9 +39,9 @@ def token_layout(model: nn.Module, batch_size: int) -> dict:
 def _text(backbone: PromptedCLIP, batch: int, names: dict) -> dict | None:
     vocabulary, clip = backbone.vocabulary, backbone.clip
     # Where each class has sentences of its own, none stands for the others.
-    if vocabulary is None or backbone.sentences is not None:
+    if vocabulary is None or backbone.texts.sentences is not None:
         return None
-    sentences = backbone._sentences(vocabulary)
+    sentences = tuple(backbone.texts.tokens)
     rows = tuple(vocabulary.base_labels)
     tokens = backbone.texts.tokens_of(rows)[0]
     prompts, position = Prompts(), 'end'
