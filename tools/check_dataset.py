@@ -17,6 +17,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from dept_mm.cli.arguments import user_errors
+from dept_mm.config import check_config
 from dept_mm.datasets.few_shot import SPLITS
 from dept_mm.errors import DeptError
 from dept_mm.reports import check
@@ -49,7 +50,7 @@ def load_dataset_config(name: str, root: str | None) -> dict:
     """Load the config of a data set.
 
     Raises:
-        DeptError: If there is no such config.
+        DeptError: If there is no such config, or an option in it is wrong.
     """
     path = Path(name)
     if path.suffix != '.py':
@@ -61,7 +62,9 @@ def load_dataset_config(name: str, root: str | None) -> dict:
     dataset = Config.fromfile(path).get('dataset')
     if dataset is None:
         raise DeptError(f"{path} does not define 'dataset'.")
-    return dict(dataset, data_root=root) if root else dict(dataset)
+    cfg = dict(dataset, data_root=root) if root else dict(dataset)
+    check_config(Config(dict(dataset=cfg, default_scope='mmpretrain')))
+    return cfg
 
 
 def print_findings(what: str, found: Sequence[str], faulty: bool = True

@@ -8,7 +8,12 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from dept_mm.config import apply_options, read_config, set_seed_options
+from dept_mm.config import (
+    apply_options,
+    check_config,
+    read_config,
+    set_seed_options,
+)
 from dept_mm.errors import DeptError
 
 
@@ -26,7 +31,8 @@ def prepare_config(config: str | Path | Config, dataset: str | None = None,
         options (Mapping, optional): Changes as in ``--cfg-options``.
 
     Raises:
-        DeptError: If the file does not exist or an option does not fit.
+        DeptError: If the file does not exist, or an option does not fit or
+            is read by nothing.
     """
     if isinstance(config, Config):
         if dataset is not None or protocol is not None:
@@ -40,4 +46,5 @@ def prepare_config(config: str | Path | Config, dataset: str | None = None,
     if seed is not None:
         set_seed_options(cfg, seed)
     apply_options(cfg, options)
+    check_config(cfg)
     return cfg

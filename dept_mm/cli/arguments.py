@@ -15,6 +15,7 @@ from torch.distributed import DistError
 from dept_mm.config import (
     CHOICES,
     apply_options,
+    check_config,
     read_config,
     set_seed_options,
 )
@@ -99,7 +100,8 @@ def load_config(args: argparse.Namespace) -> Config:
     """Load the config and apply the options of :func:`common_parser`.
 
     Raises:
-        DeptError: If a config file does not exist, or an option does not fit.
+        DeptError: If a config file does not exist, or an option does not fit
+            or is read by nothing.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, **{k: getattr(args, k) for k in CHOICES})
@@ -115,6 +117,7 @@ def load_config(args: argparse.Namespace) -> Config:
             if variable(kind) in cfg.env_variables)]
         cfg.work_dir = os.path.join(
             './work_dirs', '-on-'.join(Path(part).stem for part in parts))
+    check_config(cfg)
     return cfg
 
 

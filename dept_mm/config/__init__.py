@@ -1,9 +1,10 @@
 """Read configs, change them and tell two of them apart."""
+from dept_mm.config.check import check_config
 from dept_mm.config.choices import CHOICES, read_config
 from dept_mm.config.fingerprint import config_fingerprint, config_settings
 from dept_mm.config.options import apply_options, set_seed_options
 
 __all__ = [
-    'CHOICES', 'apply_options', 'config_fingerprint', 'config_settings',
-    'read_config', 'set_seed_options'
+    'CHOICES', 'apply_options', 'check_config', 'config_fingerprint',
+    'config_settings', 'read_config', 'set_seed_options'
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from dept_mm.config.check import check_names
 from dept_mm.errors import DeptError
 
 # A definition at the top level -> the keys under which configs refer to it.
@@ -45,7 +46,7 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
             gives them.
 
     Raises:
-        DeptError: If an option does not fit the config.
+        DeptError: If an option does not fit the config, or nothing reads it.
 
     Examples:
         >>> cfg = Config(dict(clip=dict(name='RN50'),
@@ -55,6 +56,7 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
         'ViT-B-16'
     """
     options = dict(options or {})
+    check_names(cfg, options)
     try:
         for name, changes in _split_by_definition(cfg, options).items():
             # All places are found before the first one changes.

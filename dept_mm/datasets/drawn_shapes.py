@@ -50,7 +50,7 @@ class DrawnShapes(FewShotDataset):
         image_size (int): Side of the images. Defaults to 64.
         style (str): A key of ``drawings.STYLES``; 'clean' is the style the
             demo CLIP was trained on. Defaults to 'sketch'.
-        **kwargs: See :class:`FewShotDataset`.
+        **kwargs: See :class:`FewShotDataset`; there are no paths.
 
     Raises:
         DeptError: If the style is unknown.
@@ -59,17 +59,15 @@ class DrawnShapes(FewShotDataset):
         >>> dataset = dict(type='DrawnShapes', style='sketch')
     """
 
-    def __init__(self,
-                 *args,
-                 image_size: int = 64,
-                 style: str = 'sketch',
+    def __init__(self, *, image_size: int = 64, style: str = 'sketch',
                  **kwargs) -> None:
         if style not in STYLES:
             raise DeptError(f'style={style!r} is unknown: choose one of '
                             f'{list(STYLES)}.')
         self.image_size = image_size
         self.style = style
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            ann_file='', data_root='', data_prefix='', **kwargs)
 
     def read(self) -> Splits:
         """List all keys; the base classes come first.

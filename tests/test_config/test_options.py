@@ -91,15 +91,13 @@ def test_other_dicts_stay_as_they_are(cfg):
     cfg.model.clips = dict(name='RN50')
     cfg.test_dataloader = dict(dataset=dict(same, name='other'))
     cfg.extra = dict(dataset=dict(same))
-    apply_options(cfg, {'dataset.data_root': 'new', 'clip.name': 'ViT',
-                        'extra.x': 1})
+    apply_options(cfg, {'dataset.data_root': 'new', 'clip.name': 'ViT'})
     assert [d.data_root for d in datasets(cfg)] == ['new'] * 4
     assert cfg.other == cfg.model.head.samples == cfg.extra.dataset == same
     assert cfg.model.head.pair == [same]
     assert cfg.test_dataloader.dataset == dict(same, name='other')
     assert cfg.model.teacher.clip.name == 'other'
     assert cfg.model.clips == dict(name='RN50')
-    assert cfg.extra.x == 1
 
 
 def test_data_sets_inside_wrappers(cfg):

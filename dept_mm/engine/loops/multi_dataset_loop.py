@@ -8,8 +8,9 @@ from mmengine.runner import Runner, TestLoop, ValLoop
 from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
+from dept_mm.config.signature import read_options
 from dept_mm.errors import DeptError
-from dept_mm.registry import LOOPS
+from dept_mm.registry import DATASETS, LOOPS
 
 # Options that a further data set takes from the loop's own data set.
 SHARED = ('pipeline', 'data_root', 'split', 'test_mode', 'indices')
@@ -58,7 +59,10 @@ class MultiDataset:
         shared = {key: value for key, value in dataloader['dataset'].items()
                   if key in SHARED}
         for name, dataset in datasets.items():
-            config = self.configs[f'{name}/'] = {**shared, **dataset}
+            takes = read_options(DATASETS.get(dataset['type']))
+            config = self.configs[f'{name}/'] = {
+                **{key: value for key, value in shared.items()
+                   if takes.open or key in takes.known}, **dataset}
             loader = runner.build_dataloader(
                 # Otherwise the workers of every loader would stay alive.
                 dict(dataloader, dataset=config, persistent_workers=False),

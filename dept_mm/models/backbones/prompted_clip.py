@@ -74,7 +74,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     def __init__(self, clip: Mapping | FrozenCLIP,
                  vocabulary: Mapping | Sequence[str] | Vocabulary = None,
                  prompt: Mapping | None = None,
-                 templates: str | Sequence[str] | None = None,
+                 templates: str | Sequence[str | None] | None = None,
                  teacher: Mapping | None = None,
                  class_chunk: int | None = None,
                  sentences: Mapping | str | None = None) -> None:

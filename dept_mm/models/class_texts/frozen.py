@@ -30,7 +30,7 @@ class FrozenText:
         DeptError: If both are given, or the sentences are malformed.
     """
 
-    def __init__(self, templates: str | Sequence[str] | None = None,
+    def __init__(self, templates: str | Sequence[str | None] | None = None,
                  sentences: Mapping | str | None = None) -> None:
         if templates is not None and sentences is not None:
             raise DeptError("Give 'templates' or 'sentences', not both.")

@@ -27,7 +27,7 @@ class Teacher:
             of templates; see ``FrozenText``. Defaults to none.
     """
 
-    def __init__(self, templates: str | Sequence[str] | None = None,
+    def __init__(self, templates: str | Sequence[str | None] | None = None,
                  image: bool = False,
                  sentences: Mapping | str | None = None) -> None:
         self.text = FrozenText(templates, sentences)
