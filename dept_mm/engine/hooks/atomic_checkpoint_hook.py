@@ -10,6 +10,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from dept_mm.engine.checkpoint_files import POINTER, AtomicBackend
+from dept_mm.engine.work_dir_lock import lock_work_dir, unlock_work_dir
 from dept_mm.registry import HOOKS
 from dept_mm.utils.files import check_writable, remove_parts
 
@@ -23,7 +24,8 @@ class AtomicCheckpointHook(CheckpointHook):
     from. A run that is killed in between cannot be resumed. This hook writes
     the new file under a temporary name, renames it when it is complete,
     updates ``last_checkpoint`` and removes the old file last. By default it
-    keeps two files, in case one is damaged later.
+    keeps two files, in case one is damaged later. While a run trains, no other
+    process may train in its work dir.
 
     Config::
 
@@ -35,16 +37,17 @@ class AtomicCheckpointHook(CheckpointHook):
         max_keep_ckpts (int): Number of checkpoints to keep. Defaults to 2.
 
     Raises:
-        DeptError: When training starts, if the folder is not writable, or when
-            a checkpoint cannot be saved; the previous checkpoint stays intact.
+        DeptError: When training starts, if the folder is not writable or
+            another process trains in it, or when a checkpoint cannot be
+            saved; the previous checkpoint stays intact.
     """
 
     def __init__(self, *args, max_keep_ckpts: int = 2, **kwargs) -> None:
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the folder is writable, and remove leftovers of killed
-        runs."""
+        """Check that the folder is writable and nobody else's, and remove
+        leftovers of killed runs."""
         local = isinstance(get_file_backend(
             str(self.out_dir or runner.work_dir)), LocalBackend)
         if local and not self.backend_args and not self.file_client_args:
@@ -53,8 +56,13 @@ class AtomicCheckpointHook(CheckpointHook):
         if local and is_main_process():
             check_writable(self.out_dir, 'Give another folder: --work-dir '
                            'DIR, or default_hooks.checkpoint.out_dir=DIR.')
+            lock_work_dir(runner.work_dir)
             for folder in {str(self.out_dir), runner.work_dir}:
                 remove_parts(folder)
+
+    def after_run(self, runner: Runner) -> None:
+        """Let other processes train in the folder again."""
+        unlock_work_dir(runner.work_dir)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int,
                                    meta: dict) -> None:
