@@ -3,8 +3,9 @@ from dept_mm.config.check import check_config
 from dept_mm.config.choices import CHOICES, read_config
 from dept_mm.config.fingerprint import config_fingerprint, config_settings
 from dept_mm.config.options import apply_options, set_seed_options
+from dept_mm.config.resume import check_resumed
 
 __all__ = [
-    'CHOICES', 'apply_options', 'check_config', 'config_fingerprint',
-    'config_settings', 'read_config', 'set_seed_options'
+    'CHOICES', 'apply_options', 'check_config', 'check_resumed',
+    'config_fingerprint', 'config_settings', 'read_config', 'set_seed_options'
 ]

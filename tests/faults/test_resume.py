@@ -122,6 +122,33 @@ def test_random_state_would_matter(toy, tmp_path, seeded):
                 bits(tmp_path / 'run/epoch_4.pth')) == seeded
 
 
+def test_changed_options(small_run, tmp_path):
+    """Those of what the checkpoint holds are refused, and named."""
+    def train(**options):
+        cfg = small_run(**{
+            'work_dir': str(tmp_path / 'run'), 'train_cfg.max_epochs': 1,
+            'val_dataloader.dataset.indices': 4, **options})
+        cfg.experiment_name = f'resume{next(COUNT)}'
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        return runner.epoch
+
+    train()
+    for key, value in (('optim_wrapper.optimizer.lr', 1.),
+                       ('train_dataloader.batch_size', 3),
+                       ('model.backbone.prompt.num_tokens', 2)):
+        with pytest.raises(DeptError) as error:
+            train(resume=True, **{key: value})
+        assert f'{key}: ' in str(error.value)
+        assert f'{value} now' in str(error.value)
+        assert 'train_cfg.max_epochs' in str(error.value)
+    assert train(resume=True, **{
+        'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 2,
+        'default_hooks.logger.interval': 7, 'work_dir': str(tmp_path / 'b'),
+        'load_from': str(tmp_path / 'run/epoch_1.pth'),
+        'val_dataloader.batch_size': 2}) == 2
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:-100])
 

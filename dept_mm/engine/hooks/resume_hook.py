@@ -7,12 +7,14 @@ from pathlib import Path
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
+from dept_mm.config import check_resumed
 from dept_mm.engine.checkpoint_files import (
     NEEDED,
     find_fault,
     list_checkpoints,
 )
 from dept_mm.errors import DeptError
+from dept_mm.exchange.recipe import parse_config
 from dept_mm.registry import HOOKS
 
 
@@ -36,7 +38,7 @@ class ResumeHook(Hook):
 
     Raises:
         DeptError: If no checkpoint is usable, or if it was trained with
-            another seed.
+            another seed or other options.
     """
     # Runs last, so that the other hooks are ready for a validation.
     priority = 'LOWEST'
@@ -51,15 +53,20 @@ class ResumeHook(Hook):
             runner._load_from = self._find_newest(runner)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to resume with another seed.
+        """Refuse to resume with another seed or other options.
 
         MMEngine would silently use the checkpoint's seed for the runner, but
-        leave data sets and samplers with the seed of the config.
+        leave data sets and samplers with the seed of the config. It would as
+        silently go on with the checkpoint's optimizer and schedule.
         """
         seed = checkpoint.get('meta', {}).get('seed')
         if runner._resume and seed is not None and seed != runner.seed:
             raise DeptError(f'The checkpoint was trained with seed {seed}, '
                             f'this run has {runner.seed}: give --seed {seed}.')
+        text = checkpoint.get('meta', {}).get('cfg')
+        if runner._resume and isinstance(text, str):
+            check_resumed(parse_config(text),
+                          parse_config(runner.cfg.pretty_text))
 
     def before_train(self, runner: Runner) -> None:
         """Run the validation that is due, if any."""
