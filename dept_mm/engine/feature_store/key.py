@@ -64,10 +64,13 @@ def build_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
 def digest_images(dataset: Any) -> str:
     """Hash the list of images, in its order.
 
-    A file is identified by its size, its modification time and its path below
-    the common folder of all files; an image in memory by its pixels. A data
-    set may therefore be moved (by tools that keep the times, such as ``mv``,
-    ``tar`` and ``rsync -a``), while a changed or replaced image is noticed.
+    A file is identified by its size, its change time (``ctime``) and its path
+    below the common folder of all files; an image in memory by its pixels.
+    The system sets the change time whenever a file is written, replaced or
+    touched, and no program can set it back, unlike the modification time. So
+    one look at each file, without reading it, notices every change. A data
+    set may be moved by ``mv`` within its file system. A copy, whose files are
+    new, has another hash, and so has one whose permissions were changed.
 
     Returns:
         str: Sha256 as hexadecimal digits.
@@ -96,7 +99,7 @@ def digest_images(dataset: Any) -> str:
                 'and data_prefix; images must be files on this machine.'
             ) from error
         found.update(f'{osp.relpath(path, root)} {state.st_size} '
-                     f'{state.st_mtime_ns}\n'.encode())
+                     f'{state.st_ctime_ns}\n'.encode())
     return found.hexdigest()
 
 

@@ -43,7 +43,7 @@ def test_equal_parts_equal_keys(parts, tmp_path):
     assert parts() == key
     # The draw's seed only matters where it changes the images.
     assert parts(seed=2) == key
-    # Moved, with the files' times.
+    # Moved within the file system.
     other = tmp_path / 'elsewhere'
     os.rename(parts.root, other)
     assert parts(data_root=str(other)) == key
@@ -56,6 +56,11 @@ def test_changed_images_change_the_key(parts):
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
     seen.append(parts())
     Image.fromarray(np.zeros((99, 9, 3), np.uint8)).save(path)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    seen.append(parts())
+    data, state = bytearray(path.read_bytes()), os.stat(path)
+    data[len(data) // 2] ^= 1  # one bit, size and time as before
+    path.write_bytes(data)
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     seen.append(parts())
     path.rename(path.with_name('1.png'))
