@@ -91,11 +91,13 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
         num_context (int): Slots to keep free for learned tokens.
 
     Raises:
-        DeptError: If a sentence is too long; it names the class.
+        DeptError: If a sentence is too long, or two class names make one
+            sentence; it names the class. Classes that share a name differ in
+            their identities, which their vocabulary says.
     """
     room = tower.context_length - num_context
     head, start = template.partition('{}')[0], len(words.start)
-    rows, name_end = [], []
+    rows, name_end, seen = [], [], {}
     for name in names:
         plain = name.replace('_', ' ')
         row = [*words.start, *words.encode(template.format(plain)),
@@ -106,6 +108,11 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
                 f'{num_context} learned ones join it, but the text tower has '
                 f'room for {tower.context_length}. Shorten the name or the '
                 "template, or lower 'num_tokens'.")
+        if (other := seen.setdefault(tuple(row), name)) != name:
+            raise DeptError(
+                f'The classes {other!r} and {name!r} are one sentence to '
+                f'this CLIP, {template.format(plain)!r}, so it cannot tell '
+                'them apart. Rename one, or merge them.')
         rows.append(row)
         name_end.append(start + len(words.encode(head + plain)))
     return ClassTokens(*_pad(words, tower, rows, room),

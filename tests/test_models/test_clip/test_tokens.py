@@ -81,3 +81,13 @@ def test_context_stands_where_the_words_would(position, sentence, start):
 def test_an_unknown_tokenizer_is_named():
     with pytest.raises(DeptError, match='SimpleNamespace'):
         Words(SimpleNamespace(context_length=77))
+
+
+@pytest.mark.parametrize('other', ['red fox', 'Red_Fox', 'red  fox'])
+def test_two_classes_that_are_one_sentence(other):
+    """Both are named; one name of two identities, as in ImageNet, is not."""
+    words = Words(open_clip.SimpleTokenizer())
+    room = SimpleNamespace(causal=True, context_length=77)
+    with pytest.raises(DeptError, match=f"'red_fox' and '{other}' are one"):
+        tokenize_classes(words, room, ['red_fox', 'cat', other], 'a {}.', 0)
+    tokenize_classes(words, room, ['crane', 'cat', 'crane'], 'a {}.', 0)
