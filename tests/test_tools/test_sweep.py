@@ -159,6 +159,25 @@ def test_the_sweep_is_told_to_stop(worker, tmp_path, number):
     assert finish(tmp_path) == {1: [0], 2: [0, 1], 3: [0]}
 
 
+def test_the_tool_itself_is_told_to_stop(tmp_path, monkeypatch):
+    """Whatever was set before, also where it was to be ignored."""
+    seen = []
+    monkeypatch.setattr(Schedule, 'run', lambda plan: (
+        os.kill(os.getpid(), signal.SIGTERM), seen.append('went on')))
+    monkeypatch.setattr(sys, 'argv', [
+        'sweep.py', '--configs', DEPT, '--seeds', '1', '--gpus',
+        '--root', str(tmp_path)])
+    before = {number: signal.signal(number, signal.SIG_IGN)
+              for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with pytest.raises(SystemExit, match='Interrupted'):
+            sweep.main()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert not seen
+
+
 def test_ctrl_c(worker, tmp_path):
     """A terminal tells all processes."""
     os.killpg(worker.pid, signal.SIGINT)
