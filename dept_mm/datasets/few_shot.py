@@ -12,6 +12,7 @@ from dept_mm.structures.vocabulary import Vocabulary
 
 from ._class_names import select_base_classes
 from ._counts import check_counts
+from ._paths import locate_image
 from .epoch_sampler import seed_for_sample
 from .splits import Item, Splits, draw_few_shot
 from .unreadable import load_substitute, make_unreadable_error
@@ -70,8 +71,8 @@ class FewShotDataset(BaseDataset):
             ``template`` replace what the files or other arguments say.
 
     Raises:
-        DeptError: If an option is out of range, a file is missing, or the
-            class lists contradict each other.
+        DeptError: If an option is out of range, a file is missing, a listed
+            path leaves the data, or the class lists contradict each other.
     """
 
     def __init__(self,
@@ -121,7 +122,8 @@ class FewShotDataset(BaseDataset):
 
     def item_path(self, item: Item) -> str:
         """Return the path of an image."""
-        return osp.join(self.img_prefix, item.path)
+        return locate_image(item.path, self.img_prefix, self.data_root,
+                            self.source)
 
     def load_data_list(self) -> list[dict]:
         """List the samples ``dict(img_path, gt_label)`` of split and task."""

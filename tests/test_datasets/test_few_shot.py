@@ -226,3 +226,22 @@ def test_missing_image(cfg):
     with pytest.raises(DeptError) as error:
         dataset[1]
     assert f'Image not found: {path}' in str(error.value)
+
+
+@pytest.mark.parametrize('kind', ['split_file', 'csv'])
+@pytest.mark.parametrize('path', ['../../secret.png', 'ant/../../../x.png',
+                                  '/etc/secret.png', '../../{root}2/x.png'])
+def test_listed_paths_stay_in_the_data(cfg, kind, path):
+    """No list has files read that are not of the data set."""
+    root = Path(cfg['data_root'])
+    path = path.format(root=root.name)
+    listed = root / cfg['ann_file']
+    text = listed.read_text()
+    listed.write_text(text.replace('train/ant/00.png', path))
+    with pytest.raises(DeptError) as error:
+        build(cfg)
+    assert repr(path) in str(error.value) and str(listed) in str(error.value)
+    for inside in '../images/train/ant/00.png', 'train/ant/..00.png', str(
+            root / 'images/train/ant/00.png'):
+        listed.write_text(text.replace('train/ant/00.png', inside))
+        assert len(build(cfg)) == len(build(cfg, indices=999)) == 36
