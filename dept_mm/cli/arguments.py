@@ -167,12 +167,24 @@ def user_errors() -> Iterator[None]:
         text = re.split(r'\ndept_mm\.errors\.\w+: ', str(error))[-1]
         sys.exit(f'error: {text.strip()}')
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS,
+                               errno.EFBIG):
             raise
-        sys.exit(f'error: {error}. Make room there, or give another folder '
-                 'with --work-dir; a run that has saved a checkpoint goes on '
-                 'with --resume.')
+        limit = (' There is a limit on the size of files: see ulimit -f.'
+                 if error.errno == errno.EFBIG else '')
+        sys.exit(f'error: {error}.{limit} Make room there, or give another '
+                 'folder with --work-dir; a run that has saved a checkpoint '
+                 'goes on with --resume.')
     except RuntimeError as error:
+        # What loaders' workers send is a file in memory to the system.
+        if found := re.search('unable to resize file .*', str(error)):
+            sys.exit(f'error: {found[0]}. The workers of data loaders share '
+                     'batches as files in memory (/dev/shm), which are '
+                     'limited by the room there and by ulimit -f. Raise the '
+                     'limit, or load without workers: --cfg-options '
+                     'train_dataloader.num_workers=0 '
+                     'val_dataloader.num_workers=0 '
+                     'test_dataloader.num_workers=0.')
         # gloo has no error type of its own.
         if not isinstance(error, DistError) and 'gloo' not in str(error):
             raise

@@ -4,10 +4,13 @@ import resource
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from run_tool import run_tool
+from torch.utils.data import DataLoader
 
+from dept_mm.cli.arguments import user_errors
 from dept_mm.engine.checkpoint_files import (
     AtomicBackend,
     find_fault,
@@ -155,6 +158,33 @@ def test_full_disk_in_training(toy, tmp_path, monkeypatch):
     again = toy(resume=True)
     again.train()
     assert again.epoch == 4
+
+
+@pytest.fixture
+def limited():
+    """No file may be larger than 64 MiB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**26, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_limit_on_the_size_of_files(limited, tmp_path):
+    with pytest.raises(SystemExit) as end, user_errors(), open(
+            tmp_path / 'log', 'wb') as file:
+        file.truncate(2**27)
+    assert 'File too large' in str(end.value)
+    assert 'ulimit -f' in str(end.value)
+
+
+def test_limit_on_what_workers_send(limited):
+    """torch puts it into a file in memory."""
+    loader = DataLoader([torch.zeros(2**25)], num_workers=1)
+    with pytest.raises(SystemExit) as end, user_errors():
+        next(iter(loader))
+    text = str(end.value)
+    assert text.startswith('error: ') and 'Traceback' not in text
+    assert 'ulimit -f' in text and 'num_workers=0' in text
 
 
 def test_folder_that_cannot_be_written_to(toy, tmp_path):
