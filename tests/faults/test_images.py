@@ -215,7 +215,7 @@ def test_processes_count_together(monkeypatch):
         'dept_mm.engine.hooks.unreadable_images_hook.all_gather_object',
         lambda own: [own, type(own)(['b.jpg'])])
     with pytest.raises(DeptError, match='2 training images.*\na.jpg\nb.jpg'):
-        hook.after_train_epoch(None)
+        hook.report(None, hook._seen, 'Epoch 1')
 
 
 def test_stored_features_are_those_of_training_on_images(run, photos,

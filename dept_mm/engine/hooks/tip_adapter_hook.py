@@ -1,6 +1,7 @@
 """A hook that fills Tip-Adapter's cache and searches its two numbers."""
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from dept_mm.datasets import EpochIndex, StoredFeatures
+from dept_mm.datasets.unreadable import read_marks
 from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks.unreadable_images_hook import UnreadableImagesHook
 from dept_mm.errors import DeptError
 from dept_mm.models.necks import TipAdapter
 from dept_mm.models.utils.similarity import similarity
@@ -28,7 +31,8 @@ class TipAdapterHook(Hook):
     Tip-Adapter keeps the features of the training images as keys of a cache.
     When training starts, the training images go through the backbone ``views``
     times with the training pipeline, and their mean features become the keys.
-    A cache that was loaded from a checkpoint is kept.
+    A cache that was loaded from a checkpoint is kept. ``UnreadableImagesHook``
+    reports images that could not be read for it.
 
     Alpha and beta are searched when the keys are final: after the last
     iteration, before the checkpoint is saved, or at once if nothing is
@@ -172,18 +176,22 @@ class TipAdapterHook(Hook):
         device = next(model.neck.buffers()).device
         total = torch.zeros(len(dataset), width, device=device)
         label = torch.zeros(len(dataset), dtype=torch.long, device=device)
-        training = model.training
+        training, unreadable = model.training, Counter()
         model.eval()
         for start, batch in zip(range(0, len(mine), self.batch_size), loader,
                                 strict=True):
             index = torch.tensor(mine[start:start + self.batch_size],
                                  device=device)
+            unreadable.update(filter(None, read_marks(batch)))
             data = model.data_preprocessor(batch)
             feats = model.backbone(data['inputs'])
             total.index_add_(0, index, read(feats).float())
             label[index] = torch.cat(
                 [s.gt_label for s in data['data_samples']]).to(device)
         model.train(training)
+        for hook in runner.hooks:
+            if isinstance(hook, UnreadableImagesHook):
+                hook.report(runner, unreadable, 'Tip-Adapter')
         all_reduce(total)
         all_reduce(label)
         ids = Vocabulary.from_metainfo(dataset.metainfo).ids

@@ -54,12 +54,23 @@ class UnreadableImagesHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add up the counts of all processes and log them."""
-        seen = sum(all_gather_object(self._seen), Counter())
+        self.report(runner, self._seen, f'Epoch {runner.epoch + 1}')
+
+    def report(self, runner: Runner, seen: Counter[str], when: str) -> None:
+        """Add up counts of all processes, log them and check the limit.
+
+        Args:
+            runner (Runner): The runner.
+            seen (Counter[str]): How often each file was replaced in this
+                process.
+            when (str): What they were read for; it begins the message.
+        """
+        seen = sum(all_gather_object(seen), Counter())
         self._check(seen)
         if seen:
             more = len(seen) - NAMED
             runner.logger.warning(
-                f'Epoch {runner.epoch + 1}: {seen.total()} samples were '
+                f'{when}: {seen.total()} samples were '
                 f'replaced by others of their class, as {len(seen)} images '
                 f'cannot be read: {", ".join(sorted(seen)[:NAMED])}'
                 + (f' and {more} more.' if more > 0 else '.'))

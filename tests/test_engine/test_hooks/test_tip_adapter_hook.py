@@ -3,14 +3,16 @@ import json
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from mmpretrain import get_model
 from torch.nn import functional as F
 
+from dept_mm.datasets.few_shot import FewShotDataset
 from dept_mm.engine import TrainingFreeLoop
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook, search_grid
-from dept_mm.errors import DeptError
+from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.evaluation import read_result
 from dept_mm.models import CLIPHead
 from dept_mm.models.clip import build_clip
@@ -244,3 +246,23 @@ def test_stored_features_have_too_few_views(free_run, tmp_path):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.model.neck.is_filled
+
+
+def test_unreadable_images_are_counted(free_run, monkeypatch):
+    """Another of the class stands for it, in each of the views."""
+    load, said = FewShotDataset._load_item, []
+
+    def fail(dataset, idx):
+        if dataset.split == 'train' and int(idx) == 3:
+            raise UnreadableImage('3 is damaged')
+        return load(dataset, idx)
+
+    monkeypatch.setattr(FewShotDataset, '_load_item', fail)
+    monkeypatch.setattr(MMLogger, 'warning',
+                        lambda self, text, *args: said.append(text))
+    fill(free_run(**{'custom_hooks.1.views': 2}))
+    line, = [text for text in said if 'Tip-Adapter' in text]
+    assert line.startswith('Tip-Adapter: 2 samples were replaced')
+    assert 'as 1 images cannot be read: plain' in line
+    with pytest.raises(DeptError, match='1 training images cannot be read'):
+        fill(free_run(**{'default_hooks.unreadable.limit': 0}))
