@@ -1,10 +1,11 @@
 """Image data sets with few-shot draws, and transforms that load images."""
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
-from .epoch_sampler import EpochIndex, EpochSampler, SeededDataset
+from .epoch_sampler import EpochIndex, EpochSampler
 from .few_shot import FewShotDataset
 from .folder import FolderDataset
 from .path_pattern import PathPatternDataset
+from .seeded_dataset import SeededDataset
 from .split_file import SplitFileDataset
 from .splits import Item, Splits, draw_shots
 from .stored_features import StoredFeatures

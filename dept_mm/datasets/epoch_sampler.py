@@ -9,13 +9,12 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import DefaultSampler
 
-from dept_mm.registry import DATA_SAMPLERS, DATASETS
+from dept_mm.registry import DATA_SAMPLERS
 
 
 class EpochIndex(int):
@@ -47,7 +46,7 @@ class EpochSampler(DefaultSampler):
     was resumed. With MMEngine's own sampler it depends on all of these,
     because MMEngine seeds the *workers*; where workers do not persist, every
     epoch even repeats the same augmentation. The data sets of this package
-    take the seed from the index; wrap any other in :class:`SeededDataset`.
+    take the seed from the index; wrap any other in ``SeededDataset``.
 
     Examples:
         >>> train_dataloader = dict(
@@ -100,45 +99,3 @@ def seed_for_sample(index: int) -> Iterator[int]:
         random.setstate(old[0])
         np.random.set_state(old[1])
         torch.set_rng_state(old[2])
-
-
-@DATASETS.register_module()
-class SeededDataset:
-    """Wrap any data set so that its augmentation is reproducible.
-
-    Random transforms then depend only on the :class:`EpochIndex` that an
-    :class:`EpochSampler` yields.
-
-    Args:
-        dataset (dict | Dataset): The data set, or its config.
-
-    Examples:
-        >>> dataset = dict(
-        ...     type='SeededDataset',
-        ...     dataset=dict(type='CIFAR10', data_root='data', pipeline=[]))
-    """
-
-    def __init__(self, dataset: Any) -> None:
-        if isinstance(dataset, dict):
-            dataset = DATASETS.build(dataset)
-        self.dataset = dataset
-
-    @property
-    def metainfo(self) -> dict:
-        """Metainfo of the wrapped data set."""
-        return self.dataset.metainfo
-
-    def full_init(self) -> None:
-        """Build the list of samples."""
-        self.dataset.full_init()
-
-    def get_data_info(self, idx: int) -> dict:
-        """Return one sample before the pipeline runs."""
-        return self.dataset.get_data_info(idx)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, idx: int) -> Any:
-        with seed_for_sample(idx) as idx:
-            return self.dataset[idx]

@@ -7,7 +7,7 @@ from numbers import Integral
 
 from mmpretrain.datasets.base_dataset import BaseDataset, expanduser
 
-from dept_mm.errors import DeptError, UnreadableImage
+from dept_mm.errors import DeptError
 from dept_mm.structures.vocabulary import Vocabulary
 
 from ._class_names import select_base_classes
@@ -15,7 +15,7 @@ from ._counts import check_counts
 from ._paths import locate_image
 from .epoch_sampler import seed_for_sample
 from .splits import Item, Splits, draw_few_shot
-from .unreadable import load_substitute, make_unreadable_error
+from .unreadable import load_or_replace
 
 SPLITS = ('train', 'val', 'test')
 TASKS = ('base', 'new', 'all')
@@ -151,15 +151,8 @@ class FewShotDataset(BaseDataset):
             DeptError: In testing, if an image cannot be read. The message
                 names every such file.
         """
-        try:
-            return self._load_item(idx)
-        except UnreadableImage as error:
-            infos = [self.get_data_info(i) for i in range(len(self))]
-            paths = [info['img_path'] for info in infos]
-            if self.split != 'train' or self.test_mode:
-                raise make_unreadable_error(paths, self._load_item) from error
-            labels = [info['gt_label'] for info in infos]
-            return load_substitute(idx, labels, self._load_item, paths[idx])
+        training = self.split == 'train' and not self.test_mode
+        return load_or_replace(self, idx, self._load_item, training)
 
     def _load_item(self, idx: int) -> dict:
         with seed_for_sample(idx) as idx:

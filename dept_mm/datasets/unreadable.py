@@ -41,6 +41,31 @@ def list_substitutes(index: int, labels: Sequence[int]) -> Iterator[int]:
         yield EpochIndex(i, *key) if isinstance(index, EpochIndex) else i
 
 
+def load_or_replace(dataset: Any, index: int, load: Callable[[int], dict],
+                    training: bool) -> dict:
+    """Load a sample; in training, another one where it cannot be read.
+
+    Args:
+        dataset (Dataset): The data set, for paths and labels.
+        index (int): Index of the sample.
+        load (Callable): Loads a sample, or raises ``UnreadableImage``.
+        training (bool): Whether a sample may be replaced.
+
+    Raises:
+        DeptError: In testing, if an image cannot be read. The message names
+            every such file.
+    """
+    try:
+        return load(index)
+    except UnreadableImage as error:
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        paths = [info['img_path'] for info in infos]
+        if not training:
+            raise make_unreadable_error(paths, load) from error
+        labels = [info['gt_label'] for info in infos]
+        return load_substitute(index, labels, load, paths[index])
+
+
 def load_substitute(index: int, labels: Sequence[int],
                     load: Callable[[int], dict], path: str) -> dict:
     """Load another sample of the class in place of an unreadable one.

@@ -104,6 +104,19 @@ def test_another_of_the_class_stands_for_it(config, photos, how):
         str(photos / 'train' / name) for name in BAD]
 
 
+def test_data_sets_from_elsewhere(config, photos):
+    """In the wrapper they replace the same files, and name the same ones."""
+    stock = dict(type='CustomDataset', data_root=str(photos),
+                 data_prefix='train', pipeline=config['pipeline'])
+    wrapped = dict(type='SeededDataset', dataset=stock)
+    damage(photos / 'train')
+    assert epoch_of(wrapped) == epoch_of(config)
+    assert epoch_of(wrapped, workers=1) == epoch_of(config)
+    stock['test_mode'] = True
+    with pytest.raises(DeptError, match='3 of 8 images cannot be read'):
+        epoch_of(wrapped)
+
+
 def test_whoever_loads_it(config, photos, monkeypatch):
     damage(photos / 'train')
     expected = epoch_of(config)
