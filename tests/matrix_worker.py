@@ -23,7 +23,7 @@ LABELS = (2, 0, 1, 2)
 
 
 def build(config: dict) -> nn.Module:
-    """The same parameters in every process."""
+    """Build a model with equal parameters in every process."""
     torch.manual_seed(0)
     return MODELS.build(config).train()
 

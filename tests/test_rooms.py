@@ -10,7 +10,7 @@ ORDER = ('errors', 'version', 'registry', 'utils', 'structures', 'models',
          'apis', 'reports')
 # Imported by configs and scripts that use it, and by nothing in the package.
 LANGUAGE = 'language'
-# Of the whole package, files that check and register.
+# Files of the whole package, which check and register.
 TOP = ('__init__', '_host', '_model_index')
 # Reports are for the command line tools.
 NOT_AT_THE_TOP = ('reports', 'cli', 'config', LANGUAGE)

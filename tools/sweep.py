@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from _sweep.executors import local_devices, make_executor
+from _sweep.executors import choose_devices, make_executor
 from _sweep.grid import expand, make_runs
 from _sweep.job import LOG, Job, Run
 from _sweep.schedule import Schedule
@@ -73,7 +73,7 @@ def make_schedule(args: argparse.Namespace, runs: list[Run]) -> Schedule:
     if args.executor == 'slurm':
         devices, threads = [None] * (args.jobs or len(unique)), args.threads
     else:
-        devices, threads = local_devices(args)
+        devices, threads = choose_devices(args)
         devices = devices[:1] if args.executor == 'debug' else devices
     executor = make_executor(args)
 

@@ -14,8 +14,8 @@ SENTIMENT = dict(
     columns=dict(sentence='sentence'), classes=('negative', 'positive'),
     template='{sentence} . It was {mask} .', words=('terrible', 'great'),
     files=TSV)
-# Of Late Prompt Tuning: the number of the class, then the text. There is no
-# development file: protocols that test on it take the test file.
+# Tasks of Late Prompt Tuning: the number of the class, then the text. There
+# is no development file: protocols that test on it take the test file.
 NUMBERED = dict(header=('label', 'sentence'), files=dict(
     train='train.tsv', val='test.tsv', test='test.tsv'))
 PAIR = '{%s} ? {mask} , {%s}'

@@ -102,7 +102,7 @@ def test_loss_and_gradients(case):
         if f'grad/{key}' in expected:
             close(parameter.grad, expected[f'grad/{key}'], 1e-3)
         direction = torch.from_numpy(draw(key, parameter.shape))
-        # Of a random direction, the projection is about the norm.
+        # The projection on a random direction is about the norm.
         error = ((parameter.grad * direction).sum().item()
                  - expected[f'gradproj/{key}'])
         assert abs(error) < 1e-3 * expected[f'gradnorm/{key}']

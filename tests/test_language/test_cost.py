@@ -11,11 +11,11 @@ from _benchmark.language import (
     SIZES,
     Work,
     build,
-    cost,
+    count_cost,
 )
 from language import ROWS, Row
 
-# Of T5-base, for 8 inputs of 64 tokens after 100 learned ones.
+# T5-base, for 8 inputs of 64 tokens after 100 learned ones.
 BLOCKS, WIDTH, INNER, HEADS, INPUTS, TOKENS = 12, 768, 3072, 12, 8, 164
 
 
@@ -35,8 +35,8 @@ def test_arithmetic(row):
 
 @pytest.mark.parametrize('row', [r for r in ROWS if r.kept], ids=ids)
 def test_memory(row):
-    """Likewise. Soft prompts of RoBERTa were analysed without dropout; of
-    full tuning the analysis does not say what it counted."""
+    """Soft prompts of RoBERTa were analysed without dropout; what was counted
+    of full tuning is not said."""
     found = row.kept_ratio(dropout=row.before != 'soft 20')
     assert found == pytest.approx(
         row.kept, abs=.01 if row.before == FULL else .005)
@@ -61,9 +61,9 @@ def test_t5_by_hand():
     rows = INPUTS * TOKENS
     linear = 2 * rows * (4 * WIDTH**2 + 2 * WIDTH * INNER)
     attention = 4 * INPUTS * TOKENS**2 * WIDTH
-    forward = cost(Work('t5', 'soft 100', 64, False))
+    forward = count_cost(Work('t5', 'soft 100', 64, False))
     assert forward == (BLOCKS * (linear + attention), 0)
-    step = cost(Work('t5', 'soft 100', 64, True, dropout=False))
+    step = count_cost(Work('t5', 'soft 100', 64, True, dropout=False))
     norm = rows * (WIDTH + 1)
     block = 2 * norm + rows * (3 * WIDTH + INNER) + HEADS * rows * TOKENS
     assert step == (BLOCKS * (2 * linear + 3 * attention),
@@ -76,7 +76,7 @@ def test_merged_offsets_are_free(kind, monkeypatch):
     options = dict(max_length=256) if kind == 'DecomposedPrompt' else {}
     monkeypatch.setitem(METHODS, kind, dict(
         type=kind, num_tokens=20, rank=45, **options))
-    offsets, soft = (cost(Work('t5', method, 64, False))
+    offsets, soft = (count_cost(Work('t5', method, 64, False))
                      for method in (kind, 'soft 20'))
     assert offsets == soft
 

@@ -179,7 +179,7 @@ def test_the_selected_checkpoint_is_tested(folder, tmp_path, monkeypatch):
 
 
 def test_resume_goes_on(folder, tmp_path):
-    """The same weights, bit by bit, as without a stop."""
+    """The weights are those of a run without a stop, bit by bit."""
     whole = train(folder, tmp_path / 'whole', epochs=2)
     train(folder, tmp_path / 'stopped', epochs=1)
     train(folder, tmp_path / 'stopped', epochs=2, resume=True)

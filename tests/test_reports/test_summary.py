@@ -186,7 +186,7 @@ def test_other_options_are_not_another_seed(tmp_path, other):
 
 
 @pytest.mark.parametrize('df, value', [
-    # Of printed tables.
+    # As in printed tables.
     (1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (5, 2.571), (9, 2.262),
     (10, 2.228), (30, 2.042), (1000, 1.962)])
 def test_student_t(df, value):

@@ -5,7 +5,7 @@ import pytest
 import run
 import torch
 from _benchmark.case import HOSTS, Case
-from _benchmark.measure import Part, costs
+from _benchmark.measure import Part, measure_costs
 from _benchmark.names import class_names
 from _benchmark.works import Sizes, train_step
 
@@ -76,7 +76,7 @@ def test_parts_add_up_to_the_whole(clip):
     whole, parts = (train_step(case, Sizes(chunk=chunk)).plain
                     for chunk in (6, 2))
     assert len(whole) == 1 and len(parts) == 2
-    (_, flops, kept), (_, part_flops, part_kept) = costs(
+    (_, flops, kept), (_, part_flops, part_kept) = measure_costs(
         [whole, parts], 1, built_tensors(case))
     assert part_flops == flops
     assert part_kept == pytest.approx(kept, rel=0.01)
@@ -90,7 +90,7 @@ def test_a_part_counts_as_often_as_it_is_done():
     calls = []
     eye = torch.eye(10)
     way = [Part(lambda: calls.append(eye @ eye), 2.5)]
-    assert costs([way], 3, ())[0].flops == 2.5 * 2000
+    assert measure_costs([way], 3, ())[0].flops == 2.5 * 2000
     assert len(calls) == 1 + 3
 
 

@@ -20,7 +20,7 @@ def devices(monkeypatch, **given):
     monkeypatch.setattr(executors.os, 'sched_getaffinity',
                         lambda _: set(range(8)))
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
-    return executors.local_devices(Namespace(**{
+    return executors.choose_devices(Namespace(**{
         **dict(threads=None, gpus=None, processes=1, jobs=None), **given}))
 
 
@@ -40,12 +40,12 @@ def test_too_few_gpus(monkeypatch):
         devices(monkeypatch, gpus=['0', '1'], processes=3)
 
 
-def test_visible_gpus(monkeypatch):
+def test_gpus_that_are_visible(monkeypatch):
     monkeypatch.setattr(executors.torch.cuda, 'device_count', lambda: 2)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '3,GPU-ab')
-    assert executors.visible_gpus() == ['3', 'GPU-ab']
+    assert executors.list_gpus() == ['3', 'GPU-ab']
     monkeypatch.delenv('CUDA_VISIBLE_DEVICES')
-    assert executors.visible_gpus() == ['0', '1']
+    assert executors.list_gpus() == ['0', '1']
 
 
 def test_several_processes_get_a_launcher(tmp_path):

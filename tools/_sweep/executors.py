@@ -13,7 +13,7 @@ from dept_mm.errors import DeptError
 from dept_mm.utils.machine import num_cores
 
 
-def local_devices(args: argparse.Namespace) -> tuple[list[str], int]:
+def choose_devices(args: argparse.Namespace) -> tuple[list[str], int]:
     """Share this machine among the jobs that may run at the same time.
 
     Returns:
@@ -24,7 +24,7 @@ def local_devices(args: argparse.Namespace) -> tuple[list[str], int]:
         DeptError: If there are too few GPUs for one job.
     """
     threads = args.threads or int(os.environ.get('OMP_NUM_THREADS', 0))
-    gpus = visible_gpus() if args.gpus is None else args.gpus
+    gpus = list_gpus() if args.gpus is None else args.gpus
     each = args.processes
     if not gpus:
         threads = threads or 1
@@ -38,7 +38,7 @@ def local_devices(args: argparse.Namespace) -> tuple[list[str], int]:
     return devices, threads or max(1, num_cores() // len(devices) // each)
 
 
-def visible_gpus() -> list[str]:
+def list_gpus() -> list[str]:
     """List the GPUs as ``CUDA_VISIBLE_DEVICES`` names them."""
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     count = torch.cuda.device_count()

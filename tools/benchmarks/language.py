@@ -15,8 +15,8 @@ from math import inf
 from typing import NamedTuple
 
 import torch
-from _benchmark.language import FULL, Work, cost
-from _benchmark.measure import Part, costs
+from _benchmark.language import FULL, Work, count_cost
+from _benchmark.measure import Part, measure_costs
 
 COLUMNS = ('model', 'tokens', 'work', 'before', 'ours',
            'FLOP before / ours', 'expected', 'kept ours / before',
@@ -48,19 +48,19 @@ class Row(NamedTuple):
 
     def flop_ratio(self) -> float:
         """The counted one."""
-        before, ours = map(cost, self.works())
+        before, ours = map(count_cost, self.works())
         return before[0] / ours[0]
 
     def kept_ratio(self, dropout: bool = True) -> float | None:
         """The counted one, of a training step."""
-        before, ours = map(cost, self.works(dropout))
+        before, ours = map(count_cost, self.works(dropout))
         return ours[1] / before[1] if self.learns else None
 
     def time_ratio(self, device: str, batch: int, rounds: int) -> float:
         """The measured one, in turns; of a CPU its own seconds, which others
         at work on it do not change."""
         clock = time.process_time if device == 'cpu' else time.perf_counter
-        before, ours = costs(
+        before, ours = measure_costs(
             [[Part(work.way(device, batch))] for work in self.works()],
             rounds, (), clock)
         return before.seconds / ours.seconds
@@ -90,7 +90,7 @@ ROWS = [
     Row('t5', 'decomposed 40', 'adept 60', 256, False, (.88, 1.))]
 
 
-def text(value: Expected) -> str:
+def format_expected(value: Expected) -> str:
     """A cell of the table."""
     if value is None:
         return ''
@@ -100,13 +100,13 @@ def text(value: Expected) -> str:
     return f'{value:.2f}'
 
 
-def cells(row: Row, args: argparse.Namespace) -> list[str]:
+def measure_cells(row: Row, args: argparse.Namespace) -> list[str]:
     """A line of the table."""
     timed = None
     if args.time and row.before != FULL:
         timed = row.time_ratio(args.time, args.batch, args.rounds)
     return [row.family, str(row.length), 'step' if row.learns else 'forward',
-            row.before, row.ours, *map(text, (
+            row.before, row.ours, *map(format_expected, (
                 row.flop_ratio(), row.flops, row.kept_ratio(),
                 row.kept_ratio(dropout=False), row.kept, timed))]
 
@@ -131,7 +131,7 @@ def main() -> None:
         print(f'| {" | ".join(line)} |')
     for row in ROWS:
         if row.length in args.tokens:
-            print(f'| {" | ".join(cells(row, args))} |', flush=True)
+            print(f'| {" | ".join(measure_cells(row, args))} |', flush=True)
 
 
 if __name__ == '__main__':

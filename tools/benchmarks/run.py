@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from _benchmark import reference
 from _benchmark.case import HOSTS, Case
-from _benchmark.measure import Cost, Way, costs, products
+from _benchmark.measure import Cost, Way, measure_costs, multiply_weights
 from _benchmark.works import WORKS, Sizes
 
 from dept_mm.models.clip import FrozenCLIP, build_clip
@@ -69,48 +69,48 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def own_rate(clip: FrozenCLIP) -> Way:
+def make_own_products(clip: FrozenCLIP) -> Way:
     """Products of the shapes of a block of the text tower."""
     block = clip.text_tower.text.transformer.resblocks[0]
-    return products([p for p in block.parameters() if p.ndim == 2])
+    return multiply_weights([p for p in block.parameters() if p.ndim == 2])
 
 
-def line(cells) -> str:
+def format_line(cells) -> str:
     """A row of a Markdown table that reads well as it is."""
     cells = [str(c).ljust(w) if i == 0 else str(c).rjust(w)
              for i, (c, w) in enumerate(zip(cells, WIDTHS, strict=True))]
     return f'| {" | ".join(cells)} |'
 
 
-def seconds(cost: Cost) -> str:
+def format_seconds(cost: Cost) -> str:
     if cost.seconds < 1:
         return f'{cost.seconds * 1000:.1f} ms'
     return f'{cost.seconds:.2f} s'
 
 
-def rate(cost: Cost) -> float:
+def compute_rate(cost: Cost) -> float:
     """Floating-point operations a second."""
     return cost.flops / cost.seconds
 
 
-def row(title: str, classes: int, machine: Cost, plain: Cost, ours: Cost,
-        stored: Cost | None = None) -> str:
-    """A row of the table."""
-    return line([
-        title, classes, seconds(plain), seconds(ours),
+def format_row(title: str, classes: int, machine: Cost, plain: Cost,
+               ours: Cost, stored: Cost | None = None) -> str:
+    """Write a row of the table."""
+    return format_line([
+        title, classes, format_seconds(plain), format_seconds(ours),
         f'{plain.seconds / ours.seconds:.1f}x',
-        *([seconds(stored), f'{plain.seconds / stored.seconds:.1f}x']
+        *([format_seconds(stored), f'{plain.seconds / stored.seconds:.1f}x']
           if stored else ['', '']),
         *(f'{cost.flops / 1e9:.1f}' for cost in (plain, ours)),
         *(f'{cost.kept / 2**20:.0f}' if cost.kept else ''
           for cost in (plain, ours)),
-        f'{rate(ours) / rate(machine):.0%}'])
+        f'{compute_rate(ours) / compute_rate(machine):.0%}'])
 
 
-def rows(args: argparse.Namespace, clip: FrozenCLIP) -> Iterator[str]:
+def measure_rows(args: argparse.Namespace, clip: FrozenCLIP) -> Iterator[str]:
     """Measure row by row, the machine's own rate along with each."""
     frozen = [*clip.parameters(), *clip.buffers()]
-    machine = own_rate(clip)
+    machine = make_own_products(clip)
     for work, host, classes in product(args.work, args.hosts, args.classes):
         title, make, hosts = WORKS[work]
         if host not in hosts:
@@ -120,8 +120,9 @@ def rows(args: argparse.Namespace, clip: FrozenCLIP) -> Iterator[str]:
         if args.reference:
             ways = ways._replace(plain=reference.train_step(
                 args.reference, case, args.sizes))
-        found = costs([machine, *filter(None, ways)], args.rounds, frozen)
-        yield row(f'{host} {title}', classes, *found)
+        found = measure_costs([machine, *filter(None, ways)], args.rounds,
+                              frozen)
+        yield format_row(f'{host} {title}', classes, *found)
 
 
 def main() -> None:
@@ -130,15 +131,15 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     clip = build_clip(dict(TINY if args.quick else CLIP,
                            precision=args.precision)).to(args.device)
-    print(line(COLUMNS))
-    print(line('-' * w for w in WIDTHS))
-    for text in rows(args, clip):
+    print(format_line(COLUMNS))
+    print(format_line('-' * w for w in WIDTHS))
+    for text in measure_rows(args, clip):
         print(text, flush=True)
-    found = costs([own_rate(clip)], 9, ())[0]
+    found = measure_costs([make_own_products(clip)], 9, ())[0]
     print(f'\n{clip.name} in {args.precision} on {args.device}, '
           f'{torch.get_num_threads()} CPU threads, torch '
-          f'{torch.__version__}; matrix products {rate(found) / 1e9:.0f} '
-          'GFLOP/s')
+          f'{torch.__version__}; matrix products '
+          f'{compute_rate(found) / 1e9:.0f} GFLOP/s')
 
 
 if __name__ == '__main__':

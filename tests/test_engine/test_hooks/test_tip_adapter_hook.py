@@ -40,7 +40,7 @@ def free_run(small_run):
 
 @pytest.fixture
 def f_run(free_run):
-    """Tip-Adapter-F likewise, for one epoch."""
+    """A config of Tip-Adapter-F, for one epoch."""
     def make(**options):
         return with_steps(free_run(**{'model.neck.trainable': True,
                                       **options}))

@@ -14,7 +14,7 @@ EXACT = dict(rtol=1e-12, atol=1e-12)
 
 @pytest.fixture(params=['class token', 'mean', 'other blocks', 'GELU'])
 def tower(request, double):
-    """Of a copy: others share the CLIP."""
+    """Work on a copy: other tests share the CLIP."""
     model, kind = copy.deepcopy(double.model), request.param
     visual = model.visual
     if kind == 'mean':

@@ -15,7 +15,7 @@ EXACT = dict(rtol=1e-12, atol=1e-12)
 
 
 def sentence(length):
-    """Of words of one token each."""
+    """Make names of words that are one token each."""
     return ' '.join(random.choices(WORDS, k=length))
 
 

@@ -18,7 +18,7 @@ def head(clip, vocabulary):
 
 
 def features(ids=None, labels=None):
-    """Of a backbone without a vocabulary, unless there are labels."""
+    """A backbone has no vocabulary here, unless there are labels."""
     return CLIPFeatures(None, labels and torch.tensor(labels), ids,
                         torch.tensor(100.), None, None, None,
                         torch.linspace(-1, 1, 64).view(4, 16))

@@ -11,7 +11,7 @@ from dept_mm.registry import MODELS
 MAPLE = dict(type='MaPLePrompt', num_tokens=2)
 IVLP = dict(type='IVLPPrompt')
 TOWERS, LATE = dict(type='TowerPrompts'), dict(type='LatePrompt')
-# Of 50 base classes on CLIP ViT-B/16.
+# With 50 base classes on CLIP ViT-B/16.
 HOSTS = dict(
     coop_16=(dict(type='CoOpPrompt', num_tokens=16), 8_192),
     coop_4=(dict(type='CoOpPrompt', num_tokens=4), 2_048),

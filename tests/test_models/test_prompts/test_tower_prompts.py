@@ -85,7 +85,7 @@ def test_scope(clip, vocabulary, images):
 @pytest.mark.parametrize('scope, seen', [
     ('all', 5), ('no_special', 4), ('name', 3)])
 def test_rows_that_training_moves(clip, vocabulary, images, scope, seen):
-    """Of start, two words, the dot and the end; others stay out."""
+    """Start, two words, the dot and the end count; others stay out."""
     names = Vocabulary(('cat', 'red fox', LONG), ('cat', 'red fox'))
     backbone = build(clip, names, text=[dict(DECOMPOSED, scope=scope)])
     module = backbone.prompt.text.input

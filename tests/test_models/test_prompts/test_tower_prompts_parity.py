@@ -75,7 +75,8 @@ def test_images(clip, vocabulary, images, modules):
 
 @pytest.mark.parametrize('module', [DECOMPOSED, ADEPT])
 def test_what_is_in_one_name_and_behind_another(double, images, module):
-    """The same token at one place of all sentences is moved in one."""
+    """A token that all sentences share at one place is moved in one of
+    them."""
     names = ('st', 'st. bernard')
     backbone = build(double, names, text=[
         dict(module, scope='name', num_tokens=0)]).double()

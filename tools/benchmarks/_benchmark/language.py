@@ -79,7 +79,7 @@ class Work(NamedTuple):
 
 
 @cache
-def cost(work: Work) -> tuple[int, int]:
+def count_cost(work: Work) -> tuple[int, int]:
     """Floating-point operations and kept bytes of 8 inputs, counted on
     tensors without storage."""
     model = build(work.family, work.method, 'meta')

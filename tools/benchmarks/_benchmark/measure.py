@@ -29,7 +29,7 @@ class Cost(NamedTuple):
     kept: float
 
 
-def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor],
+def measure_costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor],
           clock: Callable[[], float] = time.perf_counter) -> list[Cost]:
     """Measure several ways of the same work, in turns.
 
@@ -57,7 +57,7 @@ def costs(ways: Sequence[Way], rounds: int, frozen: Iterable[Tensor],
         for way, found, s in zip(ways, counts, seconds, strict=True)]
 
 
-def products(weights: Sequence[Tensor], rows: int = 2048) -> Way:
+def multiply_weights(weights: Sequence[Tensor], rows: int = 2048) -> Way:
     """The matrix products of linear layers and nothing else, as a way to
     measure a machine's own rate.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import accumulate
 
-# Of 1,000 names, how many have 1, 2, ... 11 tokens. With '.' and end-of-text
-# the mean is 4.2 and the longest 13, as in ImageNet's list of CLIP.
+# How many out of 1,000 names have 1, 2, ... 11 tokens. With '.' and
+# end-of-text the mean is 4.2 and the longest 13, as in CLIP's list of
+# ImageNet's classes.
 SPREAD = (300, 400, 180, 72, 25, 12, 5, 3, 1, 1, 1)
 
 

@@ -44,7 +44,7 @@ def train_step(clone: Path, case: Case, sizes: Sizes) -> Way:
         optimizer.zero_grad()
         text.backward(torch.ones_like(text))
 
-    # Of more classes, the others' texts come on top.
+    # With more classes, the texts of the others come on top.
     others = case.classes / count - 1
     return [Part(step), *([Part(text_step, others)] if others else [])]
 
