@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,9 @@ def config_fingerprint(cfg: Config | Mapping) -> str:
     logging, visualisation, checkpoint intervals, data loader workers, the
     launcher, resuming, and an exact feature store (one without ``views``, or
     with 0). The config of a file therefore has the same fingerprint as that of
-    the runner built from it. Weights to start from (``load_from``) count by
-    the content of their file, not by its path.
+    the runner built from it. Weights to start from (``load_from``, and
+    ``pretrained`` wherever it names a file) count by the content of their
+    file, not by its path.
 
     Args:
         cfg (Config | Mapping): The config, which is not changed.
@@ -50,7 +52,8 @@ def config_fingerprint(cfg: Config | Mapping) -> str:
 def config_settings(cfg: Config | Mapping) -> dict:
     """Return the options that the fingerprint covers, in JSON types."""
     given = cfg.to_dict() if isinstance(cfg, (Config, ConfigDict)) else cfg
-    return json.loads(json.dumps(_select_relevant(given), default=_to_json))
+    found = json.loads(json.dumps(_select_relevant(given), default=_to_json))
+    return _replace_paths(found)
 
 
 def _select_relevant(cfg: Mapping) -> dict:
@@ -73,12 +76,34 @@ def _select_relevant(cfg: Mapping) -> dict:
     return {k: v for k, v in kept.items() if v not in (None, {}, [])}
 
 
+def _replace_paths(node: Any) -> Any:
+    """Let files of pretrained weights count by their content."""
+    if isinstance(node, list):
+        return [_replace_paths(child) for child in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _identify_weights(value)
+            if key == 'pretrained' and isinstance(value, str)
+            else _replace_paths(value) for key, value in node.items()}
+
+
 def _identify_weights(path: str | None) -> str | None:
     """Return the hash of a local file, or the path of any other."""
     file = Path(path or '').expanduser()
     if not file.is_file():
         return path
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    state = file.stat()
+    return _hash_file(file, state.st_size, state.st_ctime_ns)
+
+
+@cache
+def _hash_file(file: Path, size: int, changed: int) -> str:
+    """Hash a file, once for as long as it does not change."""
+    found = hashlib.sha256()
+    with file.open('rb') as opened:
+        while part := opened.read(2**20):
+            found.update(part)
+    return found.hexdigest()
 
 
 def _drop_keys(node: Any, keys: frozenset) -> dict:

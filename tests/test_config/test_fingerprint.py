@@ -79,12 +79,15 @@ def test_it_is_a_function_of_values_alone():
     assert config_fingerprint(one) != config_fingerprint(dict(one, b=2))
 
 
-def test_weights_to_start_from_count_by_their_content(small_run, tmp_path):
+@pytest.mark.parametrize('key', ['load_from', 'clip.pretrained',
+                                 'model.backbone.clip.pretrained'])
+def test_weights_to_start_from_count_by_their_content(small_run, tmp_path,
+                                                      key):
     cfg = small_run()
     found = []
     for name, content in (('a', b'1'), ('b', b'1'), ('c', b'2')):
         (tmp_path / name).write_bytes(content)
-        found.append(changed(cfg, {'load_from': str(tmp_path / name)}))
+        found.append(changed(cfg, {key: str(tmp_path / name)}))
     assert found[0] == found[1] != found[2]
     assert config_fingerprint(cfg) not in found
 
