@@ -47,6 +47,8 @@ def main(configs: str, out: str) -> None:
     for name, config in json.loads(open(configs).read()).items():
         wrapped = MMDistributedDataParallel(build(config),
                                             broadcast_buffers=False)
+        # As ShareClassesHook does in a training.
+        wrapped.module.backbone.share_classes = True
         found[name] = [step(wrapped, slice(2 * rank, 2 * rank + 2))]
         if rank == 0:
             found[name].append(step(build(config), slice(4)))

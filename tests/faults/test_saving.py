@@ -17,6 +17,7 @@ from dept_mm.engine.checkpoint_files import (
     list_checkpoints,
 )
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.results import read_result, write_result
 
 ROOT = Path(__file__).parents[2]
 Killed = KeyboardInterrupt  # which nothing on the way catches
@@ -100,7 +101,7 @@ def test_best_checkpoint_is_removed_last(toy, tmp_path, monkeypatch):
     assert best.is_file()
     runner.train_loop._epoch = 1
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        dies_at(patch, 0, before=True)
+        dies_at(patch, 1, before=True)  # a removal would have come first
         hook._save_best_checkpoint(runner, dict(acc=2.))
     assert find_fault(best) is None
     runner.message_hub.update_info('best_score', 1.)
@@ -131,6 +132,14 @@ def test_full_disk_leaves_what_was_there(tmp_path, small_files):
     assert '--work-dir' in error
     assert [p.name for p in tmp_path.iterdir()] == ['epoch_1.pth']
     assert path.read_bytes() == b'old'
+
+
+def test_result_is_whole(tmp_path, small_files):
+    """A summary never reads half of a result."""
+    path = write_result(tmp_path, dict(results={}))
+    with pytest.raises(OSError, match='File too large'):
+        write_result(tmp_path, dict(results={'x' * 9999: 1}))
+    assert read_result(path)['results'] == {}
 
 
 def test_full_disk_in_training(toy, tmp_path, monkeypatch):
