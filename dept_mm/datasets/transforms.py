@@ -14,6 +14,8 @@ from PIL import Image
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import TRANSFORMS
 
+MAX_RATIO = 1000  # of the sides of an image
+
 
 @TRANSFORMS.register_module()
 class LoadRGBImage(BaseTransform):
@@ -34,7 +36,8 @@ class LoadRGBImage(BaseTransform):
 
     Raises:
         DeptError: If the file is missing.
-        UnreadableImage: If the file cannot be read.
+        UnreadableImage: If the file cannot be read, has more than 8 bits per
+            channel, or one side more than 1000 times as long as the other.
 
     Examples:
         >>> pipeline = [dict(type='LoadRGBImage')]
@@ -63,6 +66,7 @@ class LoadRGBImage(BaseTransform):
             raise self._unreadable(path, error) from error
         try:
             with Image.open(io.BytesIO(data)) as image:
+                _check_kind(image)
                 rgb = np.asarray(image.convert('RGB'))
         # PIL's decoders raise what they like: OSError, SyntaxError, ...
         except Exception as error:
@@ -76,6 +80,16 @@ class LoadRGBImage(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(backend_args={self.backend_args})'
+
+
+def _check_kind(image: Image.Image) -> None:
+    """Refuse images that PIL would silently make white or black, and those
+    that would be gigabytes when their shorter side is resized."""
+    if image.mode[0] in 'IF':
+        raise ValueError(f'mode {image.mode!r} has more than 8 bits per '
+                         'channel; convert it with the range of its values')
+    if max(image.size) > MAX_RATIO * min(image.size):
+        raise ValueError(f'its sides are {image.width} and {image.height}')
 
 
 class _CLIPTransform(BaseTransform):

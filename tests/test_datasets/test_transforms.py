@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision import transforms as tv
 
 import dept_mm.datasets  # noqa: F401
-from dept_mm.errors import DeptError
+from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import TRANSFORMS
 
 SIZES = [(53, 37), (37, 53), (64, 64), (65, 64), (64, 66), (1, 1), (3, 90),
@@ -191,6 +191,33 @@ def test_load_converts_to_rgb(tmp_path, mode):
     assert results['img'].dtype == np.uint8
     assert results['img'].flags.c_contiguous
     assert results['img_shape'] == results['ori_shape'] == (17, 31)
+
+
+@pytest.mark.parametrize('dtype', [np.uint16, np.int32, np.float32])
+def test_more_than_8_bits(tmp_path, dtype):
+    """PIL would clip nearly all of them to white, and fractions to black."""
+    path = tmp_path / 'x.tiff'
+    Image.fromarray(np.arange(600).reshape(20, 30).astype(dtype)).save(path)
+    with pytest.raises(UnreadableImage, match='more than 8 bits'):
+        TRANSFORMS.build(dict(type='LoadRGBImage'))(dict(img_path=str(path)))
+
+
+@pytest.mark.parametrize('size', [(1, 1001), (1001, 1)])
+def test_load_refuses_a_thread(tmp_path, size):
+    """A few bytes of file would be resized to 224 x 224,224 pixels."""
+    Image.new('RGB', size).save(tmp_path / 'x.png')
+    with pytest.raises(UnreadableImage, match='sides are .*1001'):
+        TRANSFORMS.build(dict(type='LoadRGBImage'))(
+            dict(img_path=str(tmp_path / 'x.png')))
+
+
+def test_load_takes_the_first_frame(tmp_path):
+    frames = photo(31, 17), photo(31, 17, mode='L')
+    frames[0].save(tmp_path / 'x.png', save_all=True,
+                   append_images=frames[1:])
+    results = TRANSFORMS.build(dict(type='LoadRGBImage'))(
+        dict(img_path=str(tmp_path / 'x.png')))
+    np.testing.assert_array_equal(rgb(results), np.asarray(frames[0]))
 
 
 def test_load_leaves_rotation_to_the_camera(tmp_path):
