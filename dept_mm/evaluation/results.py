@@ -26,8 +26,8 @@ def write_result(folder: str | Path, content: Mapping) -> Path:
         Path: The path of the file.
     """
     text = json.dumps(dict(format=FORMAT, **content), indent=1)
-    # One line per class: "identity": [correct, total].
-    text = re.sub(r'\[\s+(\d+),\s+(\d+)\s+\]', r'[\1, \2]', text)
+    # One line per class: "identity": [correct, total]. No text has newlines.
+    text = re.sub(r'\[\n *(\d+),\n *(\d+)\n *\]', r'[\1, \2]', text)
     path = Path(folder, FILE)
     write_atomically(path, text.encode())
     return path

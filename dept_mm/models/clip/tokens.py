@@ -100,7 +100,7 @@ def tokenize_classes(words: Words, tower, names: Sequence[str], template: str,
     rows, name_end, seen = [], [], {}
     for name in names:
         plain = name.replace('_', ' ')
-        row = [*words.start, *words.encode(template.format(plain)),
+        row = [*words.start, *words.encode(template.replace('{}', plain)),
                *words.end]
         if len(row) > room:
             raise DeptError(

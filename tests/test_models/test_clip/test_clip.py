@@ -1,6 +1,7 @@
 """The frozen CLIP and its two prompt-aware forwards."""
 import copy
 
+import open_clip
 import pytest
 import torch
 
@@ -53,6 +54,13 @@ def test_words_as_context_are_the_sentence(prompted, position):
     found = prompted.encode_text(tokens, Prompts(context), position)
     expected = prompted.model.encode_text(plain_ids(prompted, [sentence]))
     torch.testing.assert_close(found[:1], expected)
+
+
+def test_only_the_place_of_the_name_is_filled(clip):
+    """Other braces are words, in templates and in names."""
+    found = build_clip(clip).tokenize(['a {b}'], '{x} {}: {}')
+    expected = open_clip.tokenize(['{x} a {b}: a {b}'])[0]
+    assert found.ids[0].tolist() == expected[expected > 0].tolist()
 
 
 def test_image_axis_gives_one_text_per_image(clip):
