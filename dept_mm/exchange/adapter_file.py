@@ -36,6 +36,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dept_mm.errors import DeptError
+from dept_mm.exchange.recipe import embed_sentences
 from dept_mm.models.utils.header import KEY, pack, unpack
 from dept_mm.structures import Vocabulary
 from dept_mm.utils.files import write_atomically
@@ -105,7 +106,8 @@ def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
                for key, value in state.items() if not key.endswith(end)}
     check_finite(path, tensors)
     text = json.dumps(dict(
-        format=FORMAT, vocabulary=known, modules=modules, recipe=recipe,
+        format=FORMAT, vocabulary=known, modules=modules,
+        recipe=embed_sentences(recipe),
         versions=dict(dept_mm=__version__, mmengine=mmengine.__version__,
                       mmpretrain=mmpretrain.__version__,
                       open_clip=open_clip.__version__,

@@ -149,7 +149,8 @@ def _check_and_fill(node, fill: Mapping, path: Path):
     harmless.
 
     Raises:
-        DeptError: If it names another class or has a huge number.
+        DeptError: If it names another class or a file, or has a huge
+            number.
     """
     if isinstance(node, list):
         return [_check_and_fill(item, fill, path) for item in node]
@@ -164,10 +165,13 @@ def _check_and_fill(node, fill: Mapping, path: Path):
             f'{path}: its recipe asks for {kind!r:.200}, which is not a '
             'module of this package. If you trust it, load it with a config '
             'of your own: get_model(CONFIG, pretrained=FILE).')
+    if isinstance(node.get('sentences'), str):
+        raise DeptError(f'{path}: its recipe names a file of sentences on '
+                        'this disk; an adapter holds them itself.')
     found = {key: _check_and_fill(value, fill, path)
              for key, value in node.items()
-             # The initial weights would be replaced anyway.
-             if key not in fill and key != 'init_cfg'}
+             # Initial weights would be replaced, and nothing is taught.
+             if key not in fill and key not in ('init_cfg', 'teacher')}
     for key in fill.keys() & node.keys():
         same = key == 'clip' and isinstance(node[key], dict)
         options = {k: v for k, v in node[key].items() if k == 'precision'

@@ -1,10 +1,11 @@
-"""Reading a dumped config as data, without running it."""
+"""The config of a model as data: reading a dumped one without running it."""
 from __future__ import annotations
 
 import ast
 from typing import Any
 
 from dept_mm.errors import DeptError
+from dept_mm.models.class_texts.sentences import ClassSentences
 
 
 def parse_config(text: str) -> dict[str, Any]:
@@ -32,6 +33,20 @@ def parse_config(text: str) -> dict[str, Any]:
         return {line.targets[0].id: _parse_value(line.value) for line in body}
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise DeptError(f'This is not a dumped config: {error}') from error
+
+
+def embed_sentences(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Copy a recipe, with the sentences of a file in place of its path.
+
+    Raises:
+        DeptError: If the file cannot be read.
+    """
+    backbone = recipe.get('model', {}).get('backbone', {})
+    path = backbone.get('sentences')
+    if not isinstance(path, str):
+        return recipe
+    backbone = dict(backbone, sentences=ClassSentences(path).to_dict())
+    return dict(recipe, model=dict(recipe['model'], backbone=backbone))
 
 
 def _parse_value(node: ast.expr) -> Any:

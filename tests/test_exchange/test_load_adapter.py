@@ -66,6 +66,23 @@ def test_a_name_stands_for_the_class_it_was_trained_on(
     assert rebuilt.head.class_ids == ('n4', 'n1')
 
 
+def test_sentences_travel_with_it(pair_configs, clip, images, tmp_path):
+    """Nothing is read from the disk of whoever loads it."""
+    config = pair_configs['none', 'DePTHead']
+    names = config['backbone']['vocabulary']['names']
+    file = tmp_path / 'sentences.json'
+    file.write_text(json.dumps({n: [f'the {n}!', n] for n in names}))
+    config['backbone'].update(sentences=str(file),
+                              teacher=dict(sentences=str(file)))
+    model = MODELS.build(config)
+    path = tmp_path / 'x.safetensors'
+    write_adapter(path, model.state_dict(), dict(model=config))
+    expected = answers(model, images)
+    file.unlink()
+    assert torch.equal(answers(load_adapter(path, clip=clip), images),
+                       expected)
+
+
 def test_the_inferencer_takes_it(adapter, clip, images):
     model = load_adapter(adapter, ['newt', 'owl'], clip=clip)
     found, = ImageClassificationInferencer(model)(
@@ -141,6 +158,11 @@ MODEL = 'recipe', 'model'
     (put(*MODEL, 'head', 'type', value=['os.mkdir']), 'asks for'),
     (put('recipe', 'data_preprocessor', value=dict(type='os.mkdir')),
      "asks for 'os.mkdir'"),
+    (put(*MODEL, 'backbone', 'sentences', value='/etc/passwd'),
+     'a file of sentences'),
+    (put(*MODEL, 'head', 'losses', value=[dict(
+        type='PromptedCLIP', sentences='/etc/passwd')]),
+     'a file of sentences'),
     (put(*MODEL, 'backbone', 'prompt', 'num_tokens', value=10**12),
      'the number 1e'),
     (put(*MODEL, 'backbone', 'prompt', 'num_tokens', value='many'),

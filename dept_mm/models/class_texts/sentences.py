@@ -59,6 +59,10 @@ class ClassSentences:
                             'maps class names to lists of sentences.')
         return source
 
+    def to_dict(self) -> dict[str, list[str]]:
+        """Return the sentences by class name, in JSON types."""
+        return {name: list(own) for name, own in self._of.items()}
+
     def look_up(self, names: Sequence[str]) -> list[tuple[str, ...]]:
         """Return the sentences of each of these classes.
 
