@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from dept_mm.engine.checkpoint_files import find_fault, list_checkpoints
-from dept_mm.engine.hooks import EpochSeedHook
+from dept_mm.engine.hooks import EpochSeedHook, resume_hook
 from dept_mm.errors import DeptError
 
 Killed = KeyboardInterrupt
@@ -259,6 +259,13 @@ def test_weights_alone_cannot_be_resumed(toy, tmp_path):
 def test_another_seed_is_refused(toy):
     toy(epochs=1, seed=2).train()
     with pytest.raises(DeptError, match='give --seed 2'):
+        toy(resume=True).train()
+
+
+def test_another_number_of_processes_is_refused(toy, monkeypatch):
+    toy(epochs=2).train()
+    monkeypatch.setattr(resume_hook, 'get_world_size', lambda: 2)
+    with pytest.raises(DeptError, match='processes was 1 and is now 2'):
         toy(resume=True).train()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
@@ -38,7 +39,7 @@ class ResumeHook(Hook):
 
     Raises:
         DeptError: If no checkpoint is usable, or if it was trained with
-            another seed or other options.
+            another seed, number of processes or other options.
     """
     # Runs last, so that the other hooks are ready for a validation.
     priority = 'LOWEST'
@@ -52,13 +53,24 @@ class ResumeHook(Hook):
         elif runner._resume:
             runner._load_from = self._find_newest(runner)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict
+                               ) -> None:
+        """Note the number of processes, which no option says."""
+        checkpoint['meta']['processes'] = get_world_size()
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Refuse to resume with another seed or other options.
+        """Refuse to resume with another seed, number of processes or options.
 
         MMEngine would silently use the checkpoint's seed for the runner, but
         leave data sets and samplers with the seed of the config. It would as
         silently go on with the checkpoint's optimizer and schedule.
         """
+        count = checkpoint.get('meta', {}).get('processes')
+        if runner._resume and count not in (None, get_world_size()):
+            raise DeptError(
+                f'The number of processes was {count} and is now '
+                f'{get_world_size()}, so that batches would have another '
+                'size. Start as many as before, or train anew.')
         seed = checkpoint.get('meta', {}).get('seed')
         if runner._resume and seed is not None and seed != runner.seed:
             raise DeptError(f'The checkpoint was trained with seed {seed}, '
