@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from dept_mm.structures import Views
@@ -18,6 +19,13 @@ def pipeline(clip, *second):
 def sample():
     image = np.random.default_rng(0).integers(256, size=(40, 50, 3))
     return dict(img=image.astype(np.uint8), gt_label=3, img_path='x')
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    """Where a run looks transforms up, whatever test came before."""
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        yield
 
 
 def test_each_view_is_that_of_its_own_pipeline(clip):

@@ -145,9 +145,14 @@ def test_the_tool(tmp_path):
 def test_files_are_as_large_as_those_of_a_run(small_run, tmp_path):
     cfg = small_run()
     found = explain(small_run())['training']['files']
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    runner.train()
     path = tmp_path / 'epoch_1.pth'
     adapter = publish_checkpoint(path, tmp_path / 'mine').stat().st_size
     assert found['adapter'] == pytest.approx(adapter, rel=.1)
     # Logs, states of schedulers and the like: of any model as many.
     assert 0 < path.stat().st_size - found['checkpoint'] < 40_000
+    no_state = explain(small_run(**{'optim_wrapper.optimizer.momentum': 0.}))
+    assert found['checkpoint'] > 4 * sum(
+        p.numel() for p in runner.model.parameters()) + no_state[
+            'training']['files']['checkpoint']
