@@ -32,7 +32,7 @@ def names_in(path):
 def test_what_the_table_names_exists(column, folders):
     assert len(ROWS) > 50
     for row in ROWS:
-        found = re.findall(r'`([\w/]+\.py)(?:::([\w.]+))?`', row[column])
+        found = re.findall(r'`([\w/-]+\.py)(?:::([\w.]+))?`', row[column])
         assert found, row
         for file, name in found:
             path = next(p for folder in folders
