@@ -144,7 +144,11 @@ def _sort_key(item: Item) -> tuple[int, str]:
 
 def _list_paths(root: str) -> Iterable[str]:
     """Yield the paths of all images below a folder, in any order."""
-    for folder, _, names in os.walk(root, followlinks=True):
+    for folder, inside, names in os.walk(root, followlinks=True):
+        # A link to a folder above would list all images again and again.
+        here = osp.join(osp.realpath(folder), '')
+        inside[:] = [name for name in inside if not here.startswith(
+            osp.join(osp.realpath(osp.join(folder, name)), ''))]
         for name in filter(is_image, names):
             yield PurePath(osp.relpath(osp.join(folder, name),
                                        root)).as_posix()

@@ -13,7 +13,8 @@ FILE = 'result.json'
 FORMAT = 1
 
 
-def write_result(folder: str | Path, content: Mapping) -> Path:
+def write_result(folder: str | Path, content: Mapping, keep: bool = False
+                 ) -> Path:
     """Write ``result.json`` into a folder.
 
     The file is replaced in one step, so it is never incomplete.
@@ -21,6 +22,9 @@ def write_result(folder: str | Path, content: Mapping) -> Path:
     Args:
         folder (str | Path): The work dir of a run.
         content (Mapping): JSON types; ``docs/results.md`` lists the keys.
+        keep (bool): Whether a result that is there stays, as that of another
+            test which began in the same second. The new one is then written
+            to ``FOLDER-2`` and so on. Defaults to False.
 
     Returns:
         Path: The path of the file.
@@ -28,7 +32,11 @@ def write_result(folder: str | Path, content: Mapping) -> Path:
     text = json.dumps(dict(format=FORMAT, **content), indent=1)
     # One line per class: "identity": [correct, total]. No text has newlines.
     text = re.sub(r'\[\n *(\d+),\n *(\d+)\n *\]', r'[\1, \2]', text)
-    path = Path(folder, FILE)
+    path, number = Path(folder, FILE), 1
+    while keep and path.exists():
+        number += 1
+        path = Path(f'{folder}-{number}', FILE)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, text.encode())
     return path
 

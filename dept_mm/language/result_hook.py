@@ -87,7 +87,7 @@ class LanguageResultHook(Hook):
         write_result(folder, dict(
             describe_run(runner, unwrapped_model(runner)),
             images={k: hash_texts(v) for k, v in data.items()},
-            results=rows, **cost))
+            results=rows, **cost), 'tested' in rows)
 
 
 def _name(runner: Runner, phase: str) -> str:

@@ -274,3 +274,17 @@ def test_mistakes_in_class_files(root, tmp_path, content, culprit):
 def test_mistakes_with_patterns(root, options, culprit):
     with pytest.raises(DeptError, match=culprit):
         build('aircraft', root, **options)
+
+
+def test_links_between_folders(tmp_path):
+    """One to a folder above is no way to the same images again."""
+    for name in ('cat', 'dog'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f'1_{name}.png').touch()
+    (tmp_path / 'cat/up').symlink_to('..')
+    (tmp_path / 'more').symlink_to(tmp_path / 'dog')
+    splits = DATASETS.build(dict(
+        type='PathPatternDataset', data_root=str(tmp_path), pipeline=[],
+        pattern=r'.*_(?P<label>\w+)\.png', lazy_init=True)).read()
+    assert sorted(item.path for item in splits.train + splits.test) == [
+        'cat/1_cat.png', 'dog/1_dog.png', 'more/1_dog.png']

@@ -127,7 +127,7 @@ class BaseNewTableHook(Hook):
         backbone = getattr(unwrapped_model(runner), 'backbone', None)
         write_result(folder, dict(
             describe_run(runner, backbone),
-            images=images, results=self.results, **cost))
+            images=images, results=self.results, **cost), phase == 'test')
 
     @no_grad()
     def _evaluate_zero_shot(self, runner: Runner, backbone: nn.Module) -> dict:

@@ -111,7 +111,8 @@ def test_a_test_does_not_replace_the_training(small_run, tmp_path):
     cfg = small_run()
     Runner.from_cfg(cfg).train()
     before = (tmp_path / 'result.json').read_bytes()
-    metrics = Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    metrics = runner.test()
     assert (tmp_path / 'result.json').read_bytes() == before
     path, = tmp_path.glob('*/result.json')
     found = read_result(path)
@@ -119,6 +120,8 @@ def test_a_test_does_not_replace_the_training(small_run, tmp_path):
     half = found['results']['tested']['shapes']['base']
     assert half['correct'] == metrics['base_new/base_correct']
     assert list(found['images']) == ['test/shapes']
+    runner.test()  # as if it had begun in the same second
+    assert len(list(tmp_path.glob('*/result.json'))) == 2
 
 
 @pytest.mark.parametrize('config, name', [
