@@ -1,4 +1,5 @@
 """Small parts that many tests are built of."""
+import functools
 import itertools
 import json
 import os
@@ -12,8 +13,10 @@ from types import SimpleNamespace
 import mmengine.config.config
 import mmengine.dataset.base_dataset
 import mmengine.runner.runner
+import open_clip
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 import dept_mm  # noqa: F401  registers everything
@@ -35,6 +38,8 @@ seconds = itertools.count(int(time.time()))
 mmengine.runner.runner.time = SimpleNamespace(
     time=lambda: next(seconds), strftime=time.strftime,
     localtime=time.localtime)
+# It reads its 49,408 words again for each CLIP.
+open_clip.get_tokenizer = functools.cache(open_clip.get_tokenizer)
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
 VISION = dict(image_size=32, patch_size=16, width=32, layers=2, head_width=16)
@@ -102,6 +107,11 @@ def pytest_addoption(parser):
 def same_numbers():
     """Every test starts from the same random state."""
     torch.manual_seed(0)
+    yield
+    # A run in MMEngine's own scope leaves it behind; no part is found in it.
+    scopes = DefaultScope._instance_dict
+    for name in [n for n, s in scopes.items() if s.scope_name == 'mmengine']:
+        del scopes[name]
 
 
 @pytest.fixture(scope='session')
