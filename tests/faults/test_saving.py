@@ -1,6 +1,7 @@
 """A run is never lost while it is saved (kill, full disk, bad folder)."""
 import os
 import resource
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -111,20 +112,22 @@ def test_best_checkpoint_is_removed_last(toy, tmp_path, monkeypatch):
     assert find_fault(best.with_name('best_acc_epoch_1.pth')) is None
 
 
-@pytest.fixture
-def small_files():
-    """The system refuses to write more than 4 KiB into a file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+@contextmanager
+def limit_files(size):
+    """The system refuses to write more bytes into a file."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_full_disk_leaves_what_was_there(tmp_path, small_files):
+def test_full_disk_leaves_what_was_there(tmp_path):
     """The system itself refuses to write on, in the middle of the file."""
     path = tmp_path / 'epoch_1.pth'
     path.write_bytes(b'old')
-    with pytest.raises(DeptError) as refused:
+    with limit_files(2**12), pytest.raises(DeptError) as refused:
         AtomicBackend().put(b'new' * 9999, str(path))
     error = str(refused.value)
     assert f'epoch_1.pth cannot be written to {tmp_path}' in error
@@ -134,10 +137,11 @@ def test_full_disk_leaves_what_was_there(tmp_path, small_files):
     assert path.read_bytes() == b'old'
 
 
-def test_result_is_whole(tmp_path, small_files):
+def test_result_is_whole(tmp_path):
     """A summary never reads half of a result."""
     path = write_result(tmp_path, dict(results={}))
-    with pytest.raises(OSError, match='File too large'):
+    with limit_files(2**12), pytest.raises(OSError,
+                                           match='File too large'):
         write_result(tmp_path, dict(results={'x' * 9999: 1}))
     assert read_result(path)['results'] == {}
 
@@ -169,27 +173,19 @@ def test_full_disk_in_training(toy, tmp_path, monkeypatch):
     assert again.epoch == 4
 
 
-@pytest.fixture
-def limited():
-    """No file may be larger than 64 MiB."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**26, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_limit_on_the_size_of_files(limited, tmp_path):
-    with pytest.raises(SystemExit) as end, user_errors(), open(
-            tmp_path / 'log', 'wb') as file:
+def test_limit_on_the_size_of_files(tmp_path):
+    with (limit_files(2**26), pytest.raises(SystemExit) as end,
+          user_errors(), open(tmp_path / 'log', 'wb') as file):
         file.truncate(2**27)
     assert 'File too large' in str(end.value)
     assert 'ulimit -f' in str(end.value)
 
 
-def test_limit_on_what_workers_send(limited):
+def test_limit_on_what_workers_send():
     """torch puts it into a file in memory."""
     loader = DataLoader([torch.zeros(2**25)], num_workers=1)
-    with pytest.raises(SystemExit) as end, user_errors():
+    with (limit_files(2**26), pytest.raises(SystemExit) as end,
+          user_errors()):
         next(iter(loader))
     text = str(end.value)
     assert text.startswith('error: ') and 'Traceback' not in text

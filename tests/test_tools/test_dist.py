@@ -85,7 +85,7 @@ def weights(work_dir):
                       weights_only=True)['state_dict']
 
 
-def assert_two_are_one(one, two):
+def assert_two_are_one(one, two, atol=1e-6):
     """Work dirs of one process and of two tell of the same training."""
     (losses, metrics), found = scalars(one), scalars(two)
     assert found[0] == pytest.approx(losses, rel=1e-4)
@@ -94,7 +94,7 @@ def assert_two_are_one(one, two):
     expected, learned = weights(one), weights(two)
     assert learned.keys() == expected.keys()
     for key, value in expected.items():
-        torch.testing.assert_close(learned[key], value, rtol=1e-4, atol=5e-6)
+        torch.testing.assert_close(learned[key], value, rtol=1e-4, atol=atol)
     results = [read_result(folder) for folder in (one, two)]
     assert results[0]['results'] == results[1]['results']
     assert [result['processes'] for result in results] == [1, 2]
@@ -144,7 +144,9 @@ def test_what_processes_do_together(call, tmp_path):
     path.write_text(json.dumps(calls))
     run_two(TESTS / 'tools_worker.py', path)
     for name in cases:
-        assert_two_are_one(tmp_path / f'{name}1', tmp_path / f'{name}2')
+        # ProGrad's rate is high, and a projection divides by small norms.
+        assert_two_are_one(tmp_path / f'{name}1', tmp_path / f'{name}2',
+                           5e-6 if name == 'prograd' else 1e-6)
     assert metrics_of(tmp_path / 'zero1') == metrics_of(tmp_path / 'zero2')
     assert len(scalars(tmp_path / 'dept2')[0]) == 4
     metrics = scalars(tmp_path / 'several2')[1][0]

@@ -245,25 +245,27 @@ def test_no_result_is_a_failure(tmp_path, sent, told):
 
 @pytest.mark.slow
 def test_the_command_killed_and_restarted(tmp_path):
-    """Real trainings, which go on; faults/test_resume.py holds that they are
-    then those of an uninterrupted run."""
-    command = [sys.executable, str(ROOT / 'tools/sweep.py'), '--configs',
-               DEPT, '--seeds', '1', '--shots', '1', '--root',
-               str(tmp_path / 'cut'), '--gpus', '--jobs', '1', '--set',
-               'train_cfg.max_epochs,train_cfg.val_interval=2',
-               '--cfg-options', f'val_dataloader.dataset.indices={SOME}',
-               'train_dataloader.num_workers=0',
-               'val_dataloader.num_workers=0']
+    """Real trainings: the table is that of an uninterrupted sweep."""
+    def command(root):
+        return [sys.executable, str(ROOT / 'tools/sweep.py'), '--configs',
+                DEPT, '--seeds', '1', '--shots', '1', '--root',
+                str(tmp_path / root), '--gpus', '--jobs', '1', '--set',
+                'train_cfg.max_epochs,train_cfg.val_interval=2',
+                '--cfg-options', f'val_dataloader.dataset.indices={SOME}',
+                'train_dataloader.num_workers=0',
+                'val_dataloader.num_workers=0']
     env = dict(os.environ, TMPDIR=str(tmp_path))
-    cut = subprocess.Popen(command, env=env, start_new_session=True,
+    cut = subprocess.Popen(command('cut'), env=env, start_new_session=True,
                            stdout=subprocess.DEVNULL)
     wait_for(lambda: cut.poll() is not None or any(
         tmp_path.glob('cut/*seed1*/last_checkpoint')), 300)
     os.killpg(cut.pid, signal.SIGKILL)
     cut.wait()
     assert not any(tmp_path.glob('cut/*seed1*/*.json'))
-    table = subprocess.run(command, env=env, check=True, capture_output=True,
-                           text=True).stdout.partition('\n|')[2]
-    assert table and '| - |' not in table  # both halves were measured
+    tables = [subprocess.run(command(root), env=env, check=True,
+                             capture_output=True, text=True).stdout
+              .partition('\n|')[2] for root in ('cut', 'whole')]
+    assert tables[0] == tables[1]
+    assert '| - |' not in tables[0]  # both halves were measured
     log, = (tmp_path / 'cut').glob('*seed1*/sweep.log')
     assert 'resumed epoch: ' in log.read_text()
