@@ -34,8 +34,8 @@ TOP = dict(
     log_processor=(host.LOG_PROCESSORS, 'LogProcessor'),
     visualizer=(host.VISUALIZERS, 'Visualizer'),
     tta_model=(host.MODELS, None))
-# The same for a key inside a part, None where a `type` is no class of a
-# registry. Any other key belongs to the registry around it.
+# Where a `type` is looked up below a key inside a part; None where it is no
+# class of a registry. Any other key belongs to the registry around it.
 INSIDE = dict(
     dataset=host.DATASETS, datasets=host.DATASETS, vocabulary=host.DATASETS,
     sampler=host.DATA_SAMPLERS, batch_sampler=host.DATA_SAMPLERS,

@@ -1,6 +1,7 @@
 """Metrics of image classification, and the files that store results."""
 from dept_mm.evaluation.base_new_metric import BaseNewMetric, harmonic_mean
 from dept_mm.evaluation.results import (
+    HALVES,
     accuracy,
     find_results,
     list_metrics,
@@ -9,6 +10,6 @@ from dept_mm.evaluation.results import (
 )
 
 __all__ = [
-    'BaseNewMetric', 'accuracy', 'find_results', 'harmonic_mean',
+    'HALVES', 'BaseNewMetric', 'accuracy', 'find_results', 'harmonic_mean',
     'list_metrics', 'read_result', 'write_result'
 ]

@@ -10,6 +10,7 @@ from dept_mm.errors import DeptError
 from dept_mm.utils.files import write_atomically
 
 FILE = 'result.json'
+HALVES = ('base', 'new')
 FORMAT = 1
 
 
@@ -94,7 +95,7 @@ def list_metrics(found: Mapping) -> dict[str, float]:
         dict: The metrics by name, or the accuracies by half.
     """
     return dict(found.get('metrics') or {
-        half: accuracy(found[half]) for half in ('base', 'new')
+        half: accuracy(found[half]) for half in HALVES
         if half in found})
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from _sweep.job import Run, is_finished
-from dept_mm.evaluation import list_metrics, read_result
+from dept_mm.evaluation import HALVES, list_metrics, read_result
 from dept_mm.reports.summary import format_spread, summarize
 
-HALVES = ('base', 'new', 'H')
+COLUMNS = (*HALVES, 'H')
 Row = dict[str, dict]  # data set -> counts or metrics
 
 
@@ -38,7 +38,7 @@ def print_table(runs: Sequence[Run], corner: str = '',
         rows.append((name, [_measured(r['tuned']) for r in results]))
     found = list(dict.fromkeys(
         metric for _, seeds in rows for seed in seeds for metric in seed))
-    columns = HALVES if set(found) <= set(HALVES) else found
+    columns = COLUMNS if set(found) <= set(HALVES) else found
     print('\n| ' + ' | '.join([corner, *columns]) + ' |\n'
           + '|---' * (len(columns) + 1) + '|')
     for name, seeds in rows:

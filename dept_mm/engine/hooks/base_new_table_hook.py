@@ -15,12 +15,17 @@ from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.loops import each_dataset
 from dept_mm.engine.run_record import dataset_name, describe_run, hash_images
-from dept_mm.evaluation import BaseNewMetric, harmonic_mean, write_result
+from dept_mm.evaluation import (
+    HALVES,
+    BaseNewMetric,
+    harmonic_mean,
+    write_result,
+)
 from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
 from dept_mm.structures import Vocabulary
 
-COLUMNS = ('base', 'new', 'H')
+COLUMNS = (*HALVES, 'H')
 
 
 @HOOKS.register_module()
@@ -163,7 +168,7 @@ class BaseNewTableHook(Hook):
         own = {k: v for k, v in metrics.items()
                if f'/{self.prefix}/' in f'/{k}'}
         average = {}
-        for column in ('base', 'new'):
+        for column in HALVES:
             values = [v for k, v in own.items()
                       if k.endswith(f'/{self.prefix}/{column}')]
             if values:

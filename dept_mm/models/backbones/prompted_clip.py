@@ -91,7 +91,6 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                             'with them.')
         if isinstance(templates, str):
             templates = (templates, )
-        self.vocabulary = None
         self.prompt = None
         self.teacher = None if teacher is None else Teacher(**teacher)
         if vocabulary is not None:
@@ -111,6 +110,11 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                     vocabulary.names[i] for i in vocabulary.base_labels])
         self.init_header()
 
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The classes that are scored; None runs the image tower alone."""
+        return self.texts.vocabulary
+
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Score these classes from now on.
 
@@ -122,7 +126,6 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                 its sentences are missing or too long.
         """
         self.texts.set_vocabulary(vocabulary)
-        self.vocabulary = vocabulary
 
     def forward(self, images: Tensor | ImageFeatures | Views
                 ) -> CLIPFeatures:

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from dept_mm.datasets import FewShotDataset, Item, Splits
+from dept_mm.datasets.few_shot import TASKS
 from dept_mm.errors import DeptError
 from dept_mm.models.clip.loading import RANDOM
 
@@ -54,7 +55,7 @@ def replace_datasets(cfg: Config, names: Sequence[str], images: int) -> None:
     def replace(dataset: Any) -> dict:
         given = dataset if isinstance(dataset, dict) else {}
         kept = {k: given[k] for k in _KEPT if k in given}
-        if kept.get('task') not in ('base', 'new', 'all'):
+        if kept.get('task') not in TASKS:
             kept.pop('task', None)  # one of language
         if not isinstance(kept.get('base_classes', ''), str):
             del kept['base_classes']  # a list of other classes

@@ -9,10 +9,9 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
+from dept_mm.evaluation import HALVES
 from dept_mm.reports.importance.formula import compute_channel_ratios
 from dept_mm.structures import CLIPFeatures, Vocabulary
-
-HALVES = ('base', 'new')
 
 
 class ChannelImportanceHook(Hook):

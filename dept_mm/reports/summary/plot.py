@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from dept_mm.evaluation import HALVES
 from dept_mm.reports.drawing import new_figure
 from dept_mm.reports.summary.tables import MEAN_H, Row, Table
 
@@ -24,7 +25,7 @@ def plot_results(tables: Sequence[Table], path: str | Path) -> None:
     """
     panels = []
     for table in tables:
-        panels += ([(table, table.columns[0], ('base', 'new'))]
+        panels += ([(table, table.columns[0], HALVES)]
                    if 'new' in table.metrics else
                    [(table, *key) for key in list_panels(table)])
     figure = new_figure(figsize=(6 * len(panels), 5))
@@ -40,7 +41,7 @@ def plot_results(tables: Sequence[Table], path: str | Path) -> None:
 
 def _draw_base_new(ax: Any, table: Table, column: str) -> None:
     for row in table.rows:
-        points = [row.cells.get((column, half)) for half in ('base', 'new')]
+        points = [row.cells.get((column, half)) for half in HALVES]
         if row.kind == 'delta' or None in points:
             continue
         base, new = points
@@ -105,7 +106,7 @@ def plot_curves(tables: Sequence[Table], path: str | Path, option: str
                 methods.setdefault(row.method, []).append(row)
         for ax in axes[len(keys):]:
             ax.remove()
-        for ax, key in zip(axes, keys, strict=False):
+        for ax, key in zip(axes[:len(keys)], keys, strict=True):
             for name, rows in methods.items():
                 _draw_curve(ax, name, rows, key)
             ax.set(xlabel=option, title=f'{table.title}: {key[0]}',

@@ -12,7 +12,6 @@ from dept_mm.evaluation import list_metrics
 
 # Configs of this package are named METHOD_..._DATASET-PROTOCOL.
 _NAME = re.compile(r'(.+)_[^_]+-(b2n|gb2n|xd|dg|fewshot)')
-HALVES = ('base', 'new')
 DEPT = 'dept-'
 
 

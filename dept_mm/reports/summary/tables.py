@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from dept_mm.evaluation import harmonic_mean
+from dept_mm.evaluation import HALVES, harmonic_mean
 from dept_mm.reports.summary.published import AVERAGE, select_published_rows
-from dept_mm.reports.summary.runs import DEPT, HALVES, Method, label_row
+from dept_mm.reports.summary.runs import DEPT, Method, label_row
 from dept_mm.reports.summary.statistics import Spread
 
 H, MEAN_H = 'H', 'mean of H'
