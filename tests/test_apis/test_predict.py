@@ -79,7 +79,7 @@ def test_mistakes(model, pictures, tmp_path):
     (tmp_path / 'text.png').write_text('no image')
     with pytest.raises(DeptError, match='cannot be read'):
         dept_mm.predict(model, [tmp_path / 'text.png'])
-    model.backbone.vocabulary, model._dataset_meta = None, {}
+    model.backbone.texts.vocabulary, model._dataset_meta = None, {}
     with pytest.raises(DeptError, match='names of its classes'):
         dept_mm.predict(model, pictures)
     model._dataset_meta = dict(classes=['a'])
