@@ -30,6 +30,7 @@ def run_two(script, *args, names=RANKS, **extra) -> list[str]:
     env = {k: v for k, v in os.environ.items() if k not in names}
     # Without a GPU also on a machine that has one.
     env.update(extra, MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(),
+               LOCAL_WORLD_SIZE='2',  # they share the cores
                CUDA_VISIBLE_DEVICES='-1', OMP_NUM_THREADS='1',
                PYTHONPATH=os.pathsep.join(
                    [str(TESTS.parent), str(TESTS), *filter(None, [

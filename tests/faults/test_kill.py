@@ -1,4 +1,5 @@
 """kill -9 at random moments, and resuming, until the end."""
+import json
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import free_port
+from processes import TESTS, free_port, run_two
 from safetensors.torch import save
 
 from dept_mm.engine.checkpoint_files import find_fault
@@ -30,16 +31,27 @@ custom_hooks = [dict(type='GaussianPromptAveragingHook', mean=8, std=4)]
 
 
 @pytest.fixture
-def start(tmp_path, clip):
-    """Starts the tool in a work dir."""
-    def popen(work_dir, *args, processes=1, epochs=60):
+def arguments(tmp_path, clip):
+    """Makes the arguments of the tool for a run in a work dir."""
+    def arguments(work_dir, *args, epochs, processes=()):
         config = tmp_path / 'config.py'
         config.write_text(CONFIG % epochs)
-        tool = [sys.executable, 'tools/train.py', config]
+        return [str(config), *processes, '--work-dir', str(work_dir), *args,
+                '--cfg-options', f'clip.name={clip["name"]}',
+                'clip.pretrained=random']
+
+    return arguments
+
+
+@pytest.fixture
+def start(tmp_path, arguments):
+    """Starts the tool in a work dir."""
+    def popen(work_dir, *args, processes=1, epochs=60):
+        tool, count = [sys.executable, 'tools/train.py'], []
         if processes > 1:
-            tool = ['bash', 'tools/dist_train.sh', config, str(processes)]
-        command = [*tool, '--work-dir', work_dir, *args, '--cfg-options',
-                   f'clip.name={clip["name"]}', 'clip.pretrained=random']
+            tool, count = ['bash', 'tools/dist_train.sh'], [str(processes)]
+        command = [*tool, *arguments(work_dir, *args, epochs=epochs,
+                                     processes=count)]
         with open(tmp_path / f'{work_dir.name}.log', 'a') as log:
             return subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log,
@@ -111,12 +123,11 @@ def kill_one(run, rank, log):
 @pytest.mark.slow
 @pytest.mark.parametrize('rank', [
     0, pytest.param(1, marks=pytest.mark.soak)])
-def test_two_processes_stop_and_go_on(start, tmp_path, rank):
+def test_two_processes_stop_and_go_on(start, arguments, tmp_path, rank):
     """One process dies, then all of them get a signal, some of them twice,
     by torchrun; the end is that of a run without a stop."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     log, epochs = tmp_path / 'parts.log', 12
-    assert start(whole, processes=2, epochs=epochs).wait(timeout=600) == 0
     run = start(parts, processes=2, epochs=epochs)
     wait_for(run, lambda: 'epoch_2.pth' in saved(parts))
     kill_one(run, rank, log)
@@ -129,6 +140,10 @@ def test_two_processes_stop_and_go_on(start, tmp_path, rank):
     assert run.wait(timeout=60) != 0
     assert 'Continue with --resume' in log.read_text()
     assert f'epoch_{epochs}.pth' not in saved(parts)
-    assert start(parts, '--resume', processes=2,
-                 epochs=epochs).wait(timeout=600) == 0
+    # The end, and the run without a stop, in one start of two processes.
+    path = tmp_path / 'calls.json'
+    path.write_text(json.dumps([
+        ['train.py', *arguments(parts, '--resume', epochs=epochs)],
+        ['train.py', *arguments(whole, epochs=epochs)]]))
+    run_two(TESTS / 'tools_worker.py', path)
     assert result(parts, epochs) == result(whole, epochs)

@@ -25,6 +25,7 @@ from torch import nn
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange import import_checkpoint, load_adapter
+from dept_mm.models.clip import build_clip
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'import_checkpoint.py'
 LEARNER = 'prompt_learner.'
@@ -42,7 +43,10 @@ def clip_config(tmp_path_factory):
     (folder / 'open_clip_config.json').write_text(json.dumps(dict(
         model_cfg=dict(ARCHITECTURE, custom_text=True),
         preprocess_cfg=dict(mean=[.5] * 3, std=[.5] * 3))))
-    return dict(name=f'local-dir:{folder}')
+    config = dict(name=f'local-dir:{folder}')
+    shared = build_clip(config)  # read once: models of a process share it
+    yield config
+    assert build_clip(config) is shared
 
 
 @pytest.fixture(scope='module')
