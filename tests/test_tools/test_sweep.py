@@ -13,6 +13,7 @@ import pytest
 import sweep
 from _sweep import job
 from _sweep.schedule import Schedule
+from run_tool import run_tool
 from sweep_worker import FAKE, make_runs, schedule
 
 ROOT = Path(__file__).parents[2]
@@ -244,27 +245,28 @@ def test_no_result_is_a_failure(tmp_path, sent, told):
 
 
 @pytest.mark.slow
-def test_the_command_killed_and_restarted(tmp_path):
+def test_the_command_killed_and_restarted(tmp_path, monkeypatch):
     """Real trainings: the table is that of an uninterrupted sweep."""
-    def command(root):
-        return [sys.executable, str(ROOT / 'tools/sweep.py'), '--configs',
-                DEPT, '--seeds', '1', '--shots', '1', '--root',
+    def arguments(root):
+        return ['--configs', DEPT, '--seeds', '1', '--shots', '1', '--root',
                 str(tmp_path / root), '--gpus', '--jobs', '1', '--set',
                 'train_cfg.max_epochs,train_cfg.val_interval=2',
                 '--cfg-options', f'val_dataloader.dataset.indices={SOME}',
                 'train_dataloader.num_workers=0',
                 'val_dataloader.num_workers=0']
-    env = dict(os.environ, TMPDIR=str(tmp_path))
-    cut = subprocess.Popen(command('cut'), env=env, start_new_session=True,
-                           stdout=subprocess.DEVNULL)
+    monkeypatch.setenv('TMPDIR', str(tmp_path))
+    cut = subprocess.Popen(
+        [sys.executable, ROOT / 'tools/sweep.py', *arguments('cut')],
+        start_new_session=True, stdout=subprocess.DEVNULL)
     wait_for(lambda: cut.poll() is not None or any(
         tmp_path.glob('cut/*seed1*/last_checkpoint')), 300)
     os.killpg(cut.pid, signal.SIGKILL)
     cut.wait()
     assert not any(tmp_path.glob('cut/*seed1*/*.json'))
-    tables = [subprocess.run(command(root), env=env, check=True,
-                             capture_output=True, text=True).stdout
-              .partition('\n|')[2] for root in ('cut', 'whole')]
+    ends = [run_tool('sweep.py', *arguments(root))
+            for root in ('cut', 'whole')]
+    assert [end.returncode for end in ends] == [0, 0], ends
+    tables = [end.stdout.partition('\n|')[2] for end in ends]
     assert tables[0] == tables[1]
     assert '| - |' not in tables[0]  # both halves were measured
     log, = (tmp_path / 'cut').glob('*seed1*/sweep.log')
