@@ -30,6 +30,9 @@ EXTRAS = {
     'language': ['transformers>=4.48'],
     'sweep': ['submitit>=1.5'],
     'tests': ['pytest>=8', 'pytest-xdist>=3.5', 'submitit>=1.5'],
+    'docs': [
+        'mkdocs>=1.6,<2', 'mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26'
+    ],
     'dev': ['ruff>=0.8', 'pre-commit', 'build'],
 }
 
