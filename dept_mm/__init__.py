@@ -16,12 +16,12 @@ from dept_mm import (  # noqa: E402
     models,
 )
 from dept_mm._model_index import register_model_index  # noqa: E402
-from dept_mm.apis import build, load, predict, train  # noqa: E402
+from dept_mm.apis import build, load, train  # noqa: E402
 from dept_mm.version import __version__  # noqa: E402
 
 register_model_index()
 
 __all__ = [
     '__version__', 'apis', 'build', 'datasets', 'engine', 'evaluation',
-    'exchange', 'load', 'models', 'predict', 'train'
+    'exchange', 'load', 'models', 'train'
 ]

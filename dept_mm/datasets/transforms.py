@@ -66,12 +66,10 @@ class LoadRGBImage(BaseTransform):
             raise self._unreadable(path, error) from error
         try:
             with Image.open(io.BytesIO(data)) as image:
-                _check_kind(image)
-                rgb = np.asarray(image.convert('RGB'))
+                return convert_to_bgr(image)
         # PIL's decoders raise what they like: OSError, SyntaxError, ...
         except Exception as error:
             raise self._unreadable(path, error) from error
-        return np.ascontiguousarray(rgb[..., ::-1])
 
     @staticmethod
     def _unreadable(path: str, error: Exception) -> UnreadableImage:
@@ -80,6 +78,17 @@ class LoadRGBImage(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(backend_args={self.backend_args})'
+
+
+def convert_to_bgr(image: Image.Image) -> np.ndarray:
+    """Convert a PIL image to an array ``(H, W, 3)``, uint8, BGR.
+
+    Raises:
+        ValueError: If it has more than 8 bits per channel, or one side more
+            than 1000 times as long as the other.
+    """
+    _check_kind(image)
+    return np.ascontiguousarray(np.asarray(image.convert('RGB'))[..., ::-1])
 
 
 def _check_kind(image: Image.Image) -> None:

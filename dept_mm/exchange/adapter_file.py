@@ -13,6 +13,8 @@ has these fields:
                 with a row per class, the classes of the rows
 ``recipe``      the config it was trained with
 ``versions``    versions of the libraries that wrote it
+``calibration`` in a calibrated model, ``temperature``: logits are divided by
+                it before the softmax
 ==============  =========================================================
 
 A file may come from a stranger. Nothing in it is executed, and any fault
@@ -74,6 +76,11 @@ class AdapterFile:
     def vocabulary(self) -> Vocabulary:
         """The classes that the model was trained on."""
         return Vocabulary(**self.header['vocabulary'])
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by; 1 if the model is not calibrated."""
+        return self.header.get('calibration', {}).get('temperature', 1.)
 
 
 def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,

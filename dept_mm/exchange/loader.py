@@ -28,4 +28,5 @@ def load_from_adapter_file(filename: str, map_location=None) -> dict:
     known = file.vocabulary
     meta = dict(classes=known.names, base_classes=known.base,
                 class_ids=known.ids, template=list(known.templates))
-    return dict(state_dict=file.state_dict, meta=dict(dataset_meta=meta))
+    return dict(state_dict=file.state_dict, meta=dict(
+        dataset_meta=meta, temperature=file.temperature))

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,7 +25,7 @@ PARTS = ('backbone', 'neck', 'head')
 MAX_NUMBER = 1 << 20
 
 
-def load_adapter(path: str | Path,
+def load_adapter(file: str | Path | AdapterFile,
                  class_names: Sequence[str] | Vocabulary | None = None,
                  clip: Mapping | None = None,
                  device: str | None = None) -> ImageClassifier:
@@ -38,7 +37,7 @@ def load_adapter(path: str | Path,
     other is refused.
 
     Args:
-        path (str | Path): The adapter.
+        file (str | Path | AdapterFile): The adapter.
         class_names (Sequence[str] | Vocabulary, optional): The classes to
             score, known or new. A name that the model was trained on stands
             for that class. Defaults to the classes it was trained on.
@@ -56,7 +55,9 @@ def load_adapter(path: str | Path,
         DeptError: If the file is damaged, names something unsafe, belongs to
             another CLIP, or holds a model that cannot score other classes.
     """
-    file = read_adapter(path)
+    if not isinstance(file, AdapterFile):
+        file = read_adapter(file)
+    path = file.path
     config = build_model_config(file, clip)
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         try:
@@ -70,7 +71,9 @@ def load_adapter(path: str | Path,
                             f'and its tensors: {str(error)[:500]}') from error
     known = file.vocabulary
     if class_names is not None:
-        known = _match_names(class_names, known)
+        if not isinstance(class_names, Vocabulary):
+            class_names = known.with_names(class_names)
+        known = class_names
         if model.backbone.vocabulary is None:
             raise DeptError(f'{path} holds a model without a text tower; it '
                             'cannot score other classes.')
@@ -187,20 +190,6 @@ def _is_safe(kind) -> bool:
     found = MODELS.module_dict.get(kind)
     return kind in STOCK or getattr(
         found, '__module__', '').startswith('dept_mm.models.')
-
-
-def _match_names(names: Sequence[str] | Vocabulary, known: Vocabulary
-           ) -> Vocabulary:
-    """Build the vocabulary to score; known names keep their class identity."""
-    if isinstance(names, Vocabulary):
-        return names
-    if isinstance(names, str):
-        raise DeptError(f'class_names is {names!r}; give a list of names.')
-    count = Counter(known.names)
-    ids = {name: key for name, key in zip(known.names, known.ids, strict=True)
-           if count[name] == 1}
-    return Vocabulary(tuple(names), templates=known.templates,
-                      ids=tuple(ids.get(name, name) for name in names))
 
 
 def _build_inference_config(clip: dict) -> Config:

@@ -89,6 +89,36 @@ class Vocabulary:
         base = set(self.base)
         return [i for i, key in enumerate(self.ids) if key not in base]
 
+    def with_names(self, names: Sequence[str], also: bool = False
+                   ) -> Vocabulary:
+        """Build a vocabulary of other names.
+
+        A name of this vocabulary, whether written with capitals or ``_``,
+        keeps the identity of its class if only one class has it.
+
+        Args:
+            names (Sequence[str]): The names.
+            also (bool): Whether they join the classes of this vocabulary.
+                Defaults to False.
+
+        Raises:
+            DeptError: If a name is empty or listed twice.
+        """
+        if isinstance(names, str):
+            raise DeptError(f'The class names are {names!r}; give a list of '
+                            'names.')
+        if not all(isinstance(name, str) and _plain(name) for name in names):
+            raise DeptError(f'A class name is empty: {list(names)}.')
+        count = Counter(map(_plain, self.names))
+        known = {_plain(name): key for name, key
+                 in zip(self.names, self.ids, strict=True)
+                 if count[_plain(name)] == 1}
+        ids = tuple(known.get(_plain(name), name) for name in names)
+        names = tuple(names)
+        if also:
+            names, ids = self.names + names, self.ids + ids
+        return Vocabulary(names, templates=self.templates, ids=ids)
+
     def to_dict(self) -> dict:
         """Convert to plain lists and strings.
 
@@ -147,3 +177,8 @@ class Vocabulary:
         if not dataset.metainfo.get('classes'):
             dataset.full_init()
         return cls.from_metainfo(dataset.metainfo)
+
+
+def _plain(name: str) -> str:
+    """Return a class name in the form in which names are compared."""
+    return name.replace('_', ' ').strip().lower()

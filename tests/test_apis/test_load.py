@@ -3,12 +3,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 import dept_mm
 from dept_mm.errors import DeptError
 from dept_mm.exchange import publish_checkpoint
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
+UNTRAINED = 'dept-coop_vit-base-p16_16shot_caltech101-b2n'
 
 
 @pytest.fixture
@@ -22,36 +24,45 @@ def test_every_way_gives_the_same_model(checkpoint, adapter, options, images):
     found = [dept_mm.load(QUICKSTART, checkpoint, options=options),
              dept_mm.load(QUICKSTART, adapter, options=options),
              dept_mm.load(str(adapter), clip=clip),
-             dept_mm.load(adapter, clip=clip)]
-    assert not any(model.training for model in found)
+             dept_mm.load(adapter, clip=clip),
+             dept_mm.load(checkpoint),
+             dept_mm.load(str(checkpoint.parent))]
+    assert not any(model.module.training for model in found)
     with torch.no_grad():
-        logits = [model(images) for model in (start, *found)]
+        logits = [model(images) for model in (
+            start, *(model.module for model in found))]
     for other in logits[2:]:
         torch.testing.assert_close(other, logits[1])
     assert not torch.allclose(logits[0], logits[1])
     names = start.backbone.vocabulary.names
-    assert all(tuple(model._dataset_meta['classes']) == names
-               for model in found)
-    assert dept_mm.load(adapter, clip=clip, class_names=['cat', 'owl'])(
-        images).shape == (4, 2)
+    assert all(model.classes == names for model in found)
 
 
 def test_mistakes(checkpoint, adapter, options, tmp_path):
+    alone = tmp_path / 'alone' / 'epoch_1.pth'
+    alone.parent.mkdir()
+    alone.write_bytes(b'')
     damaged = tmp_path / 'damaged.pth'
     damaged.write_bytes(checkpoint.read_bytes()[:500])
     other = dict(options, **{'model.backbone.prompt.num_tokens': 3})
     for given, words in (
-            (dict(config_or_adapter=QUICKSTART), 'needs a checkpoint beside'),
+            (dict(model=QUICKSTART), 'needs a checkpoint beside'),
+            (dict(model=Config()), 'needs a checkpoint beside'),
             (dict(checkpoint='nowhere.pth'), 'nowhere.pth cannot be read'),
             (dict(checkpoint='nowhere.safetensors'), 'nowhere.safetensors'),
-            (dict(config_or_adapter='nowhere.safetensors'), 'nowhere'),
+            (dict(model='nowhere.safetensors'), 'nowhere'),
+            (dict(model='nowhere.pth'), 'no such file'),
+            (dict(model='nowhere'), 'neither a file nor a folder nor'),
+            (dict(model=tmp_path), 'has no checkpoint'),
+            (dict(model=alone), 'no config beside(.|\n)*load.CONFIG'),
+            (dict(model=UNTRAINED), 'has no weights(.|\n)*tools/train.py'),
             (dict(checkpoint=damaged), 'damaged.pth cannot be read'),
             (dict(checkpoint=checkpoint, options=other), r'\(16, 32\)'),
-            (dict(checkpoint=checkpoint, class_names=['cat']),
-             'class_names can be given with an adapter alone'),
-            (dict(config_or_adapter=adapter, seed=1, options={}),
+            (dict(checkpoint=checkpoint, clip={}),
+             'clip can be given with an adapter alone'),
+            (dict(model=adapter, seed=1, options={}),
              'seed, options can be given with a config')):
-        given = dict(dict(config_or_adapter=QUICKSTART, options=options),
+        given = dict(dict(model=QUICKSTART, options=options),
                      **given) if 'checkpoint' in given else given
         with pytest.raises(DeptError, match=words):
             dept_mm.load(**given)

@@ -1,25 +1,26 @@
 """Names of the classes of images."""
+from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.dataset import default_collate
 from PIL import Image
+from torch.nn import functional as F
 
 import dept_mm
 from dept_mm.datasets import DrawnShapes
 from dept_mm.errors import DeptError
-from dept_mm.structures import Vocabulary
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
 INDICES = [0, 800, 1599]
 
 
 @pytest.fixture
-def model(checkpoint, options):
-    return dept_mm.load(QUICKSTART, checkpoint, options=options)
+def model(checkpoint):
+    return dept_mm.load(checkpoint)
 
 
 @pytest.fixture
@@ -29,60 +30,78 @@ def pictures():
 
 
 def test_it_is_what_a_test_of_the_run_predicts(model, pictures):
-    pipeline = model._config.test_dataloader.dataset.pipeline
+    pipeline = model.config.test_dataloader.dataset.pipeline
     data = DrawnShapes(split='test', indices=INDICES, pipeline=pipeline,
                        test_mode=True)
-    names = data.metainfo['classes']
     with torch.no_grad():
-        samples = model.test_step(default_collate([data[i] for i in range(3)]))
-    found = dept_mm.predict(model, pictures, k=3, batch_size=2)
-    for sample, one in zip(samples, found, strict=True):
-        order = np.argsort(-sample.pred_score.numpy(), kind='stable')[:3]
-        assert one['classes'] == [names[i] for i in order]
-        assert one['scores'] == pytest.approx(
-            [sample.pred_score[i].item() for i in order], rel=1e-5)
-        assert {type(x) for x in one['classes']} == {str}
-        assert {type(x) for x in one['scores']} == {float}
-    single, = dept_mm.predict(model, pictures[0])
-    assert len(single['classes']) == 5
-    whole, = dept_mm.predict(model, pictures[:1], k=1000)
-    assert sorted(whole['classes']) == sorted(names)
-    assert sum(whole['scores']) == pytest.approx(1)
+        samples = model.module.test_step(
+            default_collate([data[i] for i in range(3)]))
+    expected = torch.stack([sample.pred_score for sample in samples])
+    torch.testing.assert_close(model.probabilities(pictures, 2), expected)
+    found = model.predict(pictures, k=3, batch_size=2)
+    for scores, one in zip(expected, found, strict=True):
+        order = np.argsort(-scores.numpy(), kind='stable')[:3]
+        assert one.classes == tuple(model.classes[i] for i in order)
+        assert one.probabilities == pytest.approx(
+            [scores[i].item() for i in order], rel=1e-5)
+        assert one.name == one.classes[0] and one.image is None
+        assert {type(x) for x in one.classes} == {str}
+        assert {type(x) for x in one.probabilities} == {float}
+    single, = model.predict(pictures[0])
+    assert len(single.classes) == 5
+    whole, = model.predict(pictures[:1], k=1000)
+    assert sorted(whole.classes) == sorted(model.classes)
+    assert sum(whole.probabilities) == pytest.approx(1)
 
 
-def test_files_are_read_as_those_of_a_data_set(model, pictures, tmp_path):
+def test_every_form_of_an_image_is_the_same_image(model, pictures, tmp_path):
+    rgb = np.ascontiguousarray(pictures[0][..., ::-1])
+    tensor = torch.from_numpy(rgb).permute(2, 0, 1)
     path = tmp_path / 'image.png'
-    cv2.imwrite(str(path), pictures[0])
-    expected = dept_mm.predict(model, pictures[0])
-    assert dept_mm.predict(model, path) == expected
-    assert dept_mm.predict(model, [str(path), path], batch_size=1) == (
-        expected * 2)
+    Image.fromarray(rgb).save(path)
     # mmcv would turn it, PIL does not.
-    turned = tmp_path / 'turned.png'
-    exif = Image.Exif()
+    turned, exif = tmp_path / 'turned.png', Image.Exif()
     exif[0x0112] = 6
     Image.open(path).save(turned, exif=exif)
-    assert dept_mm.predict(model, turned) == expected
+    forms = [pictures[0], path, str(path), turned, Image.fromarray(rgb),
+             tensor, tensor / 255, tensor[None].double() / 255]
+    expected = model.probabilities(forms[0])
+    for form in forms:
+        assert torch.equal(model.probabilities(form), expected)
+    assert torch.equal(model.probabilities(forms, batch_size=1),
+                       expected.expand(len(forms), -1))
+    assert [x.image for x in model.predict(forms)] == [
+        None, str(path), str(path), str(turned), *[None] * 4]
 
 
-def test_other_classes(model, pictures):
-    model.backbone.set_vocabulary(Vocabulary(('cat', 'owl')))
-    found, = dept_mm.predict(model, pictures[0])
-    assert sorted(found['classes']) == ['cat', 'owl']
+def test_features_are_what_the_head_is_given(model, pictures):
+    features = model.image_features(pictures, 2)
+    head = model.module.head
+    with torch.no_grad():
+        second = head.linear(head.image_transform(features))
+        text = model.module.backbone.text_features(features)
+        scale = model.module.backbone.clip.logit_scale
+        s = scale * F.normalize(features) @ F.normalize(text).T
+    base = s[:, :16]  # the first half of the classes has rows
+    fused = .3 * base + .7 * second
+    fused += (base.logsumexp(1) - fused.logsumexp(1))[:, None]
+    torch.testing.assert_close(
+        model.probabilities(pictures),
+        torch.cat([fused, s[:, 16:]], 1).softmax(1))
 
 
 def test_mistakes(model, pictures, tmp_path):
     with pytest.raises(DeptError, match='k is 0'):
-        dept_mm.predict(model, pictures, k=0)
+        model.predict(pictures, k=0)
     with pytest.raises(DeptError, match='Image not found'):
-        dept_mm.predict(model, tmp_path / 'nowhere.png')
+        model.predict(tmp_path / 'nowhere.png')
     (tmp_path / 'text.png').write_text('no image')
     with pytest.raises(DeptError, match='cannot be read'):
-        dept_mm.predict(model, [tmp_path / 'text.png'])
-    model.backbone.texts.vocabulary, model._dataset_meta = None, {}
+        model.predict([tmp_path / 'text.png'])
+    model.module.backbone.texts.vocabulary = None
+    model.module._dataset_meta = {}
     with pytest.raises(DeptError, match='names of its classes'):
-        dept_mm.predict(model, pictures)
-    model._dataset_meta = dict(classes=['a'])
-    del model._config
-    with pytest.raises(DeptError, match='dept_mm.build or dept_mm.load'):
-        dept_mm.predict(model, pictures)
+        model.predict(pictures)
+    model.module._dataset_meta = dict(classes=['a'])
+    with pytest.raises(DeptError, match='config of the model does not say'):
+        replace(model, config=Config()).predict(pictures)

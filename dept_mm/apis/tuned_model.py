@@ -1,0 +1,155 @@
+"""A trained model, as a script uses it."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import torch
+from mmengine.config import Config
+from mmpretrain.models import ImageClassifier
+from torch import Tensor
+
+from dept_mm.apis._batches import Images, make_loader
+from dept_mm.apis.prediction import Prediction, Unreadable, predict_each
+from dept_mm.errors import DeptError
+
+
+@dataclass(frozen=True, eq=False)
+class TunedModel:
+    """A trained classifier with what is needed to use it.
+
+    All methods take images in any of these forms, or a list of them:
+
+    * the path of an image or of a folder, which is searched with all folders
+      below it, a pattern such as ``'photos/*.jpg'``, or the path of a csv
+      file with a column ``path``;
+    * a PIL image;
+    * an array ``(H, W, 3)``, uint8, with channels in the order BGR, as of
+      ``cv2.imread`` and as for MMPretrain's ``ImageClassificationInferencer``;
+    * a tensor ``(3, H, W)`` or ``(N, 3, H, W)`` with channels in the order
+      RGB, as in torchvision: uint8, or floats between 0 and 1.
+
+    They are prepared as the test images of the model's config.
+
+    Attributes:
+        module (ImageClassifier): MMPretrain's model, in eval mode.
+            ``ImageClassificationInferencer`` accepts it.
+        config (Config): Its config; ``test_dataloader.dataset.pipeline``
+            prepares images.
+        temperature (float): Logits are divided by it before the softmax; 1
+            if the model is not calibrated.
+    """
+    module: ImageClassifier
+    config: Config
+    temperature: float = 1.
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the scores.
+
+        Raises:
+            DeptError: If the model does not know them.
+        """
+        for part in (self.module.backbone, self.module.head):
+            if (known := getattr(part, 'vocabulary', None)) is not None:
+                return known.names
+        names = getattr(self.module, '_dataset_meta', {}).get('classes')
+        if not names:
+            raise DeptError('The model does not know the names of its '
+                            'classes. Give its PromptedCLIP a vocabulary.')
+        return tuple(names)
+
+    def predict(self, images: Images, k: int = 5,
+                threshold: float | None = None, batch_size: int = 32
+                ) -> list[Prediction]:
+        """Name the likeliest classes of images.
+
+        Args:
+            images: See the class.
+            k (int): How many classes of each image; there may be fewer.
+                Defaults to 5.
+            threshold (float, optional): An image whose likeliest class has a
+                lower probability shows none of the classes. Defaults to none.
+            batch_size (int): Images per batch. Defaults to 32.
+
+        Raises:
+            DeptError: If an image is missing or cannot be read, or the model
+                has no classifier.
+        """
+        found = list(predict_each(self, images, k, threshold, batch_size))
+        _refuse([x for x in found if isinstance(x, Unreadable)])
+        return found
+
+    def probabilities(self, images: Images, batch_size: int = 32) -> Tensor:
+        """Compute the probabilities ``(N, C)`` of all classes, fp32 on the
+        CPU."""
+        def score(inputs: Tensor) -> Tensor:
+            return (self.logits(inputs) / self.temperature).softmax(1)
+
+        return self._map(score, images, batch_size)
+
+    def image_features(self, images: Images, batch_size: int = 32) -> Tensor:
+        """Compute what the head is given of each image: features ``(N, D)``,
+        not normalised, fp32 on the CPU."""
+        return self._map(lambda x: self.module.extract_feat(x)[-1], images,
+                         batch_size)
+
+    def logits(self, inputs: Tensor) -> Tensor:
+        """Compute logits ``(B, C)``, before the temperature.
+
+        Args:
+            inputs (Tensor): ``(B, 3, H, W)``, from the data preprocessor.
+
+        Raises:
+            DeptError: If the model has no classifier of single labels.
+        """
+        if not self.module.with_head:
+            raise DeptError('The model has no head, so it cannot classify; '
+                            'image_features computes its features.')
+        names, found = self.classes, self.module(inputs)
+        if found.shape[1] != len(names):
+            raise DeptError(f'The head scores {found.shape[1]} classes, but '
+                            f'the model knows {len(names)} names.')
+        return found.float()
+
+    def with_classes(self, names: Sequence[str], also: bool = False
+                     ) -> TunedModel:
+        """Return a model that scores other classes.
+
+        It shares the frozen CLIP. A name that the model was trained on
+        stands for that class, with all that was learned of it.
+
+        Args:
+            names (Sequence[str]): Class names in plain language.
+            also (bool): Whether they join the classes of this model instead
+                of replacing them. Defaults to False.
+
+        Raises:
+            DeptError: If a name is empty, too long or listed twice, or the
+                model has no text tower.
+        """
+        module = deepcopy(self.module)  # without its CLIP, which is frozen
+        known = getattr(module.backbone, 'vocabulary', None)
+        if known is None:
+            raise DeptError('The model has no text tower; it cannot score '
+                            'classes that it was not trained on.')
+        module.backbone.set_vocabulary(known.with_names(names, also))
+        module._dataset_meta = dict(classes=module.backbone.vocabulary.names)
+        return replace(self, module=module)
+
+    @torch.inference_mode()
+    def _map(self, function: Callable[[Tensor], Tensor], images: Images,
+             batch_size: int) -> Tensor:
+        """Apply a function to each batch and join the results."""
+        found, prepare = [], self.module.data_preprocessor
+        for batch in make_loader(self.config, images, batch_size):
+            _refuse(batch.unreadable)
+            found.append(function(prepare(batch.data)['inputs']).float().cpu())
+        return torch.cat(found)
+
+
+def _refuse(unreadable: Sequence[Unreadable]) -> None:
+    """Raise an error that names images that cannot be read."""
+    if unreadable:
+        raise DeptError('\n'.join(x.reason for x in unreadable))
