@@ -1,27 +1,31 @@
 """Images in any form, prepared in batches."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import torch
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from PIL.Image import Image
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from dept_mm.apis._sources import find_images
+from dept_mm.apis.sources import is_url
 from dept_mm.datasets import LoadRGBImage
 from dept_mm.datasets.transforms import convert_to_bgr
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import TRANSFORMS
 
-Images = (str | Path | Image | np.ndarray | Tensor
-          | Sequence[str | Path | Image | np.ndarray | Tensor])
+Source = str | Path | Image.Image | np.ndarray | Tensor
+Images = Source | Sequence[Source]
+TIMEOUT = 30  # seconds, of a download
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Batch:
         items (list): Of each image its path, None if it is not a file, or an
             ``Unreadable``.
         data (dict): ``inputs`` and ``data_samples`` of all others, for the
-            data preprocessor.
+            data preprocessor; empty if there are none.
     """
     items: list[str | Unreadable | None]
     data: dict
@@ -55,21 +59,27 @@ class Batch:
         return [x for x in self.items if isinstance(x, Unreadable)]
 
 
-def make_loader(config: Config, images: Images, batch_size: int = 32,
+def make_loader(config: Config, images: Sequence, batch_size: int = 32,
                 num_workers: int = 0) -> DataLoader:
     """Make a loader of images, prepared as the test images of a config.
+
+    Args:
+        config (Config): The config.
+        images (Sequence): From ``find_images``.
+        batch_size (int): Images per batch. Defaults to 32.
+        num_workers (int): Processes that read images. Defaults to 0.
 
     Returns:
         DataLoader: Of ``Batch``.
 
     Raises:
-        DeptError: If the config does not say how images are prepared, or an
-            image is missing or of a form that is not known.
+        DeptError: If the config does not say how images are prepared, or the
+            size of a batch is less than 1.
     """
     if batch_size < 1:
         raise DeptError(f'batch_size is {batch_size}; it must be at least 1.')
     return DataLoader(
-        PreparedImages(find_images(images), build_pipeline(config)),
+        PreparedImages(images, build_pipeline(config)),
         batch_size, num_workers=num_workers, collate_fn=_collate)
 
 
@@ -113,24 +123,41 @@ class PreparedImages(Dataset):
 
 def _collate(pairs: Sequence[tuple[str | Unreadable | None, dict]]) -> Batch:
     samples = [sample for _, sample in pairs if sample]
-    data = dict(inputs=[], data_samples=[])
     return Batch([item for item, _ in pairs],
-                 pseudo_collate(samples) if samples else data)
+                 pseudo_collate(samples) if samples else {})
 
 
-def _start_sample(image: str | Image | np.ndarray | Tensor) -> dict:
+def _start_sample(image: str | Image.Image | np.ndarray | Tensor) -> dict:
     """Return the sample that the pipeline starts from."""
     if isinstance(image, str):
+        if is_url(image):
+            return dict(img=_convert(partial(_download, image), image))
+        if not Path(image).is_file():
+            raise UnreadableImage(f'Image not found: {Path(image).absolute()}')
         return dict(img_path=image)
     if isinstance(image, Tensor):
         image = _to_array(image)
-    if isinstance(image, Image):
-        image = convert_to_bgr(image)
+    if isinstance(image, Image.Image):
+        return dict(img=_convert(lambda: image, 'A PIL image'))
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise DeptError(f'An array of shape {image.shape} and dtype '
                         f'{image.dtype} is no image: give (H, W, 3), uint8, '
                         'with channels in the order BGR.')
     return dict(img=image)
+
+
+def _download(url: str) -> Image.Image:
+    with urlopen(url, timeout=TIMEOUT) as answer:
+        return Image.open(io.BytesIO(answer.read()))
+
+
+def _convert(get: Callable[[], Image.Image], name: str) -> np.ndarray:
+    """Convert a PIL image to an array ``(H, W, 3)``, BGR."""
+    try:
+        return convert_to_bgr(get())
+    # PIL's decoders and the network raise what they like.
+    except Exception as error:
+        raise UnreadableImage(f'{name} cannot be read: {error}') from error
 
 
 def _to_array(image: Tensor) -> np.ndarray:

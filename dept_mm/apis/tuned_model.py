@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from mmengine.config import Config
-from mmpretrain.models import ImageClassifier
+from mmpretrain.models import ImageClassifier, MultiLabelClsHead
 from torch import Tensor
 
-from dept_mm.apis._batches import Images, make_loader
-from dept_mm.apis.prediction import Prediction, Unreadable, predict_each
+from dept_mm.apis._batches import Batch, Images, Unreadable, make_loader
+from dept_mm.apis._run import compute_each
+from dept_mm.apis.prediction import Prediction, predict_each
+from dept_mm.apis.sources import find_images
 from dept_mm.errors import DeptError
 
 
@@ -61,8 +63,8 @@ class TunedModel:
         return tuple(names)
 
     def predict(self, images: Images, k: int = 5,
-                threshold: float | None = None, batch_size: int = 32
-                ) -> list[Prediction]:
+                threshold: float | None = None, batch_size: int = 32, *,
+                allow_urls: bool = False) -> list[Prediction]:
         """Name the likeliest classes of images.
 
         Args:
@@ -72,22 +74,22 @@ class TunedModel:
             threshold (float, optional): An image whose likeliest class has a
                 lower probability shows none of the classes. Defaults to none.
             batch_size (int): Images per batch. Defaults to 32.
+            allow_urls (bool): Whether images may be addresses, ``http://``
+                or ``https://``, which are downloaded. Defaults to False.
 
         Raises:
-            DeptError: If an image is missing or cannot be read, or the model
-                has no classifier.
+            DeptError: If an option is out of range, an image is missing or
+                cannot be read, or the model has no classifier.
         """
-        found = list(predict_each(self, images, k, threshold, batch_size))
+        found = list(predict_each(self, images, k, threshold, batch_size,
+                                  allow_urls=allow_urls))
         _refuse([x for x in found if isinstance(x, Unreadable)])
         return found
 
     def probabilities(self, images: Images, batch_size: int = 32) -> Tensor:
         """Compute the probabilities ``(N, C)`` of all classes, fp32 on the
         CPU."""
-        def score(inputs: Tensor) -> Tensor:
-            return (self.logits(inputs) / self.temperature).softmax(1)
-
-        return self._map(score, images, batch_size)
+        return self._map(self.score, images, batch_size)
 
     def image_features(self, images: Images, batch_size: int = 32) -> Tensor:
         """Compute what the head is given of each image: features ``(N, D)``,
@@ -95,22 +97,37 @@ class TunedModel:
         return self._map(lambda x: self.module.extract_feat(x)[-1], images,
                          batch_size)
 
+    def prepare(self, data: dict) -> Tensor:
+        """Normalise a batch of packed samples to ``(B, 3, H, W)``, on the
+        device of the model."""
+        return self.module.data_preprocessor(data)['inputs']
+
+    def score(self, inputs: Tensor) -> Tensor:
+        """Compute the probabilities ``(B, C)`` of prepared images."""
+        return (self.logits(inputs) / self.temperature).softmax(1)
+
     def logits(self, inputs: Tensor) -> Tensor:
         """Compute logits ``(B, C)``, before the temperature.
 
         Args:
-            inputs (Tensor): ``(B, 3, H, W)``, from the data preprocessor.
+            inputs (Tensor): ``(B, 3, H, W)``, from ``prepare``.
 
         Raises:
-            DeptError: If the model has no classifier of single labels.
+            DeptError: If the model has no head, or one that does not give one
+                logit for each class.
         """
         if not self.module.with_head:
             raise DeptError('The model has no head, so it cannot classify; '
                             'image_features computes its features.')
-        names, found = self.classes, self.module(inputs)
+        head, names = type(self.module.head).__name__, self.classes
+        if isinstance(self.module.head, MultiLabelClsHead):
+            raise DeptError(f'The head is a {head}: an image may have several '
+                            'classes, so their probabilities are no '
+                            'distribution. Use model.module.')
+        found = self.module(inputs)
         if found.shape[1] != len(names):
-            raise DeptError(f'The head scores {found.shape[1]} classes, but '
-                            f'the model knows {len(names)} names.')
+            raise DeptError(f'The {head} scores {found.shape[1]} classes, but '
+                            f'the model has {len(names)} names for them.')
         return found.float()
 
     def with_classes(self, names: Sequence[str], also: bool = False
@@ -127,26 +144,30 @@ class TunedModel:
 
         Raises:
             DeptError: If a name is empty, too long or listed twice, or the
-                model has no text tower.
+                model cannot score classes that it was not trained on.
         """
-        module = deepcopy(self.module)  # without its CLIP, which is frozen
+        module = deepcopy(self.module)  # the CLIP in it is not copied
         known = getattr(module.backbone, 'vocabulary', None)
         if known is None:
             raise DeptError('The model has no text tower; it cannot score '
                             'classes that it was not trained on.')
         module.backbone.set_vocabulary(known.with_names(names, also))
         module._dataset_meta = dict(classes=module.backbone.vocabulary.names)
-        return replace(self, module=module)
+        changed, clip = replace(self, module=module), module.backbone.clip
+        size, scale = clip.spec.image_size, clip.logit_scale
+        with torch.inference_mode():  # what cannot be scored is told now
+            changed.logits(torch.zeros(1, 3, size, size, device=scale.device))
+        return changed
 
-    @torch.inference_mode()
     def _map(self, function: Callable[[Tensor], Tensor], images: Images,
              batch_size: int) -> Tensor:
         """Apply a function to each batch and join the results."""
-        found, prepare = [], self.module.data_preprocessor
-        for batch in make_loader(self.config, images, batch_size):
+        def compute(model: TunedModel, batch: Batch) -> Tensor:
             _refuse(batch.unreadable)
-            found.append(function(prepare(batch.data)['inputs']).float().cpu())
-        return torch.cat(found)
+            return function(model.prepare(batch.data)).float()
+
+        loader = make_loader(self.config, find_images(images), batch_size)
+        return torch.cat([x for _, x in compute_each([self], compute, loader)])
 
 
 def _refuse(unreadable: Sequence[Unreadable]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform, CenterCrop, Resize
 from mmengine import fileio
 from mmpretrain.datasets.transforms import RandomResizedCrop, ResizeEdge
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import TRANSFORMS
@@ -67,12 +67,14 @@ class LoadRGBImage(BaseTransform):
         try:
             with Image.open(io.BytesIO(data)) as image:
                 return convert_to_bgr(image)
+        except UnidentifiedImageError as error:  # PIL names a BytesIO
+            raise self._unreadable(path, 'it is no image') from error
         # PIL's decoders raise what they like: OSError, SyntaxError, ...
         except Exception as error:
             raise self._unreadable(path, error) from error
 
     @staticmethod
-    def _unreadable(path: str, error: Exception) -> UnreadableImage:
+    def _unreadable(path: str, error: Exception | str) -> UnreadableImage:
         return UnreadableImage(
             f'Image cannot be read: {osp.abspath(path)} ({error}).')
 

@@ -24,25 +24,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import mmengine
-import mmpretrain
-import open_clip
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from dept_mm.errors import DeptError
-from dept_mm.exchange.recipe import embed_sentences
-from dept_mm.models.utils.header import KEY, pack, unpack
+from dept_mm.models.utils.header import KEY, pack
 from dept_mm.structures import Vocabulary
-from dept_mm.utils.files import write_atomically
-from dept_mm.version import __version__
 
 FORMAT = 1
 SUFFIX = '.safetensors'
@@ -81,50 +75,6 @@ class AdapterFile:
     def temperature(self) -> float:
         """What logits are divided by; 1 if the model is not calibrated."""
         return self.header.get('calibration', {}).get('temperature', 1.)
-
-
-def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
-                  vocabulary: Vocabulary | None = None) -> None:
-    """Write an adapter, such that the file is complete or absent.
-
-    Args:
-        path (str | Path): The file; its name must end in ``.safetensors``.
-        state (Mapping[str, Tensor]): State dict of the classifier.
-        recipe (dict): Config of the classifier, in JSON types.
-        vocabulary (Vocabulary, optional): The classes, needed if the backbone
-            has no vocabulary.
-
-    Raises:
-        DeptError: If the classifier has no ``PromptedCLIP``, if a value is not
-            finite, or if the file cannot be written.
-    """
-    path, end = Path(path), f'.{KEY}'
-    if path.suffix != SUFFIX:
-        raise DeptError(f'{path}: the name of an adapter ends in {SUFFIX}.')
-    modules = {key.removesuffix(end): unpack(value)
-               for key, value in state.items() if key.endswith(end)}
-    known = modules.get('backbone', {}).get('vocabulary')
-    if known is None and vocabulary is not None:
-        known = vocabulary.to_dict()
-    if 'clip' not in modules.get('backbone', {}) or known is None:
-        raise DeptError('Only a classifier with a PromptedCLIP and a class '
-                        'list can be written as an adapter.')
-    tensors = {key: value.detach().cpu().contiguous().clone()
-               for key, value in state.items() if not key.endswith(end)}
-    check_finite(path, tensors)
-    text = json.dumps(dict(
-        format=FORMAT, vocabulary=known, modules=modules,
-        recipe=embed_sentences(recipe),
-        versions=dict(dept_mm=__version__, mmengine=mmengine.__version__,
-                      mmpretrain=mmpretrain.__version__,
-                      open_clip=open_clip.__version__,
-                      torch=torch.__version__)))
-    data = save(tensors, dict(dept_mm=text,
-                              sha256=compute_checksum(text, tensors)))
-    try:
-        write_atomically(path, data)
-    except OSError as error:
-        raise DeptError(f'{path} cannot be written: {error}') from error
 
 
 def read_adapter(path: str | Path) -> AdapterFile:
@@ -240,6 +190,10 @@ def _parse_header(path: Path, text: str) -> dict:
         modules = header['modules'].values()
         lists = [module.get('classes', []) for module in modules]
         lists += header['vocabulary'].values()
+        temperature = header.get('calibration', dict(temperature=1.))[
+            'temperature']
+        if not 0 < temperature < math.inf:
+            raise ValueError(f'temperature {temperature!r:.50}')
         if wrong or not all(isinstance(names, list) and all(
                 isinstance(name, str) for name in names) for names in lists):
             raise TypeError(f'wrong types: {wrong or "class names"}')

@@ -13,7 +13,7 @@ from mmpretrain import get_model
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
-from dept_mm.exchange.adapter_file import write_adapter
+from dept_mm.exchange.adapter_writer import write_adapter
 from dept_mm.exchange.public_names import LEARNER, find_public_name
 from dept_mm.exchange.recipe import parse_config
 from dept_mm.exchange.stub_pickle import read_pickled

@@ -1,22 +1,22 @@
 """Conversion of a training checkpoint into an adapter."""
 from __future__ import annotations
 
-import datetime
-import hashlib
 import pickle
 from pathlib import Path
 
 import torch
 
 from dept_mm.errors import DeptError
-from dept_mm.exchange.adapter_file import SUFFIX, write_adapter
+from dept_mm.exchange.adapter_file import SUFFIX
+from dept_mm.exchange.adapter_writer import add_hash, write_adapter
 from dept_mm.exchange.recipe import parse_config
 from dept_mm.exchange.stub_pickle import explain_refusal
 from dept_mm.structures import Vocabulary
 
 
 def publish_checkpoint(checkpoint: str | Path, out: str | Path,
-                       ema: bool = True) -> Path:
+                       ema: bool = True, temperature: float | None = None
+                       ) -> Path:
     """Write what a checkpoint has learned as an adapter.
 
     Args:
@@ -25,6 +25,8 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
             date and the start of the file's sha256 are appended to its stem.
         ema (bool): Whether to use the moving average of the weights, if there
             is one. Defaults to True.
+        temperature (float, optional): What logits are divided by, if the
+            model is calibrated.
 
     Returns:
         Path: The file that was written.
@@ -49,10 +51,9 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
     vocabulary = (Vocabulary.from_metainfo(data) if data.get('classes')
                   else None)
     name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
-    write_adapter(name, state, parse_config(meta['cfg']), vocabulary)
-    sha = hashlib.sha256(name.read_bytes()).hexdigest()[:8]
-    date = datetime.date.today().strftime('%Y%m%d')
-    return name.rename(name.with_name(f'{name.stem}_{date}-{sha}{SUFFIX}'))
+    write_adapter(name, state, parse_config(meta['cfg']), vocabulary,
+                  temperature)
+    return name.rename(add_hash(name, name.read_bytes()))
 
 
 def read_checkpoint(path: str | Path) -> dict:

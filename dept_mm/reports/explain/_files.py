@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
 
 from dept_mm.errors import DeptError
-from dept_mm.exchange.adapter_file import write_adapter
+from dept_mm.exchange.adapter_writer import write_adapter
 from dept_mm.reports.explain._schedule import Rehearsal
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from dept_mm.errors import DeptError
 
-URL = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
+
+def is_url(source: str) -> bool:
+    """Return whether a text is an address on the web."""
+    return re.match(r'https?://', source, re.IGNORECASE) is not None
 
 
 def find_images(images, allow_urls: bool = False
@@ -52,11 +55,12 @@ def find_images(images, allow_urls: bool = False
 
 def _find_files(source: str, allow_urls: bool) -> Sequence[str]:
     """List the image files that a text stands for."""
-    if URL.match(source):
+    if is_url(source):
         if not allow_urls:
-            raise DeptError(f'{source} is an address. Nothing is downloaded '
-                            'unless you allow it: save the image and give '
-                            'its path, or allow addresses.')
+            raise DeptError(
+                f'{source} is an address. Nothing is downloaded unless you '
+                'allow it, by allow_urls=True or --allow-urls; or save the '
+                'image and give its path.')
         return [source]
     path = Path(source).expanduser()
     if path.is_dir():
@@ -95,7 +99,7 @@ def _read_csv(path: Path) -> list[str]:
     try:
         # Excel starts utf-8 files with a byte order mark.
         with open(path, encoding='utf-8-sig', newline='') as file:
-            rows: Iterable[dict] = list(csv.DictReader(file))
+            rows = list(csv.DictReader(file))
     except (csv.Error, UnicodeDecodeError, OSError) as error:
         raise DeptError(f'{path} is not a csv file in utf-8: {error}.'
                         ) from error

@@ -1,0 +1,172 @@
+"""Make the probabilities of a model as high as they are right."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.dataset import pseudo_collate
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+
+from dept_mm.apis._find import find_model
+from dept_mm.apis._run import compute_each
+from dept_mm.apis.tuned_model import TunedModel
+from dept_mm.errors import DeptError
+from dept_mm.exchange import calibrate_adapter, publish_checkpoint
+from dept_mm.exchange.adapter_file import SUFFIX
+from dept_mm.registry import DATASETS
+from dept_mm.structures import Vocabulary
+
+RANGE = 0.05, 20.  # of the temperature
+STEPS = 60
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A temperature, and what it was fitted on.
+
+    Attributes:
+        temperature (float): What logits are divided by.
+        images (int): Number of validation images.
+        accuracy (float): Share of them that is classified correctly.
+        confidence (float): Mean probability of the likeliest class with this
+            temperature.
+        raw_confidence (float): The same with the temperature 1.
+        raw_loss, loss (float): Mean negative log-likelihood, in nats, with
+            the temperature 1 and with this one.
+    """
+    temperature: float
+    images: int
+    accuracy: float
+    confidence: float
+    raw_confidence: float
+    loss: float
+    raw_loss: float
+
+
+def calibrate(model: TunedModel, batch_size: int = 100,
+              num_workers: int = 0) -> Calibration:
+    """Fit a temperature on the validation images of a model's data set.
+
+    These are the images of the split ``val`` that belong to the few-shot draw
+    of the training and to its classes. They are scored among all classes of
+    the model, as images that it predicts are.
+
+    "On Calibration of Modern Neural Networks" (Guo et al., ICML 2017).
+
+    Args:
+        model (TunedModel): The model; it stays as it is.
+        batch_size (int): Images per batch. Defaults to 100.
+        num_workers (int): Processes that read images. Defaults to 0.
+
+    Raises:
+        DeptError: If the model's config has no data set with validation
+            images, or the model does not score its classes.
+    """
+    dataset = _build_validation(model)
+    ids = Vocabulary.from_metainfo(dataset.metainfo).ids
+
+    def compute(model: TunedModel, data: dict) -> Tensor:
+        return model.logits(model.prepare(data))
+
+    loader = DataLoader(dataset, batch_size, num_workers=num_workers,
+                        collate_fn=pseudo_collate)
+    logits, found = [], []
+    for data, part in compute_each([model], compute, loader):
+        logits.append(part)
+        found += [ids[int(x.gt_label)] for x in data['data_samples']]
+    known = getattr(model.module.backbone, 'vocabulary', None)
+    column = {key: i for i, key in enumerate(known.ids if known else ids)}
+    if missing := sorted(set(found) - set(column)):
+        raise DeptError(f'The model does not score {missing[:5]}, which are '
+                        'classes of the validation images.')
+    return describe_calibration(
+        torch.cat(logits), torch.tensor([column[key] for key in found]))
+
+
+def keep_temperature(model: str | Path, temperature: float) -> Path:
+    """Write a temperature into an adapter; of a checkpoint, into a new one.
+
+    Args:
+        model (str | Path): What ``load`` was given: an adapter, a checkpoint,
+            or a work dir.
+        temperature (float): What logits are divided by before the softmax.
+
+    Returns:
+        Path: The adapter; see ``calibrate_adapter``. That of a checkpoint is
+        beside it.
+
+    Raises:
+        DeptError: If the file cannot be written, or is one of the package.
+    """
+    _, file = find_model(model)
+    if file.suffix != SUFFIX:
+        return publish_checkpoint(file, file.with_suffix(SUFFIX),
+                                  temperature=temperature)
+    if not Path(model).exists():
+        raise DeptError(f'The file of {model} belongs to the package. Copy '
+                        f'it, and calibrate the copy: {file}')
+    return calibrate_adapter(file, temperature)
+
+
+def describe_calibration(logits: Tensor, labels: Tensor) -> Calibration:
+    """Fit a temperature and measure its effect.
+
+    Args:
+        logits (Tensor): ``(N, C)``.
+        labels (Tensor): ``(N, )``.
+    """
+    temperature, logits = fit_temperature(logits, labels), logits.double()
+    scaled = logits / temperature
+    return Calibration(
+        temperature, len(labels),
+        (logits.argmax(1) == labels).double().mean().item(),
+        scaled.softmax(1).amax(1).mean().item(),
+        logits.softmax(1).amax(1).mean().item(),
+        F.cross_entropy(scaled, labels).item(),
+        F.cross_entropy(logits, labels).item())
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """Find the temperature with the highest likelihood, from 0.05 to 20.
+
+    The negative log-likelihood is convex in ``1 / temperature``. Its slope is
+    the mean expected logit minus the mean logit of the labels. Bisection
+    finds where it is zero. If all images are classified correctly, that is
+    nowhere, and the result is the lower end of the range.
+
+    Args:
+        logits (Tensor): ``(N, C)``.
+        labels (Tensor): ``(N, )``.
+    """
+    # A class that cannot be, with the logit -inf, would make 0 * inf.
+    logits = logits.double().clamp_min(-1e4)
+    given = logits.gather(1, labels[:, None]).mean()
+    low, high = (1 / limit for limit in reversed(RANGE))
+    for _ in range(STEPS):
+        inverse = math.sqrt(low * high)
+        expected = ((inverse * logits).softmax(1) * logits).sum(1).mean()
+        low, high = (low, inverse) if expected > given else (inverse, high)
+    return 1 / inverse
+
+
+def _build_validation(model: TunedModel) -> Dataset:
+    """Build the validation split of the data set that a model learned on."""
+    config = (model.config.get('train_dataloader') or {}).get('dataset', {})
+    test = (model.config.get('test_dataloader') or {}).get('dataset', {})
+    remedy = ('A temperature is fitted on images that the model did not learn '
+              'from, and never on test images.')
+    if 'split' not in config or test.get('split') == 'val':
+        raise DeptError('The config of the model names no data set with a '
+                        'validation split. Give the config of the training, '
+                        f'load(CONFIG, FILE) or --config CONFIG. {remedy}')
+    dataset = DATASETS.build(dict(config, split='val', test_mode=True,
+                                  pipeline=test['pipeline']))
+    if not len(dataset):
+        raise DeptError(f'{config.type} has no validation images. Put some '
+                        'into its split val; see docs/datasets.md. '
+                        f'{remedy}')
+    return dataset
