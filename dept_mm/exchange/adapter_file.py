@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -192,7 +191,7 @@ def _parse_header(path: Path, text: str) -> dict:
         lists += header['vocabulary'].values()
         temperature = header.get('calibration', dict(temperature=1.))[
             'temperature']
-        if not 0 < temperature < math.inf:
+        if not 1e-6 < temperature < 1e6:
             raise ValueError(f'temperature {temperature!r:.50}')
         if wrong or not all(isinstance(names, list) and all(
                 isinstance(name, str) for name in names) for names in lists):

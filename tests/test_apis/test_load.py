@@ -1,5 +1,6 @@
 """A trained model, from a config with a file or from an adapter alone."""
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -74,3 +75,20 @@ def test_what_is_no_part_of_the_model_is_named(checkpoint, options, tmp_path):
     torch.save(saved, tmp_path / 'odd.pth')
     with pytest.raises(DeptError, match=r'odd\.pth does not fit(.|\n)*neck'):
         dept_mm.load(QUICKSTART, tmp_path / 'odd.pth', options=options)
+
+
+def test_a_name_of_the_model_index_stands_for_its_adapter(
+        adapter, options, monkeypatch):
+    monkeypatch.setattr('dept_mm.exchange.zoo.ModelHub', SimpleNamespace(
+        has=lambda name: name == 'some_model',
+        get=lambda name: SimpleNamespace(weights=str(adapter))))
+    found = dept_mm.load('Some_Model', clip=options['clip'])
+    assert found.classes == dept_mm.load(adapter,
+                                         clip=options['clip']).classes
+
+
+def test_more_than_one_config_beside_a_checkpoint(checkpoint, tmp_path):
+    for name in ('epoch_1.pth', 'a.py', 'b.py'):
+        (tmp_path / name).write_bytes(checkpoint.read_bytes())
+    with pytest.raises(DeptError, match=r'more than one config \(a.py, b.py'):
+        dept_mm.load(tmp_path)

@@ -174,6 +174,11 @@ MODEL = 'recipe', 'model'
     (put('modules', 'head', 'classes', value=['red fox']), 'linear.bias'),
     (put('modules', 'head', 'classes', value=[[]]), 'class names'),
     (put('modules', 'nothing', value={}), 'nothing.header'),
+    (put('calibration', value=dict(temperature=0)), 'temperature 0'),
+    (put('calibration', value=dict(temperature=10**400)), 'temperature 1'),
+    (put('calibration', value=dict(temperature=float('nan'))), 'damaged'),
+    (put('calibration', value=dict(temperature='1')), 'damaged'),
+    (put('calibration', value=[]), 'damaged'),
 ])
 def test_a_hostile_recipe_is_refused(adapter, clip, change, culprit,
                                      tmp_path, monkeypatch):

@@ -163,10 +163,9 @@ def _build_validation(model: TunedModel) -> Dataset:
         raise DeptError('The config of the model names no data set with a '
                         'validation split. Give the config of the training, '
                         f'load(CONFIG, FILE) or --config CONFIG. {remedy}')
-    dataset = DATASETS.build(dict(config, split='val', test_mode=True,
-                                  pipeline=test['pipeline']))
-    if not len(dataset):
-        raise DeptError(f'{config.type} has no validation images. Put some '
-                        'into its split val; see docs/datasets.md. '
-                        f'{remedy}')
-    return dataset
+    try:
+        return DATASETS.build(dict(config, split='val', test_mode=True,
+                                   pipeline=test['pipeline']))
+    except DeptError as error:
+        raise DeptError(f'{error} {remedy} docs/datasets.md shows how images '
+                        "come into the split 'val'.") from error
