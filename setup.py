@@ -94,7 +94,8 @@ setup(
     },
     python_requires='>=3.10,<3.14',
     install_requires=[
-        'torch>=2.4', 'torchvision', 'open_clip_torch>=3.0', 'numpy', 'pillow'
+        'torch>=2.4', 'torchvision', 'open_clip_torch>=3.0', 'numpy', 'pillow',
+        'rich'
     ],
     extras_require=EXTRAS,
     cmdclass={'build_py': BuildWithConfigs},

@@ -1,9 +1,14 @@
 """Train a model: ``python tools/train.py CONFIG [options]``."""
 import argparse
+import time
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
 
 from dept_mm.cli.arguments import (
     cache_features,
@@ -12,9 +17,15 @@ from dept_mm.cli.arguments import (
     set_loader_defaults,
     user_errors,
 )
+from dept_mm.cli.ending import REPORT, format_result, list_commands
 from dept_mm.cli.launch import init_launcher
+from dept_mm.cli.screen import Screen, fill
+from dept_mm.config import config_fingerprint
+from dept_mm.engine.account import describe_training
+from dept_mm.engine.hooks import DryRunHook, ScreenHook
 from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
+from dept_mm.evaluation import read_result
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -48,6 +59,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--no-persistent-workers',
         action='store_true',
         help='restart the data loader workers in each epoch')
+    parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help="show the host library's whole log, which the log file has in "
+        'any case')
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='run a few batches, keep nothing, and say what training will do '
+        'and how long it will take')
     return parser.parse_args(argv)
 
 
@@ -60,6 +81,9 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     elif args.amp:  # AmpOptimWrapper refuses to run on a CPU
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
+    if args.dry_run and (args.launcher != 'none' or args.resume is not None):
+        raise DeptError('--dry-run measures one process that starts anew: '
+                        'leave out --launcher and --resume.')
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -68,7 +92,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
             raise DeptError('--auto-scale-lr needs `auto_scale_lr = '
                             f'dict(base_batch_size=...)` in {args.config}')
         cfg.auto_scale_lr.enable = True
-    if args.cache_features is not None:
+    if args.cache_features is not None and not args.dry_run:
         views = args.cache_features
         cache_features(cfg, args.feature_dir, None if views == -1 else views)
     set_loader_defaults(
@@ -77,12 +101,67 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         persistent_workers=not args.no_persistent_workers)
 
 
+def train(cfg: Config, screen: Screen, verbose: bool = False) -> None:
+    """Train, and say what a person wants to know of it."""
+    began = time.time()
+    runner = build_runner(cfg, quiet=not verbose)
+    if is_main_process() and not verbose:
+        runner.register_hook(ScreenHook(screen))
+    runner.train()
+    screen.close()
+    if is_main_process():
+        say_ending(runner, screen, began)
+
+
+def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
+    """Run a few batches of everything in a folder that is removed, and say
+    what training will take."""
+    work_dir, hook = cfg.work_dir, DryRunHook()
+    cfg.visualizer = dict(type='Visualizer')  # it would tell others
+    with TemporaryDirectory() as folder:
+        cfg.work_dir = folder
+        runner = build_runner(cfg, quiet=not verbose)
+        runner.register_hook(hook)
+        runner.train()
+    screen.say(fill(describe_training(runner)))
+    screen.say(fill(hook.report(work_dir)))
+
+
+def say_ending(runner: Runner, screen: Screen, began: float) -> None:
+    """Print the table and the commands that use what was trained."""
+    folder = Path(runner.cfg.work_dir)
+    result = find_result(runner)
+    if result is not None and (table := format_result(result)):
+        screen.say(f'\n{table}')
+    report = folder / REPORT
+    if report.is_file() and report.stat().st_mtime >= began - 1:
+        screen.say(f'\nReport, for a browser: {report}')
+    name = Path(runner.cfg.filename or folder.name).stem
+    screen.say('\nWhat to do next:')
+    for command in list_commands(folder, Path(__file__).parent, name):
+        screen.say(f'  {command}')
+
+
+def find_result(runner: Runner) -> dict | None:
+    """Read the result of this run, not one that lay there before."""
+    try:
+        result = read_result(runner.cfg.work_dir)
+    except DeptError:
+        return None
+    same = result['fingerprint'] == config_fingerprint(runner.cfg)
+    return result if same else None
+
+
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     merge_args(cfg, args)
     init_launcher(cfg, args.launcher)
-    build_runner(cfg).train()
+    screen = Screen()
+    try:
+        (rehearse if args.dry_run else train)(cfg, screen, args.verbose)
+    finally:
+        screen.close()
 
 
 if __name__ == '__main__':

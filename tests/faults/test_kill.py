@@ -85,7 +85,7 @@ def test_killed_again_and_again(start, tmp_path, pytestconfig):
     rng, kills = random.Random(0), 0
     while True:
         before = saved(parts)
-        run = start(parts, '--resume', epochs=epochs)
+        run = start(parts, '--resume', '--verbose', epochs=epochs)
         if kills == total:
             assert run.wait(timeout=1200) == 0
             break

@@ -4,6 +4,7 @@ from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
 from dept_mm.engine.hooks.compile_hook import CompileHook
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.hooks.divergence_hook import DivergenceHook
+from dept_mm.engine.hooks.dry_run_hook import DryRunHook
 from dept_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
 from dept_mm.engine.hooks.feature_store_hook import FeatureStoreHook
 from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
@@ -13,6 +14,7 @@ from dept_mm.engine.hooks.mean_loss_hook import MeanLossHook
 from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from dept_mm.engine.hooks.prograd_hook import ProGradHook
 from dept_mm.engine.hooks.resume_hook import ResumeHook
+from dept_mm.engine.hooks.screen_hook import ScreenHook
 from dept_mm.engine.hooks.share_classes_hook import ShareClassesHook
 from dept_mm.engine.hooks.stop_signal_hook import StopSignalHook
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
@@ -21,8 +23,9 @@ from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
     'AtomicCheckpointHook', 'BaseNewTableHook', 'CompileHook', 'CostHook',
-    'DivergenceHook', 'EpochSeedHook', 'FeatureStoreHook',
+    'DivergenceHook', 'DryRunHook', 'EpochSeedHook', 'FeatureStoreHook',
     'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
-    'ProGradHook', 'ResumeHook', 'ShareClassesHook', 'StopSignalHook',
-    'TipAdapterHook', 'UnreadableImagesHook', 'VocabularyHook'
+    'ProGradHook', 'ResumeHook', 'ScreenHook', 'ShareClassesHook',
+    'StopSignalHook', 'TipAdapterHook', 'UnreadableImagesHook',
+    'VocabularyHook'
 ]

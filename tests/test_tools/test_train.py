@@ -1,0 +1,90 @@
+"""What tools/train.py shows, and what it leaves to the log."""
+import pytest
+from run_tool import run_tool
+
+from dept_mm.evaluation import read_result
+
+CUT = {'val_dataloader.dataset.indices': 8,
+       'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 2}
+
+
+@pytest.fixture
+def config(small_run, tmp_path):
+    """Path of the config of a short run."""
+    small_run(**CUT).dump(tmp_path / 'short.py')
+    return tmp_path / 'short.py'
+
+
+def log_of(folder):
+    log, = folder.glob('*/*.log')
+    return log.read_text()
+
+
+def test_a_short_account(config, tmp_path):
+    """The log has everything, the console what a person wants to know."""
+    run = tmp_path / 'run'
+    done = run_tool('train.py', config, '--work-dir', run)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    text = ' '.join(lines)
+    assert '\x1b' not in done.stdout and '\r' not in done.stdout
+    for words in ('trains CoOpPrompt and DePTHead on top of a frozen CLIP',
+                  'The data are 16 samples of shapes, of 16 of its 32 classes',
+                  'It takes 2 epochs of 4 steps, seed 1, on the CPU.'):
+        assert words in text
+    assert [line.split(',')[0] for line in lines if line.startswith('epoch')
+            ] == ['epoch 1 of 2', 'epoch 2 of 2']
+    tuned, = read_result(run)['results']['tuned'].values()
+    row = next(line for line in lines if line.startswith('tuned'))
+    percent = 100 * tuned['base']['correct'] / 8
+    assert float(row.split()[1]) == percent
+    assert any(line.startswith('change') for line in lines)
+    checkpoint = run / 'epoch_2.pth'
+    assert checkpoint.is_file()
+    assert f'publish_model.py {checkpoint}' in text
+    assert 'INFO' not in text and 'deprecated' not in text
+    log = log_of(run)
+    assert 'Epoch(train) [2][4/4]' in log and 'deprecated' in log
+    assert str(next(run.glob('*/*.log'))) in text
+
+
+def test_the_whole_log_on_demand(config, tmp_path):
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'run',
+                    '--verbose', '--cfg-options', 'train_cfg.max_epochs=1')
+    assert 'Epoch(train) [1][4/4]' in done.stdout
+    assert 'INFO' in done.stdout
+
+
+def test_warnings_are_shown(config, tmp_path):
+    """There is no image of this size to a class."""
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'run',
+                    '--cfg-options', 'train_cfg.max_epochs=1',
+                    'train_dataloader.dataset.num_shots=40',
+                    'train_dataloader.dataset.indices=4')
+    assert done.returncode == 0, done.stderr
+    assert 'WARNING: DrawnShapes: these classes have fewer than' in done.stdout
+
+
+def test_a_dry_run(config, tmp_path):
+    """It says what would happen, and leaves nothing behind."""
+    done = run_tool(
+        'train.py', config, '--work-dir', tmp_path / 'run', '--dry-run',
+        '--cfg-options', 'train_cfg.max_epochs=7', 'train_cfg.val_interval=3',
+        'val_dataloader.dataset.indices=250')
+    assert done.returncode == 0, done.stderr
+    text = ' '.join(done.stdout.split())
+    # Validated after epochs 3, 6 and 7, in batches of 100.
+    assert '28 steps of ' in text and '12 batches of evaluation of' in text
+    assert '(9 of validation, 3 of zero-shot CLIP)' in text
+    assert f'will be in {tmp_path}/run.' in text
+    assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize('option', [
+    ['--resume'], ['--launcher', 'pytorch']])
+def test_what_a_dry_run_refuses(config, option, monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK'):
+        monkeypatch.delenv(name, raising=False)
+    done = run_tool('train.py', config, '--dry-run', *option)
+    assert done.returncode == 1
+    assert 'leave out --launcher and --resume' in done.stderr
