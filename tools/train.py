@@ -11,16 +11,23 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from dept_mm.cli.arguments import (
+    VISUALISERS,
     cache_features,
     common_parser,
     load_config,
+    log_to,
     set_loader_defaults,
     user_errors,
 )
-from dept_mm.cli.ending import REPORT, format_result, list_commands
+from dept_mm.cli.ending import (
+    REPORT,
+    describe_selection,
+    format_result,
+    list_commands,
+)
 from dept_mm.cli.launch import init_launcher
 from dept_mm.cli.screen import Screen, fill
-from dept_mm.config import config_fingerprint
+from dept_mm.config import SELECTIONS, config_fingerprint, select_epoch
 from dept_mm.engine.account import describe_training
 from dept_mm.engine.hooks import DryRunHook, ScreenHook
 from dept_mm.engine.runner import build_runner
@@ -42,6 +49,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='do not evaluate during training')
     parser.add_argument(
+        '--select',
+        choices=SELECTIONS,
+        help='keep the epoch that is best on validation images, which are '
+        'held out of the training data, and test that one')
+    parser.add_argument(
+        '--patience',
+        type=int,
+        metavar='N',
+        help='with --select: end after N validations without a better one')
+    parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
         help='scale the learning rate by the ratio of the actual batch size '
@@ -60,6 +77,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='restart the data loader workers in each epoch')
     parser.add_argument(
+        '--log',
+        nargs='+',
+        choices=VISUALISERS,
+        default=[],
+        help='log to these, too')
+    parser.add_argument(
         '--verbose',
         action='store_true',
         help="show the host library's whole log, which the log file has in "
@@ -74,13 +97,23 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the options of training to a config, in place."""
+    if args.patience is not None and args.select is None:
+        raise DeptError('--patience needs --select val, which says by what '
+                        'an epoch is better.')
+    if args.select is not None:
+        select_epoch(cfg, args.select, args.patience)
     if args.no_validate:
+        if args.select is not None:
+            raise DeptError('--select needs the validation that --no-validate '
+                            'leaves out.')
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp and torch.cuda.is_available():
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     elif args.amp:  # AmpOptimWrapper refuses to run on a CPU
         cfg.optim_wrapper.type = 'BF16OptimWrapper'
+    if args.log:
+        log_to(cfg, args.log)
     if args.dry_run and (args.launcher != 'none' or args.resume is not None):
         raise DeptError('--dry-run measures one process that starts anew: '
                         'leave out --launcher and --resume.')
@@ -129,16 +162,20 @@ def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
 
 def say_ending(runner: Runner, screen: Screen, began: float) -> None:
     """Print the table and the commands that use what was trained."""
-    folder = Path(runner.cfg.work_dir)
+    folder, checkpoint = Path(runner.cfg.work_dir), None
     result = find_result(runner)
-    if result is not None and (table := format_result(result)):
-        screen.say(f'\n{table}')
+    if result is not None:
+        for text in format_result(result), describe_selection(result):
+            if text:
+                screen.say(f'\n{text}')
+        checkpoint = (result.get('selection') or {}).get('checkpoint')
     report = folder / REPORT
     if report.is_file() and report.stat().st_mtime >= began - 1:
         screen.say(f'\nReport, for a browser: {report}')
     name = Path(runner.cfg.filename or folder.name).stem
     screen.say('\nWhat to do next:')
-    for command in list_commands(folder, Path(__file__).parent, name):
+    for command in list_commands(folder, Path(__file__).parent, name,
+                                 checkpoint):
         screen.say(f'  {command}')
 
 

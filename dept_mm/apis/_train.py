@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from dept_mm.apis._config import prepare_config
 from dept_mm.cli.arguments import set_loader_defaults
+from dept_mm.config import select_epoch
 from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result
@@ -17,7 +18,8 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 def train(config: str | Path | Config, *, work_dir: str | Path | None = None,
           dataset: str | None = None, protocol: str | None = None,
-          seed: int | None = None, options: Mapping | None = None) -> dict:
+          seed: int | None = None, options: Mapping | None = None,
+          select: str | None = None, patience: int | None = None) -> dict:
     """Train the model of a config as ``tools/train.py`` does, in this process.
 
     Args:
@@ -26,6 +28,9 @@ def train(config: str | Path | Config, *, work_dir: str | Path | None = None,
             results. Defaults to the config's, of a file to
             ``work_dirs/NAME``.
         dataset, protocol, seed, options: See ``build``.
+        select, patience (optional): As ``--select`` and ``--patience``;
+            ``select='val'`` tests the epoch that is best on validation
+            images.
 
     Returns:
         dict: What ``result.json`` holds, see docs/results.md, and the
@@ -41,6 +46,8 @@ def train(config: str | Path | Config, *, work_dir: str | Path | None = None,
         cfg.work_dir = str(work_dir)
     if not cfg.get('work_dir'):
         raise DeptError('train: the config has no work_dir; give one.')
+    if select is not None:
+        select_epoch(cfg, select, patience)
     set_loader_defaults(cfg, LOADERS)
     build_runner(cfg).train()
     return dict(read_result(cfg.work_dir), work_dir=cfg.work_dir)

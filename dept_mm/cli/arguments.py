@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -21,6 +22,10 @@ from dept_mm.config import (
 )
 from dept_mm.config.choices import variable
 from dept_mm.errors import DeptError
+
+# Package -> the backend of MMEngine that logs to it.
+VISUALISERS = dict(tensorboard='TensorboardVisBackend',
+                   wandb='WandbVisBackend', mlflow='MLflowVisBackend')
 
 
 class OptionsAction(DictAction):
@@ -155,6 +160,27 @@ def cache_features(cfg: Config, root: str, views: int | None = None) -> None:
     others = [h for h in cfg.get('custom_hooks') or []
               if h.get('type') != hook['type']]
     cfg.custom_hooks = [*others, hook]
+
+
+def log_to(cfg: Config, packages: Iterable[str]) -> None:
+    """Let a run log to further visualisers of MMEngine.
+
+    Args:
+        cfg (Config): The config, changed in place.
+        packages (Iterable[str]): Keys of ``VISUALISERS``.
+
+    Raises:
+        DeptError: If a package is not installed.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise DeptError(f'--log {package}: the package is not installed: '
+                            f'pip install {package}')
+    cfg.visualizer = dict(cfg.get('visualizer') or dict(type='Visualizer'))
+    local = [dict(type='LocalVisBackend')]
+    cfg.visualizer.vis_backends = [
+        *(cfg.visualizer.get('vis_backends') or local),
+        *(dict(type=VISUALISERS[package]) for package in packages)]
 
 
 @contextmanager

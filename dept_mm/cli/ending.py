@@ -59,19 +59,36 @@ def _measures(found: Mapping) -> dict[str, float]:
     return values
 
 
-def list_commands(work_dir: Path, tools: Path, name: str) -> Iterator[str]:
+def describe_selection(result: Mapping) -> str:
+    """Say what chose the epoch that was tested; ``''`` for the last epoch."""
+    chosen = result.get('selection')
+    if not chosen:
+        return ''
+    unit = 'epoch' if 'epoch' in chosen else 'step'
+    return (f'{unit} {chosen[unit]}, chosen on split {chosen["split"]!r} '
+            f'({chosen["metric"]} {chosen["score"]:.2f})')
+
+
+def list_commands(work_dir: Path, tools: Path, name: str,
+                  checkpoint: str | None = None) -> Iterator[str]:
     """List commands that use what a run has left in its work dir.
 
     Args:
         work_dir (Path): The work dir.
         tools (Path): The folder of the tools.
         name (str): Name of the config.
+        checkpoint (str, optional): The checkpoint that was tested. Defaults
+            to the last one.
     """
     yield _command(tools / 'predict.py', work_dir, 'photo.png')
     yield _command(tools / 'report.py', work_dir)
     pointer = work_dir / 'last_checkpoint'
-    if pointer.is_file():
-        yield _command(tools / 'publish_model.py', pointer.read_text(),
+    if checkpoint is not None:
+        checkpoint = work_dir / checkpoint
+    elif pointer.is_file():
+        checkpoint = pointer.read_text()
+    if checkpoint is not None:
+        yield _command(tools / 'publish_model.py', checkpoint,
                        work_dir / f'{name}.safetensors')
 
 

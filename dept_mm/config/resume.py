@@ -26,7 +26,8 @@ def check_resumed(before: Mapping, now: Mapping) -> None:
     Raises:
         DeptError: If one has changed; the message names it and what may.
     """
-    old, new = (dict(_flatten(config_settings(cfg))) for cfg in (before, now))
+    old, new = (dict(flatten_settings(config_settings(cfg)))
+                for cfg in (before, now))
     changed = [f'{key}: {old.get(key, "absent")} in the checkpoint, '
                f'{new.get(key, "absent")} now'
                for key in sorted(old.keys() | new.keys())
@@ -42,11 +43,13 @@ def check_resumed(before: Mapping, now: Mapping) -> None:
             'with load_from=CHECKPOINT to start from its weights.')
 
 
-def _flatten(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
+def flatten_settings(node: Any, path: str = ''
+                     ) -> Iterator[tuple[str, Any]]:
     """List the dotted names of all options and their values."""
     items = (node.items() if isinstance(node, Mapping)
              else enumerate(node) if isinstance(node, list) else None)
     if not items:
         yield path, node
     for key, value in items or ():
-        yield from _flatten(value, f'{path}.{key}' if path else str(key))
+        yield from flatten_settings(value, f'{path}.{key}' if path
+                                    else str(key))

@@ -35,8 +35,11 @@ def check_counts(items: Sequence[Item], labels: set[int],
     groups = group_by_label(items)
     counts = {label: len(groups.get(label, ())) for label in labels}
     if not any(counts.values()):
+        held_out = (' Add some, or choose num_shots below the number of '
+                    'training images of a class: the others then validate.'
+                    if split == 'val' else '')
         raise DeptError(f'{source}: there is no image in split {split!r} for '
-                        f'task {dataset.task!r}.')
+                        f'task {dataset.task!r}.{held_out}')
     empty = {label: n for label, n in counts.items() if not n}
     if empty and split == 'train':
         raise DeptError(f'{source}: there is no training image of '

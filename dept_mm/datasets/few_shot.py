@@ -14,7 +14,7 @@ from ._class_names import select_base_classes
 from ._counts import check_counts
 from ._paths import locate_image
 from .epoch_sampler import seed_for_sample
-from .splits import Item, Splits, draw_few_shot
+from .splits import Item, Splits, draw_few_shot, hold_out
 from .unreadable import load_or_replace
 
 SPLITS = ('train', 'val', 'test')
@@ -48,8 +48,10 @@ class FewShotDataset(BaseDataset):
         task (str): Which samples to keep: those of the 'base' classes, of
             the 'new' classes, or 'all'. Defaults to 'all'.
         num_shots (int, optional): Number of training images per class. The
-            val split then keeps at most 4 images per class; the test split
-            stays whole. Defaults to None, which keeps the whole split.
+            val split then keeps at most 4 images per class, of a data set
+            without validation images 4 training images that are not drawn;
+            the test split stays whole. Defaults to None, which keeps the
+            whole split.
         seed (int): Seed of the random draw of shots. Defaults to 1.
         base_classes (str | Sequence[str]): 'half' (the first half in label
             order, the larger one if the number is odd), 'all', or a list of
@@ -129,6 +131,8 @@ class FewShotDataset(BaseDataset):
         """List the samples ``dict(img_path, gt_label)`` of split and task."""
         # Forget the items, which would be copied to every worker.
         splits, self._splits = self._splits or self.read(), None
+        if self.num_shots is not None:
+            splits = hold_out(splits, self.num_shots, self.seed)
         whole = getattr(splits, self.split)
         if self.num_shots is not None:
             splits = draw_few_shot(splits, self.num_shots, self.seed)

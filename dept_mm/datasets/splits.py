@@ -96,6 +96,24 @@ def draw_few_shot(splits: Splits, num_shots: int, seed: int) -> Splits:
     return replace(splits, train=train, val=val)
 
 
+def hold_out(splits: Splits, num_shots: int, seed: int) -> Splits:
+    """Let training images that are not drawn be validation images.
+
+    This is for data sets without validation images, such as ImageNet. The
+    draw of training images stays as it is; others keep their validation.
+
+    Args:
+        splits (Splits): The whole data set.
+        num_shots (int): Number of training images per class.
+        seed (int): Seed of the draw.
+    """
+    if splits.val:
+        return splits
+    drawn = set(draw_shots(splits.train, num_shots, seed))
+    return replace(splits,
+                   val=[item for item in splits.train if item not in drawn])
+
+
 def split_by_class(classes: list[str], items: Iterable[Item]) -> Splits:
     """Split a data set without splits into 50 % train, 20 % val, 30 % test.
 

@@ -8,6 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.run_record import dataset_name
 
 
@@ -35,6 +36,7 @@ def describe_training(runner: Runner) -> str:
         f'{name or "This run"} trains {parts}'
         + (f' on top of a frozen {frozen}' if frozen else '')
         + f': {learned:,} parameters.', _describe_data(runner),
+        _describe_selection(runner),
         f'It takes {length}, seed {runner.seed}, on '
         f'{_describe_device(model)}.')))
 
@@ -58,6 +60,16 @@ def _describe_data(runner: Runner) -> str:
     if base and base < classes:
         return f'{said}, of {base} of its {classes} classes.'
     return f'{said}, of {classes} classes.' if classes else f'{said}.'
+
+
+def _describe_selection(runner: Runner) -> str:
+    """Say what chooses the epoch, if anything does."""
+    hook = next((h for h in runner.hooks if isinstance(h, SelectionHook)),
+                None)
+    if hook is None:
+        return ''
+    return (f'{len(runner.val_dataloader.dataset):,} others, of split '
+            f'{hook.split!r}, choose the epoch that is tested.')
 
 
 def _describe_device(model: nn.Module) -> str:

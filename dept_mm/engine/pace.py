@@ -47,12 +47,19 @@ class Pace:
 
 
 def count_left(runner: Runner) -> tuple[int, int]:
-    """Count the steps and the evaluated batches until training ends."""
-    batches = 0
+    """Count the steps and the evaluated batches until the run ends, with
+    those of a test that follows the training."""
+    batches = count_test(runner)
     if runner.val_loop is not None:
-        batches = (count_validations(runner.train_loop)
-                   * count_batches(runner.val_loop))
+        batches += (count_validations(runner.train_loop)
+                    * count_batches(runner.val_loop))
     return runner.max_iters - runner.iter, batches
+
+
+def count_test(runner: Runner) -> int:
+    """Count the batches of the test; 0 while no test loop is built."""
+    loop = getattr(runner, '_test_loop', None)
+    return count_batches(loop) if isinstance(loop, BaseLoop) else 0
 
 
 def count_validations(loop: BaseLoop) -> int:

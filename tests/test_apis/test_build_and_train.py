@@ -57,6 +57,16 @@ def test_it_trains_as_the_runner_does(result, checkpoint, runner):
     assert all(torch.equal(saved[key], expected[key]) for key in expected)
 
 
+def test_validation_images_choose(options, tmp_path):
+    found = dept_mm.train(QUICKSTART, options=options, select='val',
+                          patience=1, work_dir=tmp_path)
+    assert (tmp_path / found['selection']['checkpoint']).is_file()
+    assert found['selection']['epoch'] == 1
+    with pytest.raises(DeptError, match="select='test'"):
+        dept_mm.train(QUICKSTART, options=options, select='test',
+                      work_dir=tmp_path)
+
+
 def test_a_config_stays_as_it_is(options):
     cfg = Config.fromfile(QUICKSTART)
     before = cfg.pretty_text

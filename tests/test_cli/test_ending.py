@@ -1,7 +1,11 @@
 """The table and the commands at the end of a training."""
 import os
 
-from dept_mm.cli.ending import format_result, list_commands
+from dept_mm.cli.ending import (
+    describe_selection,
+    format_result,
+    list_commands,
+)
 
 
 def half(correct, total=10):
@@ -45,6 +49,14 @@ def test_nothing_was_measured():
     assert format_result(dict(results={})) == ''
 
 
+def test_what_chose():
+    chosen = dict(split='val', metric='base_new/base', score=84.375, epoch=3,
+                  checkpoint='best.pth')
+    assert describe_selection(dict(selection=chosen)) == (
+        "epoch 3, chosen on split 'val' (base_new/base 84.38)")
+    assert describe_selection({}) == ''
+
+
 def test_commands(tmp_path, monkeypatch):
     """Paths are those of files that are there, written from here."""
     monkeypatch.chdir(tmp_path)
@@ -58,6 +70,8 @@ def test_commands(tmp_path, monkeypatch):
     *_, publish = list_commands(run, tmp_path / 'tools', 'mine')
     assert publish == ("python tools/publish_model.py 'my runs/a/epoch_3.pth' "
                        "'my runs/a/mine.safetensors'")
+    *_, publish = list_commands(run, tmp_path / 'tools', 'mine', 'best.pth')
+    assert "'my runs/a/best.pth'" in publish
     os.chdir('elsewhere')
     first, *_ = list_commands(run, tmp_path / 'tools', 'mine')
     assert first.startswith(f'python {tmp_path}/tools/predict.py')

@@ -218,6 +218,21 @@ def test_empty_split(make_tree, kind):
         build(cfg, split='val')
 
 
+def test_training_images_that_are_not_drawn_validate(make_tree, kind):
+    """Where a data set has no images for it; the draw stays as it is."""
+    counts = dict(ant=(7, 0, 1), bee=(3, 0, 1))
+    cfg = make_tree(counts, kind)
+    train, whole, val = (
+        set(samples(build(cfg, **options)))
+        for options in (dict(num_shots=2), {},
+                        dict(split='val', num_shots=2)))
+    assert val < whole - train
+    # At most as many as shots, and what is left.
+    assert labels(build(cfg, split='val', num_shots=2)) == {0: 2, 1: 1}
+    with pytest.raises(DeptError, match="split 'val'.*choose num_shots below"):
+        build(cfg, split='val', num_shots=7)
+
+
 def test_missing_image(cfg):
     dataset = build(cfg, pipeline=[dict(type='LoadRGBImage')])
     path = Path(dataset.get_data_info(1)['img_path'])

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from dept_mm.datasets import SplitFileDataset, draw_shots
-from dept_mm.datasets.splits import Item, split_by_class
+from dept_mm.datasets.splits import (
+    Item,
+    Splits,
+    draw_few_shot,
+    hold_out,
+    split_by_class,
+)
 from dept_mm.structures.vocabulary import Vocabulary
 
 REPO = Path(__file__).parents[2]
@@ -36,6 +42,19 @@ def test_short_class_gives_all_and_draws_nothing():
     # Label 0 has two images: they keep their order, the generator waits.
     assert draw_shots(items, 3, 1) == items[:2] + random.Random(1).sample(
         items[2:], 3)
+
+
+def test_what_is_held_out_was_not_drawn():
+    items = [Item(f'{i}.jpg', i % 3) for i in range(30)]
+    splits = Splits(['ant', 'bee', 'cat'], items, [], [])
+    held = hold_out(splits, 4, 7)
+    few = draw_few_shot(held, 4, 7)
+    assert few.train == draw_few_shot(splits, 4, 7).train
+    assert held.train == items and len(few.val) == 12
+    assert set(held.val) == set(items) - set(few.train)
+    # A data set's own validation images stay.
+    own = Splits(splits.classes, items[3:], items[:3], [])
+    assert hold_out(own, 4, 7) is own
 
 
 @pytest.mark.parametrize('number, sizes', [

@@ -70,3 +70,5 @@ def test_one_config_is_one_folder(tmp_path):
 def test_options_of_the_sweep_itself(tmp_path):
     with pytest.raises(DeptError, match='--work-dir=x is set by the sweep'):
         grid.make_runs([], tmp_path, ['--amp', '--work-dir=x'])
+    with pytest.raises(DeptError, match='--dry-run leaves no result'):
+        grid.make_runs([], tmp_path, ['--dry-run'])

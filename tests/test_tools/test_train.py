@@ -1,10 +1,17 @@
 """What tools/train.py shows, and what it leaves to the log."""
 import pytest
+from mmengine.config import Config
 from run_tool import run_tool
+from tensorboard.backend.event_processing.event_accumulator import (
+    EventAccumulator,
+)
 
+from dept_mm.cli.arguments import log_to
+from dept_mm.config import check_resumed, config_fingerprint
 from dept_mm.evaluation import read_result
 
 CUT = {'val_dataloader.dataset.indices': 8,
+       'test_dataloader.dataset.indices': 8,
        'train_cfg.max_epochs': 2, 'train_cfg.val_interval': 2}
 
 
@@ -53,6 +60,49 @@ def test_the_whole_log_on_demand(config, tmp_path):
                     '--verbose', '--cfg-options', 'train_cfg.max_epochs=1')
     assert 'Epoch(train) [1][4/4]' in done.stdout
     assert 'INFO' in done.stdout
+
+
+def test_validation_images_choose(config, tmp_path):
+    """... and TensorBoard gets the curves; neither is told by a dry run."""
+    run = tmp_path / 'run'
+    args = ['train.py', config, '--work-dir', run, '--select', 'val',
+            '--log', 'tensorboard']
+    dry = run_tool(*args, '--dry-run')
+    assert dry.returncode == 0, dry.stderr
+    text = ' '.join(dry.stdout.split())
+    assert "8 others, of split 'val', choose the epoch that is tested" in text
+    assert '(2 of validation, 1 of the test, 1 of zero-shot CLIP)' in text
+    assert not run.exists()
+    done = run_tool(*args)
+    assert done.returncode == 0, done.stderr
+    best, = run.glob('best_*.pth')
+    assert "chosen on split 'val'" in done.stdout
+    assert f'publish_model.py {best}' in done.stdout
+    assert read_result(run)['selection']['checkpoint'] == best.name
+    folder, = run.glob('*/vis_data')
+    curves = EventAccumulator(str(folder)).Reload()
+    assert [one.step for one in curves.Scalars('base_new/base')] == [1, 2]
+    assert [one.step for one in curves.Scalars('loss')] == [4, 8]
+
+
+@pytest.mark.parametrize('options, words', [
+    (['--log', 'wandb'], 'pip install wandb'),
+    (['--patience', '2'], '--patience needs --select val'),
+    (['--select', 'val', '--no-validate'], 'that --no-validate leaves out')])
+def test_options_that_do_not_work(config, options, words, monkeypatch):
+    monkeypatch.setattr('dept_mm.cli.arguments.find_spec', lambda name: None)
+    done = run_tool('train.py', config, *options)
+    assert done.returncode == 1 and words in done.stderr
+
+
+def test_what_a_run_logs_to_is_no_option_of_it(config):
+    """So a run may be resumed with another logger, or without."""
+    before = Config.fromfile(config)
+    now = Config.fromfile(config)
+    log_to(now, ['tensorboard'])
+    assert now.visualizer.vis_backends[-1].type == 'TensorboardVisBackend'
+    check_resumed(before, now)
+    assert config_fingerprint(now) == config_fingerprint(before)
 
 
 def test_warnings_are_shown(config, tmp_path):

@@ -116,6 +116,9 @@ def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
             raise DeptError(f'{option} is set by the sweep itself; see '
                             '--root, --seeds, --datasets, --protocols and '
                             '--processes.')
+        if option == '--dry-run':
+            raise DeptError('--dry-run leaves no result: give it to '
+                            'tools/train.py.')
     folders = {path.name.rpartition('-')[2]: path
                for path in sorted(root.glob('*-*'))}
     runs = []

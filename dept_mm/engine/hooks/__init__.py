@@ -15,6 +15,7 @@ from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from dept_mm.engine.hooks.prograd_hook import ProGradHook
 from dept_mm.engine.hooks.resume_hook import ResumeHook
 from dept_mm.engine.hooks.screen_hook import ScreenHook
+from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.hooks.share_classes_hook import ShareClassesHook
 from dept_mm.engine.hooks.stop_signal_hook import StopSignalHook
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
@@ -25,7 +26,7 @@ __all__ = [
     'AtomicCheckpointHook', 'BaseNewTableHook', 'CompileHook', 'CostHook',
     'DivergenceHook', 'DryRunHook', 'EpochSeedHook', 'FeatureStoreHook',
     'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
-    'ProGradHook', 'ResumeHook', 'ScreenHook', 'ShareClassesHook',
-    'StopSignalHook', 'TipAdapterHook', 'UnreadableImagesHook',
-    'VocabularyHook'
+    'ProGradHook', 'ResumeHook', 'ScreenHook', 'SelectionHook',
+    'ShareClassesHook', 'StopSignalHook', 'TipAdapterHook',
+    'UnreadableImagesHook', 'VocabularyHook'
 ]

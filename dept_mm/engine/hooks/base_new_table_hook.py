@@ -13,6 +13,7 @@ from torch import nn, no_grad
 
 from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
 from dept_mm.engine.hooks.cost_hook import CostHook
+from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.loops import each_dataset
 from dept_mm.engine.run_record import dataset_name, describe_run, hash_images
 from dept_mm.evaluation import (
@@ -34,8 +35,10 @@ class BaseNewTableHook(Hook):
 
     Zero-shot CLIP is the same frozen CLIP with the data set's hand-written
     template instead of learned prompts. It is measured by the run's own
-    validation loader and evaluator. If its accuracy is near chance, the class
-    names or the preprocessing are wrong, which training would hide.
+    validation loader and evaluator, as the tuned model is; where validation
+    images choose the epoch (``SelectionHook``), both are measured by those of
+    the test. If its accuracy is near chance, the class names or the
+    preprocessing are wrong, which training would hide.
 
     When training ends, the hook writes the raw counts of both evaluations and
     a description of the run to ``result.json`` in the work dir. After a test
@@ -66,30 +69,44 @@ class BaseNewTableHook(Hook):
         self.rows: dict[str, dict] = {}
         self.results: dict[str, dict] = {}
         self.zero_shot_seconds = 0.
+        self.selection: SelectionHook | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Measure zero-shot CLIP."""
-        backbone = text_backbone(runner)
-        if self.zero_shot and backbone and runner.val_loop is not None:
+        self.selection = next((hook for hook in runner.hooks
+                               if isinstance(hook, SelectionHook)), None)
+        backbone, loop = text_backbone(runner), self.measured_loop(runner)
+        if self.zero_shot and backbone and loop is not None:
             start = time.perf_counter()
-            self.rows['zero-shot'] = self._evaluate_zero_shot(runner, backbone)
+            self.rows['zero-shot'] = self._evaluate_zero_shot(
+                runner, backbone, loop)
             self.zero_shot_seconds = time.perf_counter() - start
-            self._note_counts('zero-shot', runner, 'val')
-            runner.logger.info(
-                'Before training\n'
-                f'{self._format_table(self.rows, runner.val_loop)}')
+            self._note_counts('zero-shot', runner, self._phase())
+            runner.logger.info('Before training\n'
+                               f'{self._format_table(self.rows, loop)}')
+
+    def _phase(self) -> str:
+        return 'val' if self.selection is None else 'test'
+
+    def measured_loop(self, runner: Runner) -> BaseLoop | None:
+        """Return the loop whose images measure the model."""
+        return getattr(runner, f'{self._phase()}_loop')
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None
                         ) -> None:
         """Remember the last validation of the tuned model."""
-        self.rows['tuned'] = self._select_own(metrics or {})
-        self._note_counts('tuned', runner, 'val')
+        if self.selection is None:
+            self.rows['tuned'] = self._select_own(metrics or {})
+            self._note_counts('tuned', runner, 'val')
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None
                          ) -> None:
         """Print the table of a test and write ``result.json``."""
         found = self._select_own(metrics or {})
-        if found:
+        if self.selection is not None:  # the test of the chosen epoch
+            self.rows['tuned'] = found
+            self._note_counts('tuned', runner, 'test')
+        elif found:
             table = self._format_table(dict(tested=found), runner.test_loop)
             runner.logger.info(f'Top-1 accuracy\n{table}')
             self._note_counts('tested', runner, 'test')
@@ -98,9 +115,10 @@ class BaseNewTableHook(Hook):
     def after_train(self, runner: Runner) -> None:
         """Print the table of the run and write ``result.json``."""
         if 'tuned' in self.rows:
-            table = self._format_table(self.rows, runner.val_loop)
+            table = self._format_table(self.rows, self.measured_loop(runner))
             runner.logger.info(f'Top-1 accuracy\n{table}')
-        self._write_result(runner, runner.work_dir, 'val')
+        self._write_result(runner, runner.work_dir, self._phase())
+        self.selection = None
 
     def _note_counts(self, row: str, runner: Runner, phase: str) -> None:
         """Store the counts of the evaluation just made, by data set."""
@@ -130,19 +148,24 @@ class BaseNewTableHook(Hook):
                      for hook in runner.hooks if isinstance(hook, CostHook)),
                     {})
         backbone = getattr(unwrapped_model(runner), 'backbone', None)
+        results, chosen = self.results, {}
+        if self.selection is not None:
+            chosen = self.selection.report(runner)
+            images['selection'] = chosen.pop('images')
+            results = dict(results, selection=chosen.pop('results'))
         write_result(folder, dict(
-            describe_run(runner, backbone),
-            images=images, results=self.results, **cost), phase == 'test')
+            describe_run(runner, backbone), **chosen, images=images,
+            results=results, **cost), 'tested' in results)
 
     @no_grad()
-    def _evaluate_zero_shot(self, runner: Runner, backbone: nn.Module) -> dict:
-        """Evaluate zero-shot CLIP with the validation loader and evaluator.
+    def _evaluate_zero_shot(self, runner: Runner, backbone: nn.Module,
+                            loop: BaseLoop) -> dict:
+        """Evaluate zero-shot CLIP with the loader and evaluator of a loop.
 
-        This does not call ``val_loop.run()``, because other hooks, such as the
+        This does not call ``loop.run()``, because other hooks, such as the
         one that keeps the best checkpoint, would take the result for that of
         the model in training.
         """
-        loop = runner.val_loop
         preprocessor = unwrapped_model(runner).data_preprocessor
         zero_shot = ImageClassifier(
             backbone=backbone.zero_shot(), head=CLIPHead(),

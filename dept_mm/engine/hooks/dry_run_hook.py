@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from dept_mm.cli.screen import format_time
 from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
 from dept_mm.engine.loops import MultiDataset, each_dataset
-from dept_mm.engine.pace import Pace, count_batches, count_left
+from dept_mm.engine.pace import Pace, count_batches, count_left, count_test
 
 STEPS, BATCHES = 3, 2  # the first ones warm up
 
@@ -41,19 +41,20 @@ class DryRunHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Count what there is to do, then shorten the loaders."""
-        self.steps, self.batches['validation'] = count_left(runner)
+        self.steps, batches = count_left(runner)
+        tested = count_test(runner)
+        self.batches = {'validation': batches - tested, 'the test': tested}
         loop = runner.train_loop
         loop.dataloader = FirstBatches(loop.dataloader, STEPS)
-        tested = getattr(runner, '_test_loop', None)
-        if isinstance(tested, BaseLoop):  # it follows the training
-            self.batches['test'] = count_batches(tested)
-            shorten(tested)
-        if runner.val_loop is not None:
-            if any(isinstance(hook, BaseNewTableHook) and hook.zero_shot
-                   for hook in runner.hooks):
-                self.batches['zero-shot CLIP'] = (
-                    self.batches.get('test') or count_batches(runner.val_loop))
-            shorten(runner.val_loop)
+        if tested:
+            shorten(runner.test_loop)
+        if runner.val_loop is None:
+            return
+        if any(isinstance(hook, BaseNewTableHook) and hook.zero_shot
+               for hook in runner.hooks):
+            self.batches['zero-shot CLIP'] = (
+                tested or count_batches(runner.val_loop))
+        shorten(runner.val_loop)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock."""

@@ -95,9 +95,9 @@ class ScreenHook(Hook):
         loop = runner.val_loop if what == 'validation' else runner.test_loop
         total = count_batches(loop)
         steps, batches = count_left(runner)
-        self.screen.show(
-            what, self._evaluated, total, self.pace.estimate(
-                steps, batches + total - self._evaluated))
+        batches += (total if what == 'validation' else 0) - self._evaluated
+        self.screen.show(what, self._evaluated, total,
+                         self.pace.estimate(steps, batches))
 
     def _say_line(self, runner: Runner, where: str) -> None:
         if self.screen.live:
@@ -114,10 +114,11 @@ class ScreenHook(Hook):
 
     def _guess_batch(self, runner: Runner) -> None:
         """Take what zero-shot CLIP took for what evaluations will take."""
-        seconds = next((h.zero_shot_seconds for h in runner.hooks
-                        if isinstance(h, BaseNewTableHook)), 0.)
-        if self.pace.batch is None and seconds and runner.val_loop:
-            self.pace.batch = seconds / count_batches(runner.val_loop)
+        for hook in runner.hooks:
+            if (isinstance(hook, BaseNewTableHook) and hook.zero_shot_seconds
+                    and self.pace.batch is None):
+                self.pace.batch = hook.zero_shot_seconds / count_batches(
+                    hook.measured_loop(runner))
 
 
 def _position(runner: Runner, ahead: int = 0) -> str:

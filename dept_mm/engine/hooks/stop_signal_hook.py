@@ -97,6 +97,8 @@ class StopSignalHook(Hook):
         if self._caught and get_world_size() == 1:
             self._stop(runner, runner.iter, save=False)
 
+    after_test_iter = after_val_iter  # of a test that belongs to a training
+
     def after_train(self, runner: Runner) -> None:
         """Restore the previous signal handlers."""
         self._restore_handlers()

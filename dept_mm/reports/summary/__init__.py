@@ -1,4 +1,5 @@
 """Tables and plots that summarize the results of many runs."""
+from dept_mm.reports.summary.choose import choose_recipes
 from dept_mm.reports.summary.plot import plot_curves, plot_results
 from dept_mm.reports.summary.published import (
     list_datasets,
@@ -10,7 +11,8 @@ from dept_mm.reports.summary.statistics import Spread, compute_t_quantile
 from dept_mm.reports.summary.tables import Table, build_table, summarize
 
 __all__ = [
-    'Spread', 'Table', 'build_table', 'compute_t_quantile', 'format_spread',
-    'group_results', 'list_datasets', 'load_published_tables',
-    'plot_curves', 'plot_results', 'render', 'summarize'
+    'Spread', 'Table', 'build_table', 'choose_recipes', 'compute_t_quantile',
+    'format_spread', 'group_results', 'list_datasets',
+    'load_published_tables', 'plot_curves', 'plot_results', 'render',
+    'summarize'
 ]

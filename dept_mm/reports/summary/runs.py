@@ -95,7 +95,7 @@ def group_results(results: Mapping[Path, Mapping], by: str | None = None
         if row is None:
             continue
         value = _read_option(result, by, path)
-        label = label_row(name, by, value)
+        label = label_row(name, by, value) + _label_selection(result)
         repeated = _check_repeated(
             seen, (protocol, shots, label, result['dataset']), path, result)
         method = table.setdefault(label, Method(name, value))
@@ -115,6 +115,12 @@ def label_row(name: str, option: str | None, value: Any) -> str:
     if value is None:
         return name
     return f'{name}, {option.rpartition(".")[2]}={value}'
+
+
+def _label_selection(result: Mapping) -> str:
+    """Return what a label says of a run that chose its epoch."""
+    chosen = result.get('selection')
+    return f', epoch chosen on {chosen["split"]}' if chosen else ''
 
 
 def _read_option(result: Mapping, key: str | None, path: Path) -> Any:
