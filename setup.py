@@ -30,7 +30,8 @@ EXTRAS = {
     'language': ['transformers>=4.48'],
     'sweep': ['submitit>=1.5'],
     'tests': [
-        'pytest>=8', 'pytest-xdist>=3.5', 'submitit>=1.5', 'tensorboard'
+        'pytest>=8', 'pytest-xdist>=3.5', 'submitit>=1.5', 'tensorboard',
+        'torchmetrics>=1.4'
     ],
     'docs': [
         'mkdocs>=1.6,<2', 'mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26'

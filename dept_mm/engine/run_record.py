@@ -27,6 +27,7 @@ from mmengine.runner.base_loop import BaseLoop
 
 from dept_mm.config.fingerprint import config_fingerprint, config_settings
 from dept_mm.datasets.stored_features import StoredFeatures, sample_infos
+from dept_mm.structures import Vocabulary
 from dept_mm.version import __version__
 
 LIBRARIES = (torch, mmengine, mmpretrain, open_clip)
@@ -120,6 +121,18 @@ def hash_images(dataset: Any) -> str:
         inside = os.path.relpath(path, root) if root else path
         found.update(f'{label} {inside.replace(os.sep, "/")}\n'.encode())
     return found.hexdigest()
+
+
+def describe_dataset(dataset: Any) -> dict:
+    """Describe the classes and images that records of predictions refer to.
+
+    Returns:
+        dict: For ``pack_predictions``.
+    """
+    vocabulary = Vocabulary.from_metainfo(dataset.metainfo)
+    return dict(classes=vocabulary.names, ids=vocabulary.ids,
+                base=vocabulary.base_labels,
+                images=[path for _, path in _iterate_images(dataset)])
 
 
 def _iterate_images(dataset: Any) -> Iterator[tuple[Any, str]]:

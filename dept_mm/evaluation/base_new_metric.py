@@ -8,6 +8,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.calibration import measure_calibration
+from dept_mm.evaluation.predictions import RECORD, record_predictions
 from dept_mm.registry import METRICS
 from dept_mm.structures import Vocabulary
 
@@ -48,9 +50,12 @@ class BaseNewMetric(BaseMetric):
 
     Attributes:
         halves (dict): Result of the last evaluation, in the main process
-            only. It maps each half to dict(correct, total, macro_f1,
-            classes), where ``classes`` maps the identity of each class with
-            images to [correct, total].
+            only. It maps each half to dict(correct, total, macro_f1, nll,
+            brier, ece, adaptive_ece, classes), where ``classes`` maps the
+            identity of each class with images to [correct, total], and the
+            four before it are those of ``measure_calibration``.
+        predictions (np.ndarray): Records of all images of the last
+            evaluation, in the main process only; see ``predictions.RECORD``.
 
     Raises:
         DeptError: If a label is out of range, or the number of classes
@@ -68,40 +73,48 @@ class BaseNewMetric(BaseMetric):
         self.generalized = generalized
         self.per_class = per_class
         self.halves: dict[str, dict] = {}
+        self.predictions = np.zeros(0, RECORD)
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Store (label, prediction) of each sample.
+        """Store a record of each sample.
 
         MMEngine removes the duplicates that fill up the last batch when
         several processes evaluate.
         """
         vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
-        everything = list(range(len(vocabulary)))
+        label = np.array([int(s['gt_label']) for s in data_samples])
+        index = np.array([s.get('sample_idx', -1) for s in data_samples])
+        logits = [_read_logits(sample) for sample in data_samples]
+        for pair in zip(label, logits, strict=True):
+            self._check_sample(*pair, vocabulary)
+        logits = torch.stack(logits)
         base, new = vocabulary.base_labels, vocabulary.new_labels
-        in_base = set(base)
-        for sample in data_samples:
-            label = int(sample['gt_label'])
-            # Prefer the logits of our heads: scores may have underflowed.
-            score = sample.get('pred_logit', sample['pred_score'])
-            self._check_sample(label, score, vocabulary)
-            among = base if label in in_base else new
+        in_base = np.isin(label, base)
+        records = np.zeros(len(label), RECORD)
+        for mine, among in ((in_base, base), (~in_base, new)):
             if self.generalized:
-                among = everything
-            best = among[int(score[among].argmax())]
-            self.results.append((label, best))
+                among = range(len(vocabulary))
+            if mine.any():
+                records[mine] = record_predictions(
+                    index[mine], label[mine],
+                    logits[torch.from_numpy(mine)][:, list(among)], among)
+        self.results.extend(records)
 
-    def compute_metrics(self, results: list[tuple[int, int]]) -> dict:
-        """Compute the metrics from pairs (label, prediction)."""
+    def compute_metrics(self, results: list[np.void]) -> dict:
+        """Compute the metrics from the records of all samples."""
         vocabulary = Vocabulary.from_metainfo(self.dataset_meta)
-        label, best = np.array(results, dtype=int).reshape(-1, 2).T
+        self.predictions = records = _in_order(np.array(results, RECORD))
+        label, best = records['label'], records['top'][:, 0]
         found: dict = {}
         self.halves = {}
         for half, among in (('base', vocabulary.base_labels),
                             ('new', vocabulary.new_labels)):
             mine = np.isin(label, among)
             if mine.any():
-                self.halves[half] = one = _count_half(label[mine], best[mine],
-                                                      vocabulary.ids)
+                self.halves[half] = one = dict(
+                    _count_half(label[mine], best[mine], vocabulary.ids),
+                    **measure_calibration(records[mine]))
+                one['classes'] = one.pop('classes')  # the longest comes last
                 found[half] = 100 * one['correct'] / one['total']
                 for key in ('macro_f1', 'correct', 'total'):
                     found[f'{half}_{key}'] = float(one[key])
@@ -125,6 +138,31 @@ class BaseNewMetric(BaseMetric):
             raise DeptError(
                 f'The model scores {len(score)} classes, but the data set '
                 f'has {len(vocabulary)}. Is VocabularyHook among the hooks?')
+
+
+def _read_logits(sample: dict) -> torch.Tensor:
+    """Return the logits ``(C, )`` of a sample, or log-probabilities.
+
+    Our heads give logits, because scores may have underflowed.
+    """
+    if 'pred_logit' in sample:
+        return sample['pred_logit']
+    score = sample['pred_score']
+    return score.clamp_min(torch.finfo(score.dtype).tiny).log()
+
+
+def _in_order(records: np.ndarray) -> np.ndarray:
+    """Sort records by the index of their images.
+
+    A data set that does not number its images, or not all of them
+    differently, has been read in order.
+    """
+    order = np.argsort(records['index'], kind='stable')
+    numbers = np.arange(len(records), dtype=np.int32)
+    if (records['index'][order] == numbers).all():
+        return records[order]
+    records['index'] = numbers
+    return records
 
 
 def harmonic_mean(base: float, new: float) -> float:

@@ -14,11 +14,12 @@ HALVES = ('base', 'new')
 FORMAT = 1
 
 
-def write_result(folder: str | Path, content: Mapping, keep: bool = False
-                 ) -> Path:
+def write_result(folder: str | Path, content: Mapping, keep: bool = False,
+                 beside: Mapping[str, bytes] | None = None) -> Path:
     """Write ``result.json`` into a folder.
 
-    The file is replaced in one step, so it is never incomplete.
+    The file is replaced in one step, so it is never incomplete, and it comes
+    last, so that it never lacks the files beside it.
 
     Args:
         folder (str | Path): The work dir of a run.
@@ -26,6 +27,7 @@ def write_result(folder: str | Path, content: Mapping, keep: bool = False
         keep (bool): Whether a result that is there stays, as that of another
             test which began in the same second. The new one is then written
             to ``FOLDER-2`` and so on. Defaults to False.
+        beside (Mapping, optional): Name -> content of further files.
 
     Returns:
         Path: The path of the file.
@@ -38,6 +40,8 @@ def write_result(folder: str | Path, content: Mapping, keep: bool = False
         number += 1
         path = Path(f'{folder}-{number}', FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for name, data in (beside or {}).items():
+        write_atomically(path.with_name(name), data)
     write_atomically(path, text.encode())
     return path
 

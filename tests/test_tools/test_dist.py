@@ -11,6 +11,7 @@ from processes import TESTS, free_port, run_two
 from run_tool import run_tool
 
 from dept_mm.evaluation import read_result
+from dept_mm.evaluation.predictions import read_predictions
 
 ROOT = Path(__file__).parents[2]
 # 16 images, 4 steps; 61 test images leave a ragged last batch.
@@ -96,8 +97,21 @@ def assert_two_are_one(one, two, atol=1e-6):
     for key, value in expected.items():
         torch.testing.assert_close(learned[key], value, rtol=1e-4, atol=atol)
     results = [read_result(folder) for folder in (one, two)]
-    assert results[0]['results'] == results[1]['results']
+    assert results[0]['results'] == approx(results[1]['results'])
     assert [result['processes'] for result in results] == [1, 2]
+    (rows, about), (other, about_other) = map(read_predictions, (one, two))
+    assert about == about_other
+    for row, data in ((row, data) for row in rows for data in rows[row]):
+        for key in ('index', 'label', 'top'):
+            assert (rows[row][data][key] == other[row][data][key]).all()
+
+
+def approx(node):
+    """The measures of probabilities are floats; counts are not."""
+    if not isinstance(node, dict):
+        return pytest.approx(node, rel=1e-3) if isinstance(node, float) else (
+            node)
+    return {key: approx(value) for key, value in node.items()}
 
 
 @pytest.mark.slow

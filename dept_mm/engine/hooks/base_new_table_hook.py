@@ -15,13 +15,20 @@ from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.loops import each_dataset
-from dept_mm.engine.run_record import dataset_name, describe_run, hash_images
+from dept_mm.engine.run_record import (
+    dataset_name,
+    describe_dataset,
+    describe_run,
+    hash_images,
+)
 from dept_mm.evaluation import (
     HALVES,
     BaseNewMetric,
     harmonic_mean,
     write_result,
 )
+from dept_mm.evaluation.predictions import FILE as PREDICTIONS
+from dept_mm.evaluation.predictions import pack_predictions
 from dept_mm.models.heads import CLIPHead
 from dept_mm.registry import HOOKS
 from dept_mm.structures import Vocabulary
@@ -41,8 +48,9 @@ class BaseNewTableHook(Hook):
     preprocessing are wrong, which training would hide.
 
     When training ends, the hook writes the raw counts of both evaluations and
-    a description of the run to ``result.json`` in the work dir. After a test
-    it writes the file into the folder of the test's log.
+    a description of the run to ``result.json`` in the work dir, and the
+    predictions of each image beside it. After a test it writes these files
+    into the folder of the test's log.
 
     With several data sets (``MultiDatasetValLoop``), each has its own rows. A
     further row averages the data sets other than the loop's first one: the
@@ -68,6 +76,7 @@ class BaseNewTableHook(Hook):
         self.prefix = prefix
         self.rows: dict[str, dict] = {}
         self.results: dict[str, dict] = {}
+        self.predictions: dict[str, dict] = dict(val={}, test={})
         self.zero_shot_seconds = 0.
         self.selection: SelectionHook | None = None
 
@@ -124,17 +133,21 @@ class BaseNewTableHook(Hook):
         """Store the counts of the evaluation just made, by data set."""
         loop = getattr(runner, f'{phase}_loop')
         own = dataset_name(runner.cfg, f'{phase}_dataloader')
-        self.results[row] = {
-            prefix[:-1] or own or phase: metric.halves
+        found = {
+            prefix[:-1] or own or phase: metric
             for prefix in each_dataset(loop)
             for metric in loop.evaluator.metrics
             if isinstance(metric, BaseNewMetric)
             and metric.prefix == self.prefix}
+        self.results[row] = {k: m.halves for k, m in found.items()}
+        self.predictions[phase][row] = {
+            k: m.predictions for k, m in found.items()}
 
     @master_only
     def _write_result(self, runner: Runner, folder: str, phase: str) -> None:
-        """Write ``result.json``."""
-        images = {}
+        """Write ``result.json`` and ``predictions.npz``."""
+        images, about = {}, {}
+        predictions = self.predictions[phase]
         train = getattr(runner._train_loop, 'dataloader', None)
         if train is not None:
             images['train'] = hash_images(train.dataset)
@@ -142,8 +155,11 @@ class BaseNewTableHook(Hook):
         if loop is not None:
             own = dataset_name(runner.cfg, f'{phase}_dataloader')
             for prefix in each_dataset(loop):
-                images[f'test/{prefix[:-1] or own or phase}'] = hash_images(
-                    loop.dataloader.dataset)
+                name = prefix[:-1] or own or phase
+                data = loop.dataloader.dataset
+                images[f'test/{name}'] = hash_images(data)
+                if any(name in row for row in predictions.values()):
+                    about[name] = describe_dataset(data)
         cost = next((hook.report(self.zero_shot_seconds)
                      for hook in runner.hooks if isinstance(hook, CostHook)),
                     {})
@@ -155,7 +171,8 @@ class BaseNewTableHook(Hook):
             results = dict(results, selection=chosen.pop('results'))
         write_result(folder, dict(
             describe_run(runner, backbone), **chosen, images=images,
-            results=results, **cost), 'tested' in results)
+            results=results, **cost), 'tested' in results,
+            {PREDICTIONS: pack_predictions(predictions, about)})
 
     @no_grad()
     def _evaluate_zero_shot(self, runner: Runner, backbone: nn.Module,

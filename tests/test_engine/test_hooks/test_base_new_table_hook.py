@@ -16,6 +16,7 @@ from dept_mm.config import (
 from dept_mm.datasets import CSVDataset, DrawnShapes, SeededDataset
 from dept_mm.engine.run_record import dataset_name, hash_images
 from dept_mm.evaluation import accuracy, read_result
+from dept_mm.evaluation.predictions import read_predictions
 
 
 def test_zero_shot_then_tuned(small_run, tmp_path):
@@ -57,6 +58,33 @@ def test_counts_of_classes_add_up(small_run, tmp_path):
         assert {name: total for name, (_, total) in found['classes'].items()
                 } == {names[y]: label.count(y) for y in set(label)}
         assert found['correct'] == sum(c for c, _ in found['classes'].values())
+
+
+def test_predictions_of_each_image(small_run, tmp_path):
+    """They give the counts of the result, in the order of the data set."""
+    picked = [3, 1590, 20, 1599, 40]
+    cfg = small_run(**{'val_dataloader.dataset.indices': picked,
+                       'val_dataloader.batch_size': 2})
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    rows, about = read_predictions(tmp_path)
+    data = runner.val_dataloader.dataset
+    assert about['shapes']['images'] == [
+        data.get_data_info(i)['img_path'] for i in range(5)]
+    assert about['shapes']['classes'] == list(data.metainfo['classes'])
+    results = read_result(tmp_path)['results']
+    assert rows.keys() == results.keys() == {'zero-shot', 'tuned'}
+    base = set(about['shapes']['base'])
+    for row, found in rows.items():
+        records = found['shapes']
+        assert records['label'].tolist() == [0, 31, 0, 31, 0]
+        hits = records['top'][:, 0] == records['label']
+        for half, y in (('base', 0), ('new', 31)):
+            mine = records['label'] == y
+            assert results[row]['shapes'][half]['correct'] == hits[mine].sum()
+            # Each image is scored among the 16 classes of its half.
+            assert all((label in base) == (half == 'base')
+                       for label in records['top'][mine].flat)
 
 
 def test_without_zero_shot(small_run, tmp_path):
@@ -119,6 +147,7 @@ def test_a_test_does_not_replace_the_training(small_run, tmp_path):
     assert list(found['results']) == ['tested']
     half = found['results']['tested']['shapes']['base']
     assert half['correct'] == metrics['base_new/base_correct']
+    assert list(read_predictions(path.parent)[0]) == ['tested']
     assert list(found['images']) == ['test/shapes']
     runner.test()  # as if it had begun in the same second
     assert len(list(tmp_path.glob('*/result.json'))) == 2
@@ -175,6 +204,8 @@ def test_a_store_of_features_changes_nothing(small_run, tmp_path):
         found.append(read_result(tmp_path / name))
     for key in ('results', 'images', 'fingerprint', 'config', 'clip'):
         assert found[0][key] == found[1][key]
+    assert (tmp_path / 'with/predictions.npz').read_bytes() == (
+        tmp_path / 'without/predictions.npz').read_bytes()
 
 
 def test_resumed_after_the_last_epoch(small_run, tmp_path):
