@@ -92,7 +92,8 @@ setup(
     packages=find_packages(include=['dept_mm', 'dept_mm.*']),
     package_data={
         'dept_mm': [
-            'assets/**/*.json', 'assets/**/*.safetensors', 'assets/**/*.md'
+            'assets/**/*.json', 'assets/**/*.safetensors', 'assets/**/*.md',
+            'reports/html/*.j2', 'reports/html/*.css', 'reports/html/*.js'
         ]
     },
     python_requires='>=3.10,<3.14',

@@ -25,6 +25,7 @@ from _sweep.schedule import Schedule
 from _sweep.table import print_table
 
 from dept_mm.cli.arguments import OptionsAction, user_errors
+from dept_mm.reports.html import try_report
 
 TRAIN = Path(__file__).resolve().with_name('train.py')
 LINES = 10  # of the log of a failed run
@@ -113,6 +114,7 @@ def main() -> None:
     finally:
         report(schedule)
     print_table(runs)
+    try_report(args.root)
     if set(schedule.ends.values()) != {'finished'}:
         sys.exit('Some runs have no result; the same command tries them '
                  'again, from their last checkpoints.')

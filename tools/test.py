@@ -1,6 +1,7 @@
 """Test a model: ``python tools/test.py CONFIG [CHECKPOINT] [options]``."""
 import argparse
 from copy import deepcopy
+from pathlib import Path
 
 import mmengine
 from mmengine.config import Config, ConfigDict
@@ -18,6 +19,7 @@ from dept_mm.cli.launch import init_launcher
 from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 from dept_mm.exchange import read_adapter
+from dept_mm.reports.html import try_report
 
 
 def parse_args() -> argparse.Namespace:
@@ -127,6 +129,11 @@ def main() -> None:
         runner.test_evaluator.metrics.append(
             DumpResults(out_file_path=args.out))
     metrics = runner.test()
+    if is_main_process():
+        # A second test in the same second has written to a folder beside it.
+        log_dir = Path(runner.log_dir)
+        try_report(max(log_dir.parent.glob(f'{log_dir.name}*'),
+                       key=lambda folder: folder.stat().st_mtime))
     if args.out and args.out_item == 'metrics' and is_main_process():
         mmengine.dump(metrics, args.out)
 

@@ -1,6 +1,5 @@
 """Train a model: ``python tools/train.py CONFIG [options]``."""
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +19,6 @@ from dept_mm.cli.arguments import (
     user_errors,
 )
 from dept_mm.cli.ending import (
-    REPORT,
     describe_selection,
     format_result,
     list_commands,
@@ -33,6 +31,7 @@ from dept_mm.engine.hooks import DryRunHook, ScreenHook
 from dept_mm.engine.runner import build_runner
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result
+from dept_mm.reports.html import try_report
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -136,14 +135,13 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
 
 def train(cfg: Config, screen: Screen, verbose: bool = False) -> None:
     """Train, and say what a person wants to know of it."""
-    began = time.time()
     runner = build_runner(cfg, quiet=not verbose)
     if is_main_process() and not verbose:
         runner.register_hook(ScreenHook(screen))
     runner.train()
     screen.close()
     if is_main_process():
-        say_ending(runner, screen, began)
+        say_ending(runner, screen, verbose)
 
 
 def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
@@ -160,7 +158,7 @@ def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
     screen.say(fill(hook.report(work_dir)))
 
 
-def say_ending(runner: Runner, screen: Screen, began: float) -> None:
+def say_ending(runner: Runner, screen: Screen, verbose: bool) -> None:
     """Print the table and the commands that use what was trained."""
     folder, checkpoint = Path(runner.cfg.work_dir), None
     result = find_result(runner)
@@ -169,9 +167,8 @@ def say_ending(runner: Runner, screen: Screen, began: float) -> None:
             if text:
                 screen.say(f'\n{text}')
         checkpoint = (result.get('selection') or {}).get('checkpoint')
-    report = folder / REPORT
-    if report.is_file() and report.stat().st_mtime >= began - 1:
-        screen.say(f'\nReport, for a browser: {report}')
+        if (report := try_report(folder)) and not verbose:
+            screen.say(f'\nReport, for a browser: {report}')
     name = Path(runner.cfg.filename or folder.name).stem
     screen.say('\nWhat to do next:')
     for command in list_commands(folder, Path(__file__).parent, name,

@@ -9,7 +9,6 @@ from pathlib import Path
 from dept_mm.evaluation import HALVES, harmonic_mean, list_metrics
 
 ROWS = ('zero-shot', 'tuned')
-REPORT = 'report.html'
 
 
 def format_result(result: Mapping) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -70,13 +71,34 @@ def describe_run(runner: Runner, holder: Any) -> dict:
         seed=runner.seed,
         shots=trained_on.get('num_shots'),
         resumed=bool(runner._resume),
+        loaded=runner._load_from,
         **dict(dict(clip=None), **frozen),
         versions=dict(
             python=platform.python_version(), dept_mm=__version__,
+            **read_commit(),
             **{m.__name__: m.__version__ for m in libraries()}),
         device=torch.cuda.get_device_name() if torch.cuda.is_available()
         else 'cpu',
         processes=get_world_size())
+
+
+def read_commit() -> dict[str, str]:
+    """Read the commit of this package, if it is run from its repository.
+
+    Returns:
+        dict[str, str]: ``git``, the short hash, with ``-dirty`` behind it if
+        files were changed; empty for an installed package.
+    """
+    root = Path(__file__).resolve().parents[2]
+    if not (root / '.git').exists():
+        return {}  # git would find another repository above
+    try:
+        found = subprocess.run(
+            ['git', '-C', root, 'describe', '--always', '--dirty',
+             '--abbrev=12'], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {} if found.returncode else dict(git=found.stdout.strip())
 
 
 def libraries() -> list[ModuleType]:

@@ -101,7 +101,7 @@ def assert_two_are_one(one, two, atol=1e-6):
     assert [result['processes'] for result in results] == [1, 2]
     (rows, about), (other, about_other) = map(read_predictions, (one, two))
     assert about == about_other
-    for row, data in ((row, data) for row in rows for data in rows[row]):
+    for row, data in [(r, d) for r in rows for d in rows[r]]:
         for key in ('index', 'label', 'top'):
             assert (rows[row][data][key] == other[row][data][key]).all()
 

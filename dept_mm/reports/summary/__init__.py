@@ -7,12 +7,16 @@ from dept_mm.reports.summary.published import (
 )
 from dept_mm.reports.summary.render import format_spread, render
 from dept_mm.reports.summary.runs import group_results
-from dept_mm.reports.summary.statistics import Spread, compute_t_quantile
+from dept_mm.reports.summary.statistics import (
+    Spread,
+    compute_t_quantile,
+    compute_wilson_interval,
+)
 from dept_mm.reports.summary.tables import Table, build_table, summarize
 
 __all__ = [
     'Spread', 'Table', 'build_table', 'choose_recipes', 'compute_t_quantile',
-    'format_spread', 'group_results', 'list_datasets',
-    'load_published_tables', 'plot_curves', 'plot_results', 'render',
-    'summarize'
+    'compute_wilson_interval', 'format_spread', 'group_results',
+    'list_datasets', 'load_published_tables', 'plot_curves', 'plot_results',
+    'render', 'summarize'
 ]

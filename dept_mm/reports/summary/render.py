@@ -37,13 +37,8 @@ def render(tables: Sequence[Table], form: str, interval: bool = False) -> str:
 
 
 def _format_table(table: Table, form: str, interval: bool) -> str:
-    shown = [(column, metric) for column in table.columns
-             for metric in table.metrics
-             if any((column, metric) in row.cells for row in table.rows)]
-    head = ['method'] + [
-        f'{_format_column(table, column)} '
-        f'{_format_metric(table, metric)}'.strip()
-        for column, metric in shown]
+    shown = list_heads(table)
+    head = ['method', *shown.values()]
     plus_minus, minus = ('±', '-') if form == 'markdown' else (r'$\pm$', '--')
     body = [[row.label] + [
         format_spread(row.cells.get(key), interval, plus_minus, minus)
@@ -53,6 +48,15 @@ def _format_table(table: Table, form: str, interval: bool) -> str:
     caption = f'{table.title}; ± {what} over seeds. {note} {AVERAGE_NOTE}'
     return (_format_markdown if form == 'markdown' else _format_latex)(
         table, caption, head, body)
+
+
+def list_heads(table: Table) -> dict[tuple[str, str], str]:
+    """List the (column, metric) that a table shows, with their headings."""
+    return {
+        (column, metric): f'{_format_column(table, column)} '
+        f'{_format_metric(table, metric)}'.strip()
+        for column in table.columns for metric in table.metrics
+        if any((column, metric) in row.cells for row in table.rows)}
 
 
 def _format_column(table: Table, column: str) -> str:
@@ -76,7 +80,7 @@ def format_spread(value: Spread | None, interval: bool = False,
     return f'{value.mean:.2f}{around}'
 
 
-def _list_sources(table: Table) -> list[str]:
+def list_sources(table: Table) -> list[str]:
     """List the sources of the published rows in a table."""
     labels = [r.method for r in table.rows if r.kind == 'published']
     return [f'{name}: {known["title"]}. {known["source"]}.'
@@ -89,7 +93,7 @@ def _format_markdown(table: Table, caption: str, head: list[str],
     lines = [f'### {caption}', '', *(
         '| ' + ' | '.join(cells) + ' |'
         for cells in (head, ['---'] * len(head), *body))]
-    sources = _list_sources(table)
+    sources = list_sources(table)
     return '\n'.join(lines + [''] * bool(sources)
                      + [f'* {source}' for source in sources]) + '\n'
 
@@ -99,7 +103,7 @@ def _format_latex(table: Table, caption: str, head: list[str],
     def line(cells: list[str]) -> str:
         return ' & '.join(c.replace('_', r'\_') for c in cells) + r' \\'
 
-    notes = [caption, *_list_sources(table)]
+    notes = [caption, *list_sources(table)]
     return '\n'.join([
         *(f'% {note}' for note in notes),
         r'\begin{tabular}{l' + 'r' * (len(head) - 1) + '}', r'\hline',

@@ -35,6 +35,24 @@ class Spread:
         return cls(mean(values), std, half_width, n)
 
 
+def compute_wilson_interval(correct: int, total: int
+                            ) -> tuple[float, float]:
+    """Compute the 95 % score interval of an accuracy, in %.
+
+    Wilson (1927); unlike the normal one, it stays within [0, 100] and is not
+    empty where all answers are correct.
+
+    Args:
+        correct (int): Number of correct answers.
+        total (int): Number of answers, 1 or more.
+    """
+    z2 = 1.959963984540054 ** 2 / total
+    p = correct / total
+    middle, half = p + z2 / 2, math.sqrt(z2 * (p * (1 - p) + z2 / 4))
+    return (100 * max(0., middle - half) / (1 + z2),
+            100 * min(1 + z2, middle + half) / (1 + z2))
+
+
 def compute_t_quantile(df: int) -> float:
     """Compute the t with 95 % probability in [-t, t] under Student's
     distribution.

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean
 from typing import Any
 
@@ -26,12 +26,15 @@ class Row:
         cells (dict): (column, metric) -> value.
         method (str): Name of the method, without the value of the option.
         value (optional): Value of the option by which methods are grouped.
+        seeds (dict): (column, metric) -> the value of each seed, of 'run'.
     """
     label: str
     kind: str
     cells: Mapping[tuple[str, str], Spread]
     method: str = ''
     value: Any = None
+    seeds: Mapping[tuple[str, str], Sequence[float]] = field(
+        default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -81,8 +84,11 @@ def build_table(protocol: str, shots: int | None,
     groups.update({d: [d] for d in datasets})
     rows = []
     for label, method in sorted(methods.items(), key=_sort_key):
+        seeds = {(column, metric): list(values.values())
+                 for column, group in groups.items() for metric, values in
+                 _average_datasets(method, group).items()}
         rows.append(Row(label, 'run', _compute_cells(method, groups),
-                        method.name, method.value))
+                        method.name, method.value, seeds))
         host = _find_host(methods, label) if label.startswith(DEPT) else None
         if host:
             rows.append(Row(f'{label} - {host}', 'delta', _compute_cells(
