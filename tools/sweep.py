@@ -113,8 +113,8 @@ def main() -> None:
         sys.exit('Interrupted; the same command goes on from here.')
     finally:
         report(schedule)
-    print_table(runs)
     try_report(args.root)
+    print_table(runs)
     if set(schedule.ends.values()) != {'finished'}:
         sys.exit('Some runs have no result; the same command tries them '
                  'again, from their last checkpoints.')

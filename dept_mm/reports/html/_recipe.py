@@ -28,6 +28,8 @@ def describe_recipe(result: Mapping) -> dict[str, str]:
     optimizer = (settings.get('optim_wrapper') or {}).get('optimizer')
     length = [f'{loop[key]} {name}' for key, name in (
         ('max_epochs', 'epochs'), ('max_iters', 'steps')) if loop.get(key)]
+    if train.get('batch_size'):
+        length.append(f'batches of {train["batch_size"]}')
     found = {
         'config': result.get('config'),
         'data set': result.get('dataset'),
@@ -39,8 +41,7 @@ def describe_recipe(result: Mapping) -> dict[str, str]:
         'neck': _shorten(model.get('neck')),
         'head': _shorten(model.get('head')),
         'optimizer': _shorten(optimizer),
-        'schedule': ', '.join([*length, *[
-            f'batches of {train["batch_size"]}'] * ('batch_size' in train)]),
+        'schedule': ', '.join(length),
         'seed': result.get('seed'),
         'processes': result.get('processes'),
         'device': result.get('device'),

@@ -40,7 +40,7 @@ def describe(folder: Path, results: Results) -> tuple[dict, dict]:
         DeptError: If no run was evaluated, or results contradict each other.
     """
     tables, figures = [], {}
-    for title, table in _build_tables(results):
+    for title, table in build_tables(results):
         panels = list_points(table)
         name = f'points-{len(tables) + 1}'
         if panels:
@@ -58,11 +58,11 @@ def describe(folder: Path, results: Results) -> tuple[dict, dict]:
         raise DeptError(f'No run below {folder} was evaluated.')
     runs = [_describe_run(path, result, folder)
             for path, result in sorted(results.items())]
-    return dict(title=f'Sweep {folder.absolute().name}', headline=headline,
+    return dict(title=f'Sweep: {folder.absolute().name}', headline=headline,
                 tables=tables, runs=runs, folder=shorten_path(folder)), figures
 
 
-def _build_tables(results: Results) -> Iterator[tuple[str, Table]]:
+def build_tables(results: Results) -> Iterator[tuple[str, Table]]:
     """Build a table for each protocol and number of shots.
 
     Rows tell apart the first option in which runs of one config differ; each
