@@ -47,7 +47,7 @@ def read_version() -> str:
 
 
 class BuildWithConfigs(build_py):
-    """Put configs and model index into the wheel as ``dept_mm/.mim``.
+    """Put the configs into the wheel as ``dept_mm/.mim``.
 
     An editable install uses those of the repository itself.
     """
@@ -74,11 +74,7 @@ class BuildWithConfigs(build_py):
 
     @staticmethod
     def _sources() -> list[Path]:
-        configs = [
-            path for pattern in ('*.py', '*.yml', '*.md')
-            for path in (ROOT / 'configs').rglob(pattern)
-        ]
-        return [ROOT / 'model-index.yml', *sorted(configs)]
+        return sorted((ROOT / 'configs').rglob('*.py'))
 
 
 setup(
@@ -93,6 +89,7 @@ setup(
     package_data={
         'dept_mm': [
             'assets/**/*.json', 'assets/**/*.safetensors', 'assets/**/*.md',
+            'assets/zoo/*',
             'reports/html/*.j2', 'reports/html/*.css', 'reports/html/*.js'
         ]
     },

@@ -15,13 +15,13 @@ from dept_mm import (  # noqa: E402
     exchange,
     models,
 )
-from dept_mm._model_index import register_model_index  # noqa: E402
 from dept_mm.apis import build, load, train  # noqa: E402
+from dept_mm.exchange import register_zoo  # noqa: E402
 from dept_mm.version import __version__  # noqa: E402
 
-register_model_index()
+register_zoo()
 
 __all__ = [
     '__version__', 'apis', 'build', 'datasets', 'engine', 'evaluation',
-    'exchange', 'load', 'models', 'train'
+    'exchange', 'load', 'models', 'register_zoo', 'train'
 ]

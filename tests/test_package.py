@@ -10,85 +10,19 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-import yaml
 from mmpretrain import list_models
-from mmpretrain.apis import ModelHub
 
 import dept_mm
-from dept_mm import _host, _model_index
-from dept_mm.reports.summary import load_published_tables
+from dept_mm import _host
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted(ROOT.glob('tools/*.sh')) + [ROOT / '.ci' / 'run']
 
 
-def read_metafiles() -> list[dict]:
-    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
-    return [yaml.safe_load((ROOT / path).read_text())
-            for path in index['Import']]
-
-
-def names_in_metafiles() -> list[str]:
-    return [model['Name'] for file in read_metafiles()
-            for model in file['Models']]
-
-
 def test_import_twice_is_harmless():
     before = list_models()
-    _model_index.register_model_index()
-    importlib.reload(_model_index)
     importlib.reload(dept_mm)
     assert list_models() == before
-
-
-def test_models_are_known_by_name():
-    names = names_in_metafiles()
-    assert set(names) <= set(list_models('*'))
-    for name in names:
-        # MMPretrain finds lower-case names only, and checks no others.
-        assert name == name.lower()
-        assert Path(ModelHub.get(name).config.filename).is_file()
-
-
-def test_metrics_are_those_of_their_source():
-    """A model has a value that the document or table beside it holds."""
-    tables = load_published_tables()
-    for model in (m for file in read_metafiles() for m in file['Models']):
-        about, result = model['Metadata'], model['Results'][0]
-        found, source = list(result['Metrics'].values()), about['Source']
-        if about['Evidence'].startswith('published'):
-            path, table = source.split(', ')
-            assert (ROOT / path).is_file()
-            row = tables[table]['rows'][model['Name'].split('_')[0]]
-            assert row[about['Training Data'].lower()] == found
-        else:
-            text = (ROOT / source).read_text()
-            assert all(f' {value:.2f} ' in text for value in found)
-
-
-def test_language_methods_cite_their_own_papers():
-    file = yaml.safe_load((ROOT / 'configs/language/metafile.yml').read_text())
-    papers = {c['Name']: c.get('Paper', {}).get('URL', 'arxiv')
-              for c in file['Collections']}
-    for model in file['Models']:
-        cited = papers[model['In Collection']]
-        assert cited in (ROOT / model['Config']).read_text() or (
-            model['Name'].startswith('linear'))
-
-
-def test_no_model_index_is_no_fault(tmp_path):
-    before = list_models()
-    _model_index.register_model_index([tmp_path / 'model-index.yml'])
-    assert list_models() == before
-
-
-def test_new_names_are_registered(tmp_path, monkeypatch):
-    monkeypatch.setattr(ModelHub, '_models_dict', dict(ModelHub._models_dict))
-    path = tmp_path / 'model-index.yml'
-    path.write_text('Models: [{Name: dept-here, Config: a/b.py}]')
-    _model_index.register_model_index([tmp_path / 'absent.yml', path])
-    assert ModelHub._models_dict['dept-here'].config == str(
-        tmp_path / 'a' / 'b.py')
 
 
 def test_version():

@@ -11,7 +11,7 @@ ORDER = ('errors', 'version', 'registry', 'utils', 'structures', 'models',
 # Imported by configs and scripts that use it, and by nothing in the package.
 LANGUAGE = 'language'
 # Files of the whole package, which check and register.
-TOP = ('__init__', '_host', '_model_index')
+TOP = ('__init__', '_host')
 # Reports are for the command line tools.
 NOT_AT_THE_TOP = ('reports', 'cli', 'config', LANGUAGE)
 

@@ -9,9 +9,10 @@ from dept_mm.exchange.dassl import import_checkpoint
 from dept_mm.exchange.loader import load_from_adapter_file
 from dept_mm.exchange.publish import publish_checkpoint
 from dept_mm.exchange.rebuild import load_adapter
+from dept_mm.exchange.zoo import register_zoo
 
 __all__ = [
     'AdapterFile', 'calibrate_adapter', 'import_checkpoint', 'load_adapter',
     'load_from_adapter_file', 'publish_checkpoint', 'read_adapter',
-    'write_adapter'
+    'register_zoo', 'write_adapter'
 ]

@@ -13,6 +13,9 @@ from dept_mm.exchange.recipe import parse_config
 from dept_mm.exchange.stub_pickle import explain_refusal
 from dept_mm.structures import Vocabulary
 
+# Options that name folders of the machine that trained.
+PLACES = ('work_dir', 'load_from')
+
 
 def publish_checkpoint(checkpoint: str | Path, out: str | Path,
                        ema: bool = True, temperature: float | None = None
@@ -51,8 +54,9 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
     vocabulary = (Vocabulary.from_metainfo(data) if data.get('classes')
                   else None)
     name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
-    write_adapter(name, state, parse_config(meta['cfg']), vocabulary,
-                  temperature)
+    recipe = {key: value for key, value in parse_config(meta['cfg']).items()
+              if key not in PLACES}
+    write_adapter(name, state, recipe, vocabulary, temperature)
     return name.rename(add_hash(name, name.read_bytes()))
 
 

@@ -60,6 +60,10 @@ def _parse_value(node: ast.expr) -> Any:
                     for key, value in zip(keys, values, strict=True)}
         case ast.Call(func=ast.Name(id='dict'), args=[], keywords=items):
             return {str(item.arg): _parse_value(item.value) for item in items}
+        # mmengine writes keys that are no names in this way.
+        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict() as inside],
+                      keywords=[]):
+            return _parse_value(inside)
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(
                 value=int() | float() as value)):
             return -value

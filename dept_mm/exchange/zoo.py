@@ -1,33 +1,70 @@
-"""Models with weights that have a name."""
+"""Zoos: folders of adapters whose models have a name.
+
+``tools/make_release.py`` makes one. The zoo of this package is such a folder.
+"""
 from __future__ import annotations
 
 from pathlib import Path
 
 from mmpretrain.apis import ModelHub
+from modelindex.load_model_index import load
 
 from dept_mm.errors import DeptError
+from dept_mm.exchange.adapter_file import SUFFIX
 
-# Metafiles name weights relative to the folder of the package.
-ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(__file__).resolve().parents[1] / 'assets' / 'zoo'
+INDEX = 'metafile.yml'
+
+
+def register_zoo(folder: str | Path = PACKAGE) -> None:
+    """Make the models of a zoo known by their names.
+
+    ``load``, and MMPretrain's ``list_models`` and ``get_model``, then find
+    them. Registering a zoo again does nothing.
+
+    Args:
+        folder (str | Path): A folder that ``tools/make_release.py`` has made.
+            A config in it is read when a model is built by name: register
+            only a folder whose author you trust. (``load`` trusts no adapter.)
+            Defaults to the zoo of this package.
+
+    Raises:
+        DeptError: If it is no zoo, or one of its names is taken.
+    """
+    index = Path(folder).expanduser().resolve() / INDEX
+    if not index.is_file():
+        raise DeptError(f'{folder} has no {INDEX}: it is no zoo.')
+    models = load(str(index))
+    models.build_models_with_collections()
+    found = {model.name.lower(): str(index.parent / model.weights)
+             for model in models.models}
+    known = ModelHub._models_dict
+    taken = {name: known[name].weights for name in found if name in known}
+    if taken == found:
+        return
+    if taken:
+        raise DeptError(f'{index}: other models have the names '
+                        f'{", ".join(taken)}. Give them others there.')
+    ModelHub.register_model_index(index)
+    for name, weights in found.items():
+        known[name].weights = weights
 
 
 def find_zoo_adapter(name: str) -> Path:
-    """Find the adapter of a model of the model index.
+    """Find the adapter of a model of a zoo.
 
     Args:
         name (str): A name that ``mmpretrain.list_models`` lists.
 
     Raises:
-        DeptError: If there is no such model, or it has no weights.
+        DeptError: If there is no such model, or it has no adapter, as those
+            of MMPretrain.
     """
-    if not ModelHub.has(name.lower()):
+    found = ModelHub._models_dict.get(name.lower())
+    if found is None or not (found.weights or '').endswith(SUFFIX):
         raise DeptError(
             f'{name!r} is neither a file nor a folder nor the name of a '
-            'model. Give an adapter (.safetensors), a checkpoint (.pth) with '
-            'its config beside it, or the work dir of a run.')
-    found = ModelHub.get(name)
-    if not found.weights:
-        raise DeptError(
-            f'The model {name!r} has no weights here. Train it: python '
-            f'tools/train.py {found.config.filename}')
-    return ROOT / found.weights
+            'model with an adapter. Give an adapter (.safetensors), a '
+            'checkpoint (.pth) with its config beside it, or the work dir of '
+            'a run.')
+    return Path(found.weights)

@@ -11,7 +11,6 @@ from dept_mm.errors import DeptError
 from dept_mm.exchange import publish_checkpoint
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
-UNTRAINED = 'dept-coop_vit-base-p16_16shot_caltech101-b2n'
 
 
 @pytest.fixture
@@ -56,7 +55,6 @@ def test_mistakes(checkpoint, adapter, options, tmp_path):
             (dict(model='nowhere'), 'neither a file nor a folder nor'),
             (dict(model=tmp_path), 'has no checkpoint'),
             (dict(model=alone), 'no config beside(.|\n)*load.CONFIG'),
-            (dict(model=UNTRAINED), 'has no weights(.|\n)*tools/train.py'),
             (dict(checkpoint=damaged), 'damaged.pth cannot be read'),
             (dict(checkpoint=checkpoint, options=other), r'\(16, 32\)'),
             (dict(checkpoint=checkpoint, clip={}),

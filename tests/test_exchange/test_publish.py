@@ -46,6 +46,7 @@ def test_publish_and_use(trained, clip, tmp_path):
     for name, value in read_adapter(plain).tensors.items():
         assert torch.equal(value, own[name])
     assert file.header['recipe']['train_cfg']['max_epochs'] == 1
+    assert cfg.work_dir and 'work_dir' not in file.header['recipe']
     one = get_model(cfg, pretrained=str(path))
     two = load_adapter(path, clip=clip)
     classes = runner.train_dataloader.dataset.metainfo['classes']
@@ -99,10 +100,11 @@ def test_refuses_what_is_no_run(tmp_path):
 
 def test_a_dumped_config_is_read_and_never_run(tmp_path):
     text = ("a = dict(b=[1, -2.5, None, (True, 'x')], c={'d e': 1, 3: 4})\n"
+            "e = dict({'f.g': 1})\n"
             'f = range(0, 3)\ng = float("inf")\n')
     assert parse_config(text) == dict(
         a=dict(b=[1, -2.5, None, [True, 'x']], c={'d e': 1, '3': 4}),
-        f='range(0, 3)', g="float('inf')")
+        e={'f.g': 1}, f='range(0, 3)', g="float('inf')")
     for bad in ('import os', 'x = (', 'x[0] = 1', 'f()', '-' * 100_000 + '1'):
         with pytest.raises(DeptError):
             parse_config(bad)

@@ -18,6 +18,9 @@ FAMILIES = dict(t5='t5', roberta='roberta', gpt2='gpt2', minilm='bert')
 LEARNED = {'decomposed_t5': 76800, 'adept_t5': 76051,
            'soft-prompt_t5': 76800, 'late-npg_roberta': 791680,
            'late-mppg_roberta': 263296, 'late-npg_gpt2': 989568}
+# Start of a leaf's name -> its paper.
+PAPERS = dict(adept='2501.03291', decomposed='2309.05173', late='2210.11292',
+              soft='2104.08691')
 
 
 @pytest.fixture(scope='module')
@@ -29,6 +32,8 @@ def folders(tmp_path_factory):
 
 @pytest.mark.parametrize('path', LEAVES, ids=lambda path: path.stem)
 def test_leaf(path, folders):
+    method = path.stem.split('_')[0].split('-')[0]
+    assert method == 'linear' or PAPERS[method] in path.read_text()
     cfg = Config.fromfile(path)
     kind = next(key for key in FAMILIES if f'_{key}' in path.stem)
     cfg.model.lm = dict(name=folders[kind])
