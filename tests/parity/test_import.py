@@ -225,3 +225,34 @@ def test_the_tool(case, tmp_path):
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith('error: ')
     assert '(16, 512)' in done.stderr and '(4, 512)' in done.stderr
+
+
+def test_a_folder_of_many(case, tmp_path):
+    """The last of each run; what cannot be imported is named at the end."""
+    _, _, state, _, _, cfg = case
+    cfg.dump(tmp_path / 'config.py')
+    for place in ('seed1/prompt_learner/model.pth.tar-9',
+                  'seed1/prompt_learner/model.pth.tar-10',
+                  'seed2/prompt_learner/model.pth.tar-10'):
+        path = tmp_path / 'output' / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if place.startswith('seed1') and place.endswith('10'):
+            save_as_dassl(path, state)
+        else:
+            path.write_bytes(b'damaged')
+    out = tmp_path / 'out'
+    run = ['import_checkpoint.py', tmp_path / 'output', out, '--config',
+           tmp_path / 'config.py']
+    done = run_tool(*run)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f'written: {out}/seed1-prompt_learner.safetensors',
+        f'1 of 2 -> {out}']
+    assert f'not imported: {path} ' in done.stderr
+    assert {p.name for p in out.iterdir()} == {
+        'SHA256SUMS', 'seed1-prompt_learner.safetensors'}
+    path.unlink()
+    assert run_tool(*run).returncode == 0
+    run[1] = out
+    done = run_tool(*run)
+    assert done.returncode == 1 and 'There is no model.pth' in done.stderr
