@@ -1,6 +1,7 @@
 """The models of the package's zoo, and zoos of others."""
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,9 @@ def test_metrics_are_those_of_the_run(model):
     assert result['Metrics'] == {
         'Base': round(base, 2), 'New': round(new, 2),
         'H': round(2 * base * new / (base + new), 2)}
+    text = (ROOT / 'docs/checkpoints.md').read_text()
+    assert re.search(rf'`{model["Name"]}` \| .+ \| ' + r' \| '.join(
+        f'{value:.2f}' for value in result['Metrics'].values()), text)
 
 
 @pytest.mark.parametrize('model', MODELS, ids=NAMES)

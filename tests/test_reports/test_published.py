@@ -1,5 +1,6 @@
 """Published tables follow the arithmetic that their papers state."""
 import re
+from pathlib import Path
 from statistics import mean
 
 import pytest
@@ -113,3 +114,18 @@ def test_what_is_from_memory_says_so():
     for name in TABLES.keys() - papers:
         assert re.search(r'\.(png|jpg) of github|README of|issue \d|log in',
                          TABLES[name]['source']), name
+
+
+def test_values_of_the_documents():
+    """What hosts.md tells to expect of a config is what was published."""
+    root = Path(__file__).parents[2]
+    rows = re.findall(
+        r'\| `([\w/-]+)` \| ([\d. /]+) \| ([\d. /]+) \| (\w+) \|',
+        (root / 'docs/hosts.md').read_text())
+    assert len(rows) == 10
+    for config, *values, table in rows:
+        assert (root / f'configs/{config}_caltech101-b2n.py').is_file()
+        row = TABLES[table]['rows'][config.split('/')[1].split('_')[0]]
+        for column, text in zip(('caltech101', 'average'), values,
+                                strict=True):
+            assert row[column] == [float(x) for x in text.split(' / ')]
