@@ -127,7 +127,7 @@ def _collate(pairs: Sequence[tuple[str | Unreadable | None, dict]]) -> Batch:
                  pseudo_collate(samples) if samples else {})
 
 
-def _start_sample(image: str | Image.Image | np.ndarray | Tensor) -> dict:
+def _start_sample(image: Source) -> dict:
     """Return the sample that the pipeline starts from."""
     if isinstance(image, str):
         if is_url(image):
@@ -139,7 +139,8 @@ def _start_sample(image: str | Image.Image | np.ndarray | Tensor) -> dict:
         image = _to_array(image)
     if isinstance(image, Image.Image):
         return dict(img=_convert(lambda: image, 'A PIL image'))
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or (
+            not image.size):
         raise DeptError(f'An array of shape {image.shape} and dtype '
                         f'{image.dtype} is no image: give (H, W, 3), uint8, '
                         'with channels in the order BGR.')
@@ -163,7 +164,7 @@ def _convert(get: Callable[[], Image.Image], name: str) -> np.ndarray:
 def _to_array(image: Tensor) -> np.ndarray:
     """Convert an RGB tensor ``(3, H, W)`` to a BGR array ``(H, W, 3)``."""
     image = image.detach().cpu()
-    if image.ndim != 3 or len(image) != 3 or not (
+    if image.ndim != 3 or len(image) != 3 or not image.numel() or not (
             image.dtype == torch.uint8 or image.is_floating_point()
             and 0 <= image.min() and image.max() <= 1):
         raise DeptError(

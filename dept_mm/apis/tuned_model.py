@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from mmengine.config import Config
@@ -42,8 +42,8 @@ class TunedModel:
         temperature (float): Logits are divided by it before the softmax; 1
             if the model is not calibrated.
     """
-    module: ImageClassifier
-    config: Config
+    module: ImageClassifier = field(repr=False)  # pages long
+    config: Config = field(repr=False)
     temperature: float = 1.
 
     @property

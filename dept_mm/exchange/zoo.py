@@ -63,8 +63,7 @@ def find_zoo_adapter(name: str) -> Path:
     found = ModelHub._models_dict.get(name.lower())
     if found is None or not (found.weights or '').endswith(SUFFIX):
         raise DeptError(
-            f'{name!r} is neither a file nor a folder nor the name of a '
-            'model with an adapter. Give an adapter (.safetensors), a '
-            'checkpoint (.pth) with its config beside it, or the work dir of '
-            'a run.')
+            f'{name!r} is neither an adapter (.safetensors), nor a checkpoint '
+            '(.pth) with its config beside it, nor the work dir of a run, nor '
+            'the name of a model with an adapter.')
     return Path(found.weights)

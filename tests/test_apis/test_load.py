@@ -52,7 +52,7 @@ def test_mistakes(checkpoint, adapter, options, tmp_path):
             (dict(checkpoint='nowhere.safetensors'), 'nowhere.safetensors'),
             (dict(model='nowhere.safetensors'), 'nowhere'),
             (dict(model='nowhere.pth'), 'no such file'),
-            (dict(model='nowhere'), 'neither a file nor a folder nor'),
+            (dict(model='nowhere'), 'neither an adapter'),
             (dict(model=tmp_path), 'has no checkpoint'),
             (dict(model=alone), 'no config beside(.|\n)*load.CONFIG'),
             (dict(checkpoint=damaged), 'damaged.pth cannot be read'),

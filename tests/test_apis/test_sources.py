@@ -38,7 +38,7 @@ def test_files_folders_and_patterns(folder):
 
 def test_lists_in_a_csv_file(folder, tmp_path):
     table = folder / 'list.csv'
-    table.write_text(f'\ufefflabel,path\ncat,sub/c.webp\ncow,{folder}/a.jpg\n',
+    table.write_text(f'\ufeffpath,label\nsub/c.webp,cat\n{folder}/a.jpg,cow\n',
                      'utf-8')
     assert find_images(table) == [f'{folder}/sub/c.webp', f'{folder}/a.jpg']
     for text in ('image\na.jpg\n', 'path\n', 'path,label\n,cat\n'):

@@ -202,6 +202,8 @@ def test_addresses(model, tmp_path, monkeypatch):
     (torch.zeros(3, 4, 4).long(), 'torch.int64 is no image'),
     (torch.zeros(4, 4, 3).numpy(), 'float32 is no image'),
     (torch.zeros(4, 4).byte().numpy(), r'shape \(4, 4\)'),
+    (torch.zeros(0, 4, 3).byte().numpy(), r'shape \(0, 4, 3\)'),
+    (torch.zeros(3, 0, 4), r'shape \(3, 0, 4\)'),
     (Image.new('F', (4, 4)), 'more than 8 bits')])
 def test_images_of_another_kind(model, image, words):
     with pytest.raises(DeptError, match=words):

@@ -36,7 +36,8 @@ def predict(folder, *args):
 
 
 def test_a_table_of_all_that_can_be_read(folder):
-    found = predict(folder, 'photos', '-k', '2')
+    found = predict(folder, 'photos', '-k', '2', '--workers', '1',
+                    '--batch-size', '1', '--devices', 'cpu', 'cpu')
     lines = found.stdout.splitlines()
     assert [line.split('.png')[0] for line in lines] == [
         f'photos/{name}' for name in sorted(CLASSES)]
@@ -87,6 +88,7 @@ def test_a_temperature_is_kept(folder):
     (['photos', '--classes-file', 'nowhere'], 'there is no such file'),
     (['photos', '--classes', 'cat', 'cat'], 'listed more than once'),
     (['photos', '--out', 'x.xlsx'], 'must end in one of'),
+    (['photos', '--clip', 'nonsense'], 'nonsense'),
     (['photos', '--batch-size', '0'], 'batch_size is 0'),
     (['http://localhost/a.png'], '--allow-urls'),
     (['--calibrate'], 'or --config CONFIG')])
