@@ -133,7 +133,8 @@ def _require_known_clip(file: AdapterFile, clip: Mapping | None) -> dict:
     raise DeptError(
         f'{file.path} was made with CLIP {name!r:.200}, pretrained='
         f'{tag!r:.200}: a place, not a name. If you trust it, or have the '
-        'same CLIP elsewhere, give clip=dict(name=..., pretrained=...).')
+        'same CLIP elsewhere, give clip=dict(name=..., pretrained=...), or '
+        '--clip NAME --pretrained TAG.')
 
 
 def _choose_vocabulary(file: AdapterFile, part: str) -> dict:
