@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from dept_mm.apis._find import find_model
 from dept_mm.apis._run import compute_each
 from dept_mm.apis.tuned_model import TunedModel
+from dept_mm.config import unwrap_dataset
 from dept_mm.errors import DeptError
 from dept_mm.exchange import calibrate_adapter, publish_checkpoint
 from dept_mm.exchange.adapter_file import SUFFIX
@@ -155,7 +156,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 def _build_validation(model: TunedModel) -> Dataset:
     """Build the validation split of the data set that a model learned on."""
-    config = (model.config.get('train_dataloader') or {}).get('dataset', {})
+    loader = model.config.get('train_dataloader') or {}
+    config = unwrap_dataset(loader.get('dataset', {}))
     test = (model.config.get('test_dataloader') or {}).get('dataset', {})
     remedy = ('A temperature is fitted on images that the model did not learn '
               'from, and never on test images.')
@@ -164,8 +166,9 @@ def _build_validation(model: TunedModel) -> Dataset:
                         'validation split. Give the config of the training, '
                         f'load(CONFIG, FILE) or --config CONFIG. {remedy}')
     try:
-        return DATASETS.build(dict(config, split='val', test_mode=True,
-                                   pipeline=test['pipeline']))
+        return DATASETS.build(dict(
+            {key: config[key] for key in config if key != 'indices'},
+            split='val', test_mode=True, pipeline=test['pipeline']))
     except DeptError as error:
         raise DeptError(f'{error} {remedy} docs/datasets.md shows how images '
                         "come into the split 'val'.") from error

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import load_state_dict
 
 from dept_mm.apis._build import build
-from dept_mm.apis._find import find_model
+from dept_mm.apis._find import find_model, find_weights
 from dept_mm.apis.tuned_model import TunedModel
 from dept_mm.errors import DeptError
 from dept_mm.exchange import (
@@ -29,10 +29,11 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
     Args:
         model (str | Path | Config): An adapter, which is a ``.safetensors``
             file that knows how its model is made; a checkpoint with its
-            config beside it; the work dir of a run, of which the last
-            checkpoint is taken; the name of a model in the zoo; or a config.
+            config beside it; the work dir of a run, of which the epoch that
+            ``select`` chose is taken, else the last one; the name of a model
+            in the zoo; or a config.
         checkpoint (str | Path, optional): With a config, a checkpoint of a
-            run with it, or an adapter.
+            run with it, its work dir, an adapter, or a name in the zoo.
         dataset, protocol, seed, options: See ``build``; with a config.
         clip (Mapping, optional): With an adapter alone, the CLIP, where the
             file names none that is known everywhere.
@@ -59,7 +60,8 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
         module = load_adapter(file, clip=clip, device=device)
         return TunedModel(module, module._config, file.temperature)
     _refuse('an adapter alone', dict(clip=clip))
-    read = (load_from_adapter_file if str(checkpoint).endswith(SUFFIX)
+    checkpoint = find_weights(checkpoint)
+    read = (load_from_adapter_file if checkpoint.suffix == SUFFIX
             else read_checkpoint)
     found = read(str(checkpoint))
     module = build(model, **changes)

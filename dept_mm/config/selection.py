@@ -59,7 +59,7 @@ def select_epoch(cfg: Config, split: str = 'val', patience: int | None = None
 def _held_out(cfg: Config, split: str) -> dict[str, Any]:
     """Return the config of the validation images: those of the training data
     set, prepared as the loader of the validation does."""
-    trained, looked_at = (_unwrap(cfg[f'{name}_dataloader'].dataset)
+    trained, looked_at = (unwrap_dataset(cfg[f'{name}_dataloader'].dataset)
                           for name in ('train', 'val'))
     if 'split' not in trained:
         raise DeptError(
@@ -72,7 +72,7 @@ def _held_out(cfg: Config, split: str) -> dict[str, Any]:
     return found
 
 
-def _unwrap(dataset: Mapping) -> Mapping:
+def unwrap_dataset(dataset: Mapping) -> Mapping:
     """Return the config of a data set without wrappers around it."""
     while 'dataset' in dataset:
         dataset = dataset['dataset']

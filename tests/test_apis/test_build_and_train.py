@@ -62,6 +62,8 @@ def test_validation_images_choose(options, tmp_path):
                           patience=1, work_dir=tmp_path)
     assert (tmp_path / found['selection']['checkpoint']).is_file()
     assert found['selection']['epoch'] == 1
+    (tmp_path / 'epoch_1.pth').unlink()  # the chosen one is loaded
+    assert dept_mm.load(tmp_path).classes
     with pytest.raises(DeptError, match="select='test'"):
         dept_mm.train(QUICKSTART, options=options, select='test',
                       work_dir=tmp_path)

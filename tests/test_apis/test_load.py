@@ -1,6 +1,5 @@
 """A trained model, from a config with a file or from an adapter alone."""
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from mmengine.config import Config
 import dept_mm
 from dept_mm.errors import DeptError
 from dept_mm.exchange import publish_checkpoint
+from dept_mm.exchange.zoo import find_zoo_adapter
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
 
@@ -23,6 +23,7 @@ def test_every_way_gives_the_same_model(checkpoint, adapter, options, images):
     start = dept_mm.build(QUICKSTART, seed=2, options=options)
     found = [dept_mm.load(QUICKSTART, checkpoint, options=options),
              dept_mm.load(QUICKSTART, adapter, options=options),
+             dept_mm.load(QUICKSTART, checkpoint.parent, options=options),
              dept_mm.load(str(adapter), clip=clip),
              dept_mm.load(adapter, clip=clip),
              dept_mm.load(checkpoint),
@@ -75,14 +76,13 @@ def test_what_is_no_part_of_the_model_is_named(checkpoint, options, tmp_path):
         dept_mm.load(QUICKSTART, tmp_path / 'odd.pth', options=options)
 
 
-def test_a_name_of_the_model_index_stands_for_its_adapter(
-        adapter, options, monkeypatch):
-    monkeypatch.setattr('dept_mm.exchange.zoo.ModelHub', SimpleNamespace(
-        has=lambda name: name == 'some_model',
-        get=lambda name: SimpleNamespace(weights=str(adapter))))
-    found = dept_mm.load('Some_Model', clip=options['clip'])
-    assert found.classes == dept_mm.load(adapter,
-                                         clip=options['clip']).classes
+def test_a_name_of_the_zoo_stands_for_its_adapter():
+    """With a config, too, and however the name is written."""
+    file = find_zoo_adapter('dept_quickstart')
+    x = torch.rand(2, 3, 64, 64)
+    expected = dept_mm.load(file).probabilities(x)
+    for given in (['DePT_Quickstart'], [QUICKSTART, 'dept_quickstart']):
+        assert torch.equal(dept_mm.load(*given).probabilities(x), expected)
 
 
 def test_more_than_one_config_beside_a_checkpoint(checkpoint, tmp_path):
