@@ -11,6 +11,8 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmpretrain import get_model, inference_model, list_models
 from mmpretrain.apis import ModelHub
+from PIL import Image
+from run_tool import run_tool
 
 import dept_mm
 from dept_mm.config import config_fingerprint, read_config
@@ -91,12 +93,17 @@ def test_one_model_by_its_name(model):
         p.numel() for p in one.parameters() if p.requires_grad)
 
 
-def test_inference_by_name():
+def test_inference_by_name(tmp_path):
     photo = torch.randint(255, (80, 90, 3), dtype=torch.uint8).numpy()
     found = inference_model('dept_quickstart', photo)
-    mine, = dept_mm.load('dept_quickstart').predict(photo)
+    mine, = dept_mm.load('DePT_quickstart').predict(photo)
     assert found['pred_class'] == mine.classes[0]
     assert found['pred_score'] == pytest.approx(mine.probabilities[0], 1e-4)
+    path = tmp_path / 'photo.png'
+    Image.fromarray(photo[..., ::-1]).save(path)
+    done = run_tool('predict.py', 'dept_quickstart', path)
+    assert done.returncode == 0, done.stderr
+    assert f'{mine.classes[0]}  ' in done.stdout
 
 
 @pytest.mark.parametrize('name, labels', [
