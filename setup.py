@@ -34,7 +34,8 @@ EXTRAS = {
         'torchmetrics>=1.4'
     ],
     'docs': [
-        'mkdocs>=1.6,<2', 'mkdocs-material>=9.5', 'mkdocstrings[python]>=0.26'
+        'mkdocs>=1.6,<2', 'mkdocs-material>=9.5',
+        'mkdocstrings[python]>=0.26', 'nbformat>=5.1'
     ],
     'dev': ['ruff>=0.8', 'pre-commit', 'build'],
 }

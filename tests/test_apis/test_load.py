@@ -8,6 +8,7 @@ from mmengine.config import Config
 import dept_mm
 from dept_mm.errors import DeptError
 from dept_mm.exchange import publish_checkpoint
+from dept_mm.exchange.zoo import find_zoo_adapter
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
 
@@ -22,6 +23,7 @@ def test_every_way_gives_the_same_model(checkpoint, adapter, options, images):
     start = dept_mm.build(QUICKSTART, seed=2, options=options)
     found = [dept_mm.load(QUICKSTART, checkpoint, options=options),
              dept_mm.load(QUICKSTART, adapter, options=options),
+             dept_mm.load(QUICKSTART, checkpoint.parent, options=options),
              dept_mm.load(str(adapter), clip=clip),
              dept_mm.load(adapter, clip=clip),
              dept_mm.load(checkpoint),
@@ -51,7 +53,7 @@ def test_mistakes(checkpoint, adapter, options, tmp_path):
             (dict(checkpoint='nowhere.safetensors'), 'nowhere.safetensors'),
             (dict(model='nowhere.safetensors'), 'nowhere'),
             (dict(model='nowhere.pth'), 'no such file'),
-            (dict(model='nowhere'), 'neither a file nor a folder nor'),
+            (dict(model='nowhere'), 'neither an adapter'),
             (dict(model=tmp_path), 'has no checkpoint'),
             (dict(model=alone), 'no config beside(.|\n)*load.CONFIG'),
             (dict(checkpoint=damaged), 'damaged.pth cannot be read'),
@@ -72,6 +74,15 @@ def test_what_is_no_part_of_the_model_is_named(checkpoint, options, tmp_path):
     torch.save(saved, tmp_path / 'odd.pth')
     with pytest.raises(DeptError, match=r'odd\.pth does not fit(.|\n)*neck'):
         dept_mm.load(QUICKSTART, tmp_path / 'odd.pth', options=options)
+
+
+def test_a_name_of_the_zoo_stands_for_its_adapter():
+    """With a config, too, and however the name is written."""
+    file = find_zoo_adapter('dept_quickstart')
+    x = torch.rand(2, 3, 64, 64)
+    expected = dept_mm.load(file).probabilities(x)
+    for given in (['DePT_Quickstart'], [QUICKSTART, 'dept_quickstart']):
+        assert torch.equal(dept_mm.load(*given).probabilities(x), expected)
 
 
 def test_more_than_one_config_beside_a_checkpoint(checkpoint, tmp_path):

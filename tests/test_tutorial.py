@@ -1,0 +1,60 @@
+"""The tutorial: its commands run, one after another, as they are written."""
+import csv
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from run_tool import run_tool
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / 'docs/tutorial.md').read_text('utf-8')
+BLOCKS = re.findall(r'^```(bash|python)\n(.*?)^```', PAGE, re.M | re.S)
+FEW = ['--cfg-options', 'train_dataloader.num_workers=0',
+       'val_dataloader.num_workers=0', 'test_dataloader.num_workers=0']
+
+
+def run_command(line):
+    """Run a command of the page; returns what it prints."""
+    python, tool, *args = shlex.split(line)
+    assert python == 'python' and tool.startswith('tools/')
+    done = run_tool(tool.removeprefix('tools/'), *args,
+                    *(FEW if tool == 'tools/train.py' else ()))
+    assert done.returncode == 0, f'{line}: {done.stdout}{done.stderr}'
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_commands(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'configs').symlink_to(ROOT / 'configs')
+    said = {}
+    for language, text in BLOCKS:
+        if text.startswith('# my_photos.py'):
+            Path('my_photos.py').write_text(text)
+        elif language == 'python':
+            exec(text, {})
+        else:
+            for line in text.splitlines():
+                if 'demo.py' in line and not shutil.which('npm'):
+                    continue
+                said[line] = run_command(line)
+    # 8 classes, so 12.5 % is chance.
+    result = json.loads(Path('work_dirs/mine/result.json').read_text())
+    tested = result['results']['tuned']['my_photos']['base']
+    assert tested['correct'] / tested['total'] > .8
+    assert result['selection']['split'] == 'val'
+    with open('found.csv') as file:
+        rows = list(csv.DictReader(file))
+    right = sum(Path(row['image']).parent.name == row['class 1']
+                for row in rows)
+    assert len(rows) == 320 and right > 280
+    # The two that were added by their names are found.
+    printed = capsys.readouterr().out
+    for name in ('hollow cyan heart', 'striped blue diamond'):
+        assert f'{name} ' in printed.split('others/' + name)[1]
+    assert Path('work_dirs/mine/report.html').is_file()
+    assert Path('exported/model.onnx').is_file()
+    assert list(Path().glob('mine_*.safetensors'))
