@@ -46,6 +46,7 @@ def record_predictions(index: Sequence[int], label: Sequence[int],
     among = np.asarray(among)
     found = np.zeros(len(label), RECORD)
     found['index'], found['label'], found['top'] = index, label, -1
+    logits = logits.detach()
     log_prob = logits.float().log_softmax(1)
     # Of several equal logits the first is the prediction, which topk does not
     # promise: put it before the others.
