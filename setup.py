@@ -28,13 +28,15 @@ EXTRAS = {
     ],
     # Prompts in language models; CLIP does without.
     'language': ['transformers>=4.48'],
+    'export': ['onnx>=1.16', 'onnxruntime>=1.18'],
     'sweep': ['submitit>=1.5'],
     # Which parts of an image speak for a class; MMPretrain asks for this
     # version, too.
     'saliency': ['grad-cam>=1.4,<1.5'],
     'tests': [
         'pytest>=8', 'pytest-xdist>=3.5', 'submitit>=1.5', 'tensorboard',
-        'torchmetrics>=1.4', 'grad-cam>=1.4,<1.5'
+        'torchmetrics>=1.4', 'grad-cam>=1.4,<1.5', 'onnx>=1.16',
+        'onnxruntime>=1.18', 'selenium>=4.20'
     ],
     'docs': [
         'mkdocs>=1.6,<2', 'mkdocs-material>=9.5',

@@ -7,13 +7,13 @@ PACKAGE = Path(__file__).parents[1] / 'dept_mm'
 # A room imports rooms that stand before it.
 ORDER = ('errors', 'version', 'registry', 'utils', 'structures', 'models',
          'datasets', 'evaluation', 'exchange', 'config', 'cli', 'engine',
-         'apis', 'reports')
+         'apis', 'export', 'reports')
 # Imported by configs and scripts that use it, and by nothing in the package.
 LANGUAGE = 'language'
 # Files of the whole package, which check and register.
 TOP = ('__init__', '_host')
 # Reports are for the command line tools.
-NOT_AT_THE_TOP = ('reports', 'cli', 'config', LANGUAGE)
+NOT_AT_THE_TOP = ('export', 'reports', 'cli', 'config', LANGUAGE)
 
 
 def room_of(path: Path) -> str:

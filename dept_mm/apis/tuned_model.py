@@ -102,6 +102,11 @@ class TunedModel:
         device of the model."""
         return self.module.data_preprocessor(data)['inputs']
 
+    def pixels(self, images: Images, batch_size: int = 32) -> Tensor:
+        """Prepare images as :meth:`logits` wants them, ``(N, 3, H, W)``, on
+        the CPU."""
+        return self._map(lambda x: x, images, batch_size)
+
     def score(self, inputs: Tensor) -> Tensor:
         """Compute the probabilities ``(B, C)`` of prepared images."""
         return (self.logits(inputs) / self.temperature).softmax(1)

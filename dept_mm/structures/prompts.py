@@ -93,9 +93,9 @@ def make_tokens(make: Callable[[Tensor, Tensor], Tensor], hidden: Tensor,
     those of ``hidden (..., L, W)`` and ``last (...)``.
     """
     tokens = make(hidden.flatten(0, -3), last.flatten())
-    if tokens.ndim > 3:
+    if tokens.ndim > 3 or hidden.ndim == 3:
         return tokens
-    return tokens.unflatten(0, (*hidden.shape[:-3], -1))
+    return tokens.reshape(*hidden.shape[:-3], -1, *tokens.shape[-2:])
 
 
 @dataclass(frozen=True)

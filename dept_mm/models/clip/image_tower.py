@@ -117,12 +117,12 @@ class ImageTower:
         (DePT's hosts; spec of MaPLe and IVLP), which open_clip hides inside
         ``_embeds``.
         """
-        visual, batch = self._vit(), len(images)
+        visual, batch = self._vit(), images.shape[0]
         x = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, T, W)
         start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
         x = torch.cat([start, x], dim=1)
         x = prompts.move(x) + visual.positional_embedding.to(x.dtype)
-        own, blocks = x.shape[1], visual.transformer.resblocks
+        own, blocks = int(x.shape[1]), visual.transformer.resblocks
         all_read = len(blocks) in prompts.reads_after(len(blocks))
         tokens = Dense(
             x, x.new_zeros(batch, dtype=torch.long),

@@ -176,5 +176,5 @@ def _is_causal(mask: Tensor | None) -> bool:
 
 def _at(x: Tensor, slots: Tensor) -> Tensor:
     """Select the tokens of ``x (..., C, L, W)`` at slots ``(C, )``."""
-    rows = torch.arange(len(slots), device=slots.device)
-    return x[..., rows, slots, :]
+    slots = slots[:, None, None].expand(*x.shape[:-2], 1, x.shape[-1])
+    return x.gather(-2, slots)[..., 0, :]

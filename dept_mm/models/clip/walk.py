@@ -124,7 +124,9 @@ def put(x: Tensor, tokens: Tensor, slot: Slot, replaced: int = 0) -> Tensor:
     """Put tokens ``(..., n, W)`` into ``x (..., L, W)`` at a slot, in place of
     ``replaced`` tokens there. Leading axes are broadcast."""
     tokens = tokens.to(x.dtype)
-    lead = torch.broadcast_shapes(x.shape[:-2], tokens.shape[:-2])
+    # Unlike broadcast_shapes, this can be traced.
+    lead = torch.broadcast_tensors(*(
+        t.new_empty(t.shape[:-2]) for t in (x, tokens)))[0].shape
     x, tokens = (t.expand(*lead, -1, -1) for t in (x, tokens))
     if not isinstance(slot, Tensor):
         return torch.cat([x[..., :slot, :], tokens,

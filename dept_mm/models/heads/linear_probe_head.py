@@ -63,7 +63,7 @@ class LinearProbeHead(ClassRowsMixin, LinearClsHead):
         feats = self._add_labels(feats)
         columns, rows = self.match(feats)
         scores = super().forward(feats)
-        logits = scores.new_full((len(scores), len(feats.labels)),
+        logits = scores.new_full((scores.shape[0], len(feats.labels)),
                                  -torch.inf)
         logits[:, columns] = scores[:, rows]
         return logits

@@ -144,7 +144,7 @@ class TipAdapter(ClassRowsMixin, BaseModule):
         columns, rows = self.match(feats)
         votes = self.compute_votes(self.compute_affinity(feats.image),
                                    self.beta)
-        bonus = votes.new_zeros(len(votes), len(feats.labels))
+        bonus = votes.new_zeros(votes.shape[0], len(feats.labels))
         bonus[:, columns] = self.alpha * votes[:, rows]
         return feats._replace(bonus=bonus)
 

@@ -90,4 +90,4 @@ class ADePTPrompt(PromptModule):
 
     def _network(self, embeds: Tensor, dropout: float) -> Tensor:
         x = self.offset_down(embeds.to(self.offset_down.weight.dtype))
-        return self.offset_up(F.dropout(x, dropout).relu())
+        return self.offset_up(F.dropout(x, dropout, dropout > 0).relu())

@@ -146,13 +146,13 @@ class LatePrompt(PromptModule):
                 ``npg``.
         """
         if self.generator == 'none':
-            return self.late_tokens.expand(len(hidden), -1, -1)
+            return self.late_tokens.expand(hidden.shape[0], -1, -1)
         if self.generator == 'npg':
-            rows = torch.arange(len(hidden), device=hidden.device)
-            hidden = hidden[rows, anchor]
+            anchor = anchor[:, None, None].expand(-1, -1, hidden.shape[-1])
+            hidden = hidden.gather(1, anchor)[:, 0]
         hidden = hidden.to(self.late_down.weight.dtype)
         if self.pre_norm:
-            hidden = F.layer_norm(hidden, hidden.shape[-1:])
+            hidden = F.layer_norm(hidden, (self.late_down.in_features, ))
         x = self.late_down(hidden)
         if self.generator != 'npg':
             x = adaptive_pool(x, mask, self.num_tokens,

@@ -83,5 +83,5 @@ class TCPPrompt(BasePrompt):
         """Return the context ``(n, W)``, then the class's tokens ``(C, n,
         W)``."""
         text = F.normalize(given.frozen, dim=-1).to(self.context.dtype)
-        tokens = self.meta_net(text).unflatten(-1, self.context.shape)
+        tokens = self.meta_net(text).reshape(-1, *self.context.shape)
         return Prompts(context=self.context, deep={self.layer: tokens})

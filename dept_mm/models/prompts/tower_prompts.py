@@ -175,7 +175,7 @@ class TowerPrompts(BasePrompt):
         """Return the patches, and the class token."""
         slots = torch.arange(hidden.shape[1], device=hidden.device)
         patches = (slots > 0) & (slots < self._image_tokens)
-        return patches.expand(len(hidden), -1), last
+        return patches.expand(hidden.shape[0], -1), last
 
 
 def _bounds(tokens: ClassTokens, scope: str) -> tuple[int, Tensor]:

@@ -1,0 +1,76 @@
+"""Export a tuned model: ``export.py MODEL OUT``."""
+import argparse
+from pathlib import Path
+
+import dept_mm
+from dept_mm.cli.arguments import user_errors
+from dept_mm.errors import DeptError
+from dept_mm.export import export_model, score_files
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Write a tuned model for runtimes without Python, and '
+        'check it against PyTorch')
+    parser.add_argument(
+        'model', help='adapter, checkpoint with its config beside it, work '
+        'dir of a run, or name of a model in the zoo')
+    parser.add_argument(
+        'out', type=Path, help='folder for model.onnx, model.json etc.')
+    parser.add_argument(
+        '--format', default='onnx',
+        choices=['onnx', 'torchscript', 'openvino'],
+        help='default: %(default)s')
+    parser.add_argument(
+        '--with-preprocessing', action='store_true',
+        help='let the graph take bytes of images of any size, (B, H, W, 3)')
+    parser.add_argument(
+        '--open-vocabulary', action='store_true',
+        help='also write the text side, which scores new class names')
+    parser.add_argument(
+        '--int8', action='store_true',
+        help='also write the model with weights in int8, and measure what '
+        'that costs')
+    parser.add_argument(
+        '--test', action='store_true',
+        help="also compare on all test images of the model's config; "
+        '--int8 does so, too')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    model = dept_mm.load(args.model)
+    out = export_model(
+        model, args.out, args.format, args.with_preprocessing,
+        args.open_vocabulary, args.int8, source=args.model)
+    for name, size in out.sizes.items():
+        note = (f', differs from PyTorch by {out.differences[name]:.1e}'
+                if name in out.differences else '')
+        print(f'{args.out / name}: {size:,} bytes{note}')
+    if out.resized is not None:
+        print('Preparing images in the graph changes probabilities by up to '
+              f'{out.resized:.1e} (on drawn images that it resizes).')
+    if args.int8 or args.test:
+        report_scores(model, out, args)
+
+
+def report_scores(model, out, args: argparse.Namespace) -> None:
+    """Print how the files do on the test images."""
+    try:
+        count, scores = score_files(model, out.runs, args.with_preprocessing)
+    except DeptError as error:
+        if args.test:
+            raise
+        print(f'What int8 costs in accuracy was not measured. {error}')
+        return
+    print(f'Top-1 on {count:,} test images, all classes at once:')
+    for name, score in scores.items():
+        print(f'  {name:16} {100 * score.right / count:6.2f} %, same class '
+              f'as PyTorch on {score.same:,}, probabilities differ by up to '
+              f'{score.largest:.1e}')
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
