@@ -26,7 +26,13 @@ from dept_mm.evaluation.predictions import (
 from dept_mm.reports.html import try_report, write_report
 from dept_mm.reports.html._curves import read_curves
 from dept_mm.reports.html._headline import write_headline
-from dept_mm.reports.html._recipe import format_bytes, format_seconds
+from dept_mm.reports.html._recipe import (
+    describe_recipe,
+    find_checkpoint,
+    format_bytes,
+    format_seconds,
+    list_commands,
+)
 from dept_mm.reports.summary import compute_wilson_interval
 
 
@@ -256,6 +262,19 @@ def test_wilson(correct, total):
     expected = stats.binomtest(correct, total).proportion_ci(method='wilson')
     assert compute_wilson_interval(correct, total) == pytest.approx(
         (100 * expected.low, 100 * expected.high), abs=1e-9)
+
+
+def test_the_selected_checkpoint(tmp_path):
+    for name in ('best.pth', 'epoch_9.pth'):
+        (tmp_path / name).write_text(name)
+    (tmp_path / 'last_checkpoint').write_text('/moved/epoch_9.pth')
+    result = dict(results=dict(tuned={}), clip=dict(name='ViT'))
+    assert find_checkpoint(result, tmp_path).name == 'epoch_9.pth'
+    result['selection'] = dict(checkpoint='best.pth', split='val', epoch=3,
+                               metric='H', score=70.)
+    assert (f'python tools/predict.py {tmp_path}/best.pth photo.jpg'
+            in dict(list_commands(result, tmp_path)).values())
+    assert describe_recipe(result)['measured weights'].startswith('epoch 3')
 
 
 def test_units():

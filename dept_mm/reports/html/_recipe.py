@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dept_mm.cli.ending import describe_selection
+
 # They are told elsewhere, or take half a page.
 _LEFT_OUT = ('clip', 'vocabulary', 'pipeline')
 
@@ -42,6 +44,7 @@ def describe_recipe(result: Mapping) -> dict[str, str]:
         'head': _shorten(model.get('head')),
         'optimizer': _shorten(optimizer),
         'schedule': ', '.join(length),
+        'measured weights': describe_selection(result),
         'seed': result.get('seed'),
         'processes': result.get('processes'),
         'device': result.get('device'),
@@ -66,7 +69,7 @@ def describe_cost(result: Mapping, folder: Path) -> dict[str, str]:
     """Describe time, memory and size of a run."""
     seconds = result.get('seconds') or {}
     memory = result.get('peak_memory') or {}
-    checkpoint = find_checkpoint(folder)
+    checkpoint = find_checkpoint(result, folder)
     found = {
         'training': format_seconds(seconds.get('train')),
         'evaluation': format_seconds(seconds.get('evaluation')),
@@ -99,8 +102,12 @@ def format_bytes(size: int | None) -> str:
     return f'{size:.3g} {unit}'
 
 
-def find_checkpoint(folder: Path) -> Path | None:
-    """Find the last checkpoint of a run."""
+def find_checkpoint(result: Mapping, folder: Path) -> Path | None:
+    """Find the checkpoint that was measured: a selected one, or the last."""
+    chosen = result.get('selection') or {}
+    if chosen.get('checkpoint'):
+        path = folder / chosen['checkpoint']
+        return path if path.is_file() else None
     pointer = folder / 'last_checkpoint'
     if not pointer.is_file():
         return None
@@ -124,7 +131,7 @@ def list_commands(result: Mapping, folder: Path) -> Iterator[tuple[str, str]]:
     config = max(work_dir.glob('*.py'), default=None,
                  key=lambda path: path.stat().st_mtime)
     checkpoint = (Path(result['loaded']) if tested and result.get('loaded')
-                  else find_checkpoint(work_dir))
+                  else find_checkpoint(result, work_dir))
     count = result.get('processes') or 1
     script = 'python tools/{}.py' if count == 1 else 'bash tools/dist_{}.sh'
     many = [] if count == 1 else [str(count)]

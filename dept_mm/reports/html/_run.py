@@ -62,7 +62,7 @@ def describe(folder: Path) -> tuple[dict, Figures]:
                     if data in row}
         records = {name: row[data] for name, row in predictions.items()
                    if data in row}
-        config = _find_config(result, 'tested' in rows) if i == 0 else None
+        config = _find_config(result) if i == 0 else None
         part, drawn = _describe_dataset(
             measured, records, about.get(data), config)
         parts.append(dict(part, name=data))
@@ -86,9 +86,11 @@ def describe(folder: Path) -> tuple[dict, Figures]:
         commands=list(list_commands(result, folder))), figures
 
 
-def _find_config(result: Mapping, tested: bool) -> Mapping | None:
+def _find_config(result: Mapping) -> Mapping | None:
+    """Find the config of the images that the model was measured on."""
     loaders = result.get('settings') or {}
-    phase = 'test' if tested else 'val'
+    phase = ('test' if {'tested', 'selection'} & result['results'].keys()
+             else 'val')
     return (loaders.get(f'{phase}_dataloader') or {}).get('dataset')
 
 
