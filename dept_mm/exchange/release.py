@@ -10,7 +10,11 @@ from typing import Any
 import yaml
 
 from dept_mm.evaluation import harmonic_mean, list_metrics, read_result
-from dept_mm.exchange.adapter_file import SUFFIX, read_adapter
+from dept_mm.exchange.adapter_file import (
+    SUFFIX,
+    AdapterFile,
+    read_adapter,
+)
 from dept_mm.exchange.publish import publish_checkpoint
 from dept_mm.exchange.zoo import INDEX
 from dept_mm.utils.files import write_atomically
@@ -40,20 +44,13 @@ def add_model(folder: Path, name: str, checkpoint: Path, result: Path
     measured = folder / f'{name}.result.json'
     write_atomically(measured, result.read_bytes())
     file = read_adapter(adapter)
-    recipe, model = file.header['recipe'], file.header['recipe']['model']
-    write_atomically(folder / f'{name}.json',
-                     json.dumps(recipe, indent=1).encode())
-    parts = (model['backbone'], model['backbone'].get('prompt'),
-             model.get('neck'), model['head'])
+    recipe = json.dumps(file.header['recipe'], indent=1)
+    write_atomically(folder / f'{name}.json', recipe.encode())
     return {
         'Name': name,
         'Metadata': {
-            'Architecture': [part['type'] for part in parts if part],
-            'Parameters': sum(v.numel() for v in file.tensors.values()),
-            'CLIP': found['clip']['name'],
-            'Training Data': found['dataset'],
-            'Shots': found['shots'],
-            'Seed': found['seed'],
+            **_describe(file), 'Training Data': found['dataset'],
+            'Shots': found['shots'], 'Seed': found['seed'],
             'Recipe': found['config'],
             'Evidence': f'measured, {measured.name}'},
         'Results': [{
@@ -63,6 +60,17 @@ def add_model(folder: Path, name: str, checkpoint: Path, result: Path
             for dataset, row in found['results']['tuned'].items()],
         'Weights': adapter.name,
         'Config': f'{name}.json'}
+
+
+def _describe(file: AdapterFile) -> dict[str, Any]:
+    """Say what the model of an adapter is made of."""
+    model = file.header['recipe']['model']
+    parts = (model['backbone'], model['backbone'].get('prompt'),
+             model.get('neck'), model['head'])
+    return {
+        'Architecture': [part['type'] for part in parts if part],
+        'Parameters': sum(v.numel() for v in file.tensors.values()),
+        'CLIP': file.header['modules']['backbone']['clip']['name']}
 
 
 def write_index(folder: Path, models: Sequence[Mapping[str, Any]]) -> None:
