@@ -35,7 +35,7 @@ def auto_scale_lr(base_batch_size: int, enable: bool = False) -> None:
 
 # Path in the config -> what reads the dict there.
 READERS = {
-    'auto_scale_lr': auto_scale_lr, 'clip': clip, 'env_cfg': environment,
+    'auto_scale_lr': auto_scale_lr, 'env_cfg': environment,
     'optim_wrapper.clip_grad': clip_grad_norm_,
     'optim_wrapper.paramwise_cfg': paramwise,
     'randomness': Runner.set_randomness}

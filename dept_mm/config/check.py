@@ -19,8 +19,9 @@ from dept_mm.models.class_texts.teacher import Teacher
 # Key at the top of a config -> where its `type` is looked up, and what is
 # built without one.
 TOP = dict(
-    dataset=(host.DATASETS, None), targets=(host.DATASETS, None),
-    model=(host.MODELS, None), default_hooks=(host.HOOKS, None),
+    clip=(host.MODELS, clip), dataset=(host.DATASETS, None),
+    targets=(host.DATASETS, None), model=(host.MODELS, None),
+    default_hooks=(host.HOOKS, None),
     data_preprocessor=(host.MODELS, 'ClsDataPreprocessor'),
     custom_hooks=(host.HOOKS, None), train_cfg=(host.LOOPS, None),
     val_cfg=(host.LOOPS, 'ValLoop'), test_cfg=(host.LOOPS, 'TestLoop'),

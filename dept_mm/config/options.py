@@ -16,7 +16,7 @@ from dept_mm.errors import DeptError
 
 # A definition at the top level -> the keys under which configs refer to it.
 PLACES = dict(
-    clip=('clip', ), lm=('lm', ), dataset=('vocabulary', 'task'),
+    clip=('clip', ), lm=('lm', ), dataset=('vocabulary', 'task', 'text'),
     targets=('datasets', ))
 
 
@@ -29,8 +29,8 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
 
     * ``clip``: every dict under a key ``clip``, at any depth;
     * ``lm``: every dict under a key ``lm``;
-    * ``dataset``: every dict under a key ``vocabulary`` or ``task``, and the
-      ``dataset`` of every ``*_dataloader``, inside wrappers;
+    * ``dataset``: every dict under a key ``vocabulary``, ``task`` or ``text``,
+      and the ``dataset`` of every ``*_dataloader``, inside wrappers;
     * ``targets``, the further data sets of a protocol: every dict under a key
       ``datasets``.
 

@@ -2,6 +2,7 @@
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
 from .epoch_sampler import EpochIndex, EpochSampler
+from .features import FeatureDataset
 from .few_shot import FewShotDataset
 from .folder import FolderDataset
 from .path_pattern import PathPatternDataset
@@ -18,8 +19,8 @@ from .transforms import (
 
 __all__ = [
     'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop', 'CSVDataset',
-    'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FewShotDataset',
-    'FolderDataset', 'Item', 'LoadRGBImage', 'PackViews', 'PathPatternDataset',
-    'SeededDataset', 'SplitFileDataset', 'Splits', 'StoredFeatures',
-    'TeacherView', 'draw_shots'
+    'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FeatureDataset',
+    'FewShotDataset', 'FolderDataset', 'Item', 'LoadRGBImage', 'PackViews',
+    'PathPatternDataset', 'SeededDataset', 'SplitFileDataset', 'Splits',
+    'StoredFeatures', 'TeacherView', 'draw_shots'
 ]

@@ -1,7 +1,9 @@
 """Assign labels to classes that the files of a data set know by name."""
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from dept_mm.errors import DeptError
 from dept_mm.utils.files import read_lines
@@ -63,6 +65,23 @@ def read_class_file(path: str) -> dict[str, str]:
             raise DeptError(f'{path}, line {number}: {key!r} occurs twice.')
         names[key] = name.strip()
     return names
+
+
+def read_names(path: str | Path) -> list[str]:
+    """Read class names: a list in a JSON file, or else one a line.
+
+    Raises:
+        DeptError: If the file is missing or holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DeptError(f'Class names: file not found: {path.absolute()}.')
+    if path.suffix != '.json':
+        return [line for line in read_lines(path) if line]
+    try:
+        return list(map(str, json.loads(path.read_text('utf-8'))))
+    except (ValueError, TypeError) as error:
+        raise DeptError(f'{path} holds no list in JSON: {error}.') from error
 
 
 def select_base_classes(ids: tuple[str, ...],

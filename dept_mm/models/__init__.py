@@ -1,5 +1,6 @@
 """Modules that register into MMPretrain's ``MODELS``."""
 from dept_mm.models.backbones import PromptedCLIP
+from dept_mm.models.clip import FeatureCLIP
 from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
 from dept_mm.models.losses import (
     SelfConsistencyLoss,
@@ -23,8 +24,9 @@ from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
 __all__ = [
     'ADePTPrompt', 'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead',
-    'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt', 'IVLPPrompt',
-    'LatePrompt', 'LinearProbeHead', 'MaPLePrompt', 'PromptedCLIP',
-    'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TextConsistencyLoss',
-    'TipAdapter', 'TowerPrompts', 'ZeroShotDivergenceLoss'
+    'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt',
+    'FeatureCLIP', 'IVLPPrompt', 'LatePrompt', 'LinearProbeHead',
+    'MaPLePrompt', 'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt',
+    'TCPPrompt', 'TextConsistencyLoss', 'TipAdapter', 'TowerPrompts',
+    'ZeroShotDivergenceLoss'
 ]

@@ -65,7 +65,7 @@ def test_from_a_shell(monkeypatch):
 @pytest.mark.parametrize('kind, known', [
     ('dataset', 'caltech101, .*flowers102'),
     ('protocol', 'base_to_new_16shot, cross_dataset_16shot'),
-    ('clip', 'demo, vit-base-p16'),
+    ('clip', 'demo, features, vit-base-p16'),
     ('recipe', 'cocoop_10e, .*dept_paper_10e')])
 def test_a_name_that_is_unknown(kind, known):
     with pytest.raises(DeptError, match=f'--{kind} flower: .*{known}'):

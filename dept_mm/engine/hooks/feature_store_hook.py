@@ -10,7 +10,7 @@ from mmengine.runner.base_loop import BaseLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
-from dept_mm.datasets import EpochSampler, StoredFeatures
+from dept_mm.datasets import EpochSampler, FeatureDataset, StoredFeatures
 from dept_mm.engine.feature_store import (
     View,
     build_key,
@@ -102,7 +102,8 @@ class FeatureStoreHook(Hook):
         loops = {name: getattr(runner, f'_{name}_loop') for name in names}
         return {name: loop for name, loop in loops.items()
                 if isinstance(loop, BaseLoop) and not isinstance(
-                    loop.dataloader.dataset, StoredFeatures)}
+                    loop.dataloader.dataset,
+                    (StoredFeatures, FeatureDataset))}
 
     def _views(self, runner: Runner, model: nn.Module, name: str,
                prefix: str) -> list[View]:

@@ -11,7 +11,7 @@ from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.teacher import Teacher
-from dept_mm.models.clip import FrozenCLIP, build_clip
+from dept_mm.models.clip import FeatureCLIP, FrozenCLIP, build_clip
 from dept_mm.models.prompts import BasePrompt, TokenStates, check_kind
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
@@ -33,7 +33,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     learned is in ``parameters()`` and in checkpoints.
 
     Args:
-        clip (Mapping | FrozenCLIP): Which CLIP; see ``build_clip``.
+        clip (Mapping | FrozenCLIP | FeatureCLIP): Which CLIP; see
+            ``build_clip``.
         vocabulary (Mapping | Sequence[str] | Vocabulary, optional): The
             classes, usually the config of the data set; see
             ``Vocabulary.resolve``. None runs the image tower alone, e.g. for
@@ -71,7 +72,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
     """
     share_classes = False
 
-    def __init__(self, clip: Mapping | FrozenCLIP,
+    def __init__(self, clip: Mapping | FrozenCLIP | FeatureCLIP,
                  vocabulary: Mapping | Sequence[str] | Vocabulary = None,
                  prompt: Mapping | None = None,
                  templates: str | Sequence[str | None] | None = None,
@@ -180,6 +181,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             raise DeptError(f'{type(self.prompt).__name__} prompts or reads '
                             'the image tower: give it images, no stored '
                             'features.')
+        found, own = images.feature.shape[-1], self.clip.spec.embed_dim
+        if found != own:
+            raise DeptError(f'The image features are {found} wide, those of '
+                            f'CLIP {self.clip.name!r} {own}.')
         return images.feature
 
     def text_features(self, image: Tensor,

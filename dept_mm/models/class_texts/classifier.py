@@ -111,7 +111,7 @@ class TextClassifier:
         return self._kept.get(
             partial(make, rows),
             key=(training, rows, self.vocabulary, tuple(self.tokens)),
-            learned=learned, frozen=self.clip.model.text.parameters())
+            learned=learned, frozen=self.clip.text_weights)
 
     def _encode(self, image: Tensor, rows: tuple[int, ...]) -> Tensor:
         if self.prompt is not None:

@@ -46,11 +46,11 @@ class FrozenText:
                  labels: Sequence[int]) -> Tensor:
         """Encode the classes with these labels to un-normalised ``(C, D)``."""
         labels = tuple(labels)
-        device = clip.model.logit_scale.device
+        device = clip.logit_scale.device
         # What is kept must not depend on who asked first.
         with torch.autocast(device.type, enabled=False):
             known = self._kept.get(dict, key=vocabulary,
-                                   frozen=clip.model.text.parameters())
+                                   frozen=clip.text_weights)
             if labels not in known:
                 known[labels] = self._encode(
                     clip, [vocabulary.names[label] for label in labels],

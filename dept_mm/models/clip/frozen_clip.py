@@ -76,6 +76,11 @@ class FrozenCLIP(nn.Module):
             spec, mean=list(spec['mean']), std=list(spec['std'])))
 
     @property
+    def text_weights(self) -> list[Tensor]:
+        """What text features depend on."""
+        return list(self.model.text.parameters())
+
+    @property
     def learned_dtype(self) -> torch.dtype:
         """The dtype of learned parameters beside this CLIP."""
         return dtype_beside(self.precision)

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from torch import nn
 
 from dept_mm.errors import DeptError
+from dept_mm.models.clip.feature_clip import FeatureCLIP
 from dept_mm.models.clip.foreign_weights import load_foreign
 from dept_mm.models.clip.frozen_clip import (
     FrozenCLIP,
@@ -25,6 +26,7 @@ from dept_mm.models.clip.spec import (
     model_name,
     weights_path,
 )
+from dept_mm.registry import MODELS
 
 PRECISIONS = ('fp32', 'fp16', 'bf16', 'pure_fp16')
 RANDOM = 'random'
@@ -33,18 +35,21 @@ RANDOM_SEED = 0
 _SHARED: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
 
-def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
+def build_clip(clip: Mapping | FrozenCLIP | FeatureCLIP
+               ) -> FrozenCLIP | FeatureCLIP:
     """Build a frozen CLIP. Equal configs share one instance, so all models of
     a process that use it are on one device.
 
     Args:
-        clip (Mapping | FrozenCLIP): An instance is returned as it is. With a
-            config, ``name`` is an open_clip architecture, ``hf-hub:ORG/NAME``,
-            ``local-dir:FOLDER`` or ``builtin:demo_clip``; ``pretrained`` is
-            an open_clip tag, or a file of weights: an OpenAI archive,
-            open_clip's, MMPretrain's, or Hugging Face's (or its folder), or
-            ``'random'`` for random weights that are the same in every run; a
-            name with a scheme needs none; ``precision`` is ``'fp32'``
+        clip (Mapping | FrozenCLIP | FeatureCLIP): An instance is returned
+            as it is. A ``type`` is one that is registered, see
+            ``FeatureCLIP``; in other configs, ``name`` is an open_clip
+            architecture, ``hf-hub:ORG/NAME``, ``local-dir:FOLDER`` or
+            ``builtin:demo_clip``; ``pretrained`` is an open_clip tag, or a
+            file of weights: an OpenAI archive, open_clip's, MMPretrain's, or
+            Hugging Face's (or its folder), or ``'random'`` for random
+            weights that are the same in every run; a name with a scheme
+            needs none; ``precision`` is ``'fp32'``
             (default), ``'fp16'`` or ``'bf16'`` for the frozen weights, or
             ``'pure_fp16'``, where what is learned is kept in fp16 as well.
 
@@ -52,8 +57,10 @@ def build_clip(clip: Mapping | FrozenCLIP) -> FrozenCLIP:
         DeptError: If the config has an unknown key, name, tag or precision,
             there are no weights, or they do not fit the architecture.
     """
-    if isinstance(clip, FrozenCLIP):
+    if isinstance(clip, (FrozenCLIP, FeatureCLIP)):
         return clip
+    if 'type' in clip:
+        return MODELS.build(dict(clip))
     unknown = sorted(set(clip) - {'name', 'pretrained', 'precision'})
     if unknown:
         raise DeptError(f'Unknown keys in the CLIP config: {unknown}.')

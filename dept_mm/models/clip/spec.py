@@ -14,6 +14,7 @@ from open_clip.pretrained import get_pretrained_cfg
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from dept_mm.errors import DeptError
+from dept_mm.registry import MODELS
 
 ASSETS = Path(__file__).parents[2] / 'assets'
 
@@ -97,11 +98,14 @@ def clip_spec(clip: Mapping) -> CLIPSpec:
 
     Args:
         clip (Mapping): ``name`` and, for names without a scheme,
-            ``pretrained``, as in ``PromptedCLIP``.
+            ``pretrained``, as in ``PromptedCLIP``; or a ``type`` that is
+            registered, such as ``'features'``.
 
     Raises:
         DeptError: If the CLIP is unknown, or its input is not square.
     """
+    if 'type' in clip:
+        return MODELS.build(dict(clip)).spec
     return _spec(clip.get('name'), clip.get('pretrained'))
 
 
