@@ -11,6 +11,7 @@ from .split_file import SplitFileDataset
 from .splits import Item, Splits, draw_shots
 from .stored_features import StoredFeatures
 from .teacher_view import PackViews, TeacherView
+from .tip_adapter_cache import TipAdapterCache
 from .transforms import (
     CLIPRandomResizedCrop,
     CLIPResizeCenterCrop,
@@ -22,5 +23,5 @@ __all__ = [
     'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FeatureDataset',
     'FewShotDataset', 'FolderDataset', 'Item', 'LoadRGBImage', 'PackViews',
     'PathPatternDataset', 'SeededDataset', 'SplitFileDataset', 'Splits',
-    'StoredFeatures', 'TeacherView', 'draw_shots'
+    'StoredFeatures', 'TeacherView', 'TipAdapterCache', 'draw_shots'
 ]

@@ -1,15 +1,13 @@
 """A data set of features that were computed elsewhere."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmpretrain.datasets.base_dataset import expanduser
 from torch import Tensor
-from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
 from dept_mm.registry import DATASETS
@@ -17,7 +15,8 @@ from dept_mm.structures import ImageFeatures
 from dept_mm.utils.arrays import read_array, read_notes, split_place
 
 from ._class_names import order_classes, read_names
-from ._feature_checks import check_features, check_labels, check_text
+from ._feature_checks import check_labels, check_text
+from ._feature_files import read_checked, read_labels, rescale
 from .few_shot import SPLITS, FewShotDataset
 from .splits import Item, Splits, split_by_class
 from .stored_features import packer
@@ -50,7 +49,8 @@ class FeatureDataset(FewShotDataset):
             split, ``dict(train=..., val=..., test=...)``, of which ``val``
             may be missing.
         labels (str | Mapping, optional): Whole numbers ``(N, )`` that count
-            from 0, or class names; a mapping like ``features``. Defaults to
+            from 0, rows ``(N, C)`` with a single 1, or class names; a
+            mapping like ``features``. Defaults to
             the array ``labels`` of the same file.
         classes (str | Sequence[str], optional): Class names in label order,
             or a file of them, one a line or a list in JSON. Defaults to what
@@ -76,6 +76,8 @@ class FeatureDataset(FewShotDataset):
         ...     features='features.npy', labels='labels.npy',
         ...     classes='classes.txt', text='text.npy')
     """
+
+    transposed: Container[str] = ()  # splits, and 'text', with rows as columns
 
     def __init__(self, *, features: str | Mapping[str, str],
                  labels: str | Mapping[str, str] | None = None,
@@ -121,6 +123,8 @@ class FeatureDataset(FewShotDataset):
         if self.text is None:
             return None
         found = read_array(self.text, 'text', self.folder)
+        if 'text' in self.transposed:
+            found = found.T
         check_text(found, len(self.vocabulary), self.width, self.text)
         return rescale(found, self.text_length)
 
@@ -192,10 +196,11 @@ class FeatureDataset(FewShotDataset):
         return read_names(Path(self.folder, given))
 
     def _read_features(self, part: str) -> Tensor:
-        return read_checked(self.features[part], self.folder)
+        return read_checked(self.features[part], self.folder,
+                            part in self.transposed)
 
     def _read_labels(self, part: str) -> Tensor | list[str]:
-        return read_array(self.labels[part], 'labels', self.folder)
+        return read_labels(self.labels[part], self.folder)
 
     def _split(self, names: list[str], items: list[Item]) -> Splits:
         """Split rows as the array of splits says."""
@@ -210,25 +215,3 @@ class FeatureDataset(FewShotDataset):
         return Splits(names, **{
             split: [item for item, own in zip(items, found, strict=True)
                     if own == split] for split in SPLITS})
-
-
-def rescale(features: Tensor, length: float | None) -> Tensor:
-    """Convert features ``(..., D)`` to fp32 and, if asked, to a length."""
-    features = features.float()
-    if length is None:
-        return features
-    return length * F.normalize(features, dim=-1)
-
-
-def read_checked(where: str, folder: str) -> Tensor:
-    """Read features and check them, once until the file changes."""
-    path, _ = split_place(where, folder)
-    stamp = path.stat().st_mtime_ns if path.is_file() else None
-    return _read_once(where, folder, stamp)
-
-
-@lru_cache(maxsize=8)
-def _read_once(where: str, folder: str, stamp: int | None) -> Tensor:
-    found = read_array(where, 'features', folder)
-    check_features(found, where)
-    return found
