@@ -54,7 +54,7 @@ class FeatureDataset(FewShotDataset):
             the array ``labels`` of the same file.
         classes (str | Sequence[str], optional): Class names in label order,
             or a file of them, one a line or a list in JSON. Defaults to what
-            a file of ``tools/extract_features.py`` says, or to the sorted
+            a file of the feature store says, or to the sorted
             names among the labels.
         text (str, optional): Features ``(C, D)`` of the class names.
         split_of (str, optional): The split of each row, ``(N, )``, by name
@@ -114,8 +114,20 @@ class FeatureDataset(FewShotDataset):
 
     @property
     def origin(self) -> dict | None:
-        """Identity of the CLIP that the features are of, if a file says it."""
-        return read_notes(Path(self.source)).get('clip')
+        """Identity of the CLIP that the features are of, if a file of the
+        feature store says it."""
+        clip = read_notes(Path(self.source)).get('key', {}).get('clip')
+        return clip and dict(name=self.source, sha256=clip['sha256'],
+                             preprocessing=clip['spec'])
+
+    @property
+    def logit_scale(self) -> float | None:
+        """The exponentiated scale of that CLIP, if the file of the text
+        features says it."""
+        if self.text is None:
+            return None
+        path, _ = split_place(self.text, self.folder)
+        return read_notes(path).get('key', {}).get('logit_scale')
 
     def text_features(self) -> Tensor | None:
         """Read the features ``(C, D)`` of the class names, if there are any.

@@ -1,6 +1,6 @@
 """Modules that register into MMPretrain's ``MODELS``."""
 from dept_mm.models.backbones import PromptedCLIP
-from dept_mm.models.clip import FeatureCLIP
+from dept_mm.models.clip import FeatureCLIP, TimmImages
 from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
 from dept_mm.models.losses import (
     SelfConsistencyLoss,
@@ -27,6 +27,6 @@ __all__ = [
     'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt',
     'FeatureCLIP', 'IVLPPrompt', 'LatePrompt', 'LinearProbeHead',
     'MaPLePrompt', 'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt',
-    'TCPPrompt', 'TextConsistencyLoss', 'TipAdapter', 'TowerPrompts',
-    'ZeroShotDivergenceLoss'
+    'TCPPrompt', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
+    'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

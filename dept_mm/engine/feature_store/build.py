@@ -75,7 +75,7 @@ def _make_file(view: View, compute: Callable[[View], Tensor]) -> None:
     """Compute a view's file, unless another run has done so meanwhile."""
     with wait_for_lock(view.path):
         if not _is_usable(view):  # another run may have made it
-            write(view.path, compute(view), view.full_key)
+            write(view.path, compute(view), view.full_key, *view.beside())
 
 
 def _read_again(view: View) -> Tensor:

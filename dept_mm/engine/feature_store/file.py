@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -27,21 +27,30 @@ class Unusable(Exception):
     """Raised when a file cannot be used; its message says why."""
 
 
-def write(path: Path, features: Tensor, key: dict) -> None:
+def write(path: Path, features: Tensor, key: dict,
+          labels: Tensor | None = None, classes: Sequence[str] = ()) -> None:
     """Write features and their key, such that the file is complete or absent.
+
+    With labels and class names, ``FeatureDataset`` reads the file as well.
 
     Args:
         path (Path): The file.
         features (Tensor): ``(N, D)``.
         key (dict): Everything that the features depend on, in JSON types.
+        labels (Tensor, optional): ``(N, )``.
+        classes (Sequence[str]): Names of the classes. Defaults to none.
 
     Raises:
         DeptError: If the file cannot be written.
     """
-    features = features.detach().cpu().contiguous()
-    data = save(dict(features=features),
-                dict(key=to_canonical_json(key),
-                     sha256=compute_checksum(features)))
+    tensors = dict(features=features.detach().cpu().contiguous())
+    notes = dict(key=to_canonical_json(key),
+                 sha256=compute_checksum(tensors['features']))
+    if labels is not None:
+        tensors['labels'] = labels
+    if classes:
+        notes['classes'] = json.dumps(list(classes))
+    data = save(tensors, notes)
     with _explain_errors(path):
         write_atomically(path, data)
 

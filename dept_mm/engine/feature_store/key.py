@@ -20,7 +20,6 @@ from mmpretrain.models.utils import ClsDataPreprocessor
 from dept_mm.datasets.stored_features import packer, sample_infos
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.clip.spec import architecture
 from dept_mm.version import __version__
 
 FORMAT = 1
@@ -53,7 +52,7 @@ def build_key(clip: FrozenCLIP, preprocessor: ClsDataPreprocessor,
             library.__name__: library.__version__ for library in LIBRARIES}),
         clip=dict(sha256=clip.digest, precision=clip.precision,
                   spec=_plain(asdict(clip.spec)),
-                  architecture=_plain(architecture(dict(name=clip.name)))),
+                  architecture=_plain(clip.architecture)),
         preprocess=[*statistics, preprocessor.to_rgb,
                     preprocessor.pad_size_divisor, preprocessor.pad_value],
         pipelines=[_plain(p) for p in _find_pipelines(config)],

@@ -4,12 +4,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from dept_mm.datasets import EpochIndex
+from dept_mm.datasets.stored_features import sample_infos
 from dept_mm.engine.feature_store.file import read, to_canonical_json
 
 
@@ -53,6 +56,17 @@ class View:
         if self.epoch is None:
             return plain
         return [EpochIndex(i, self.seed, self.epoch) for i in plain]
+
+    def beside(self) -> tuple[Tensor | None, Sequence[str]]:
+        """Return the labels ``(N, )`` and the class names of the images, as
+        far as there are some."""
+        dataset = self.loader.dataset
+        if not hasattr(dataset, 'get_data_info'):
+            return None, ()
+        labels = [info.get('gt_label') for info in sample_infos(dataset)]
+        whole = all(isinstance(label, Integral) for label in labels)
+        return (torch.tensor(labels) if whole else None,
+                getattr(dataset, 'metainfo', {}).get('classes') or ())
 
     def read(self) -> Tensor:
         """Read the features ``(N, D)``; see ``file.read``."""

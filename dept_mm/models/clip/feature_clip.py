@@ -41,8 +41,9 @@ class FeatureCLIP(nn.Module):
             feature ``(D, )``. Defaults to no texts: models then have no
             vocabulary, such as a linear probe.
         width (int, optional): ``D``, where ``text`` does not say it.
-        logit_scale (float): The exponentiated scale of the CLIP. Defaults to
-            100, that of nearly all.
+        logit_scale (float, optional): The exponentiated scale of the CLIP.
+            Defaults to what a file of ``tools/extract_features.py`` says,
+            else to 100, that of nearly all.
         name (str): What messages and results call the CLIP.
 
     Raises:
@@ -56,18 +57,25 @@ class FeatureCLIP(nn.Module):
     learned_dtype = torch.float32
 
     def __init__(self, text: Mapping | None = None, width: int | None = None,
-                 logit_scale: float = 100., name: str = 'features') -> None:
+                 logit_scale: float | None = None,
+                 name: str = 'features') -> None:
         super().__init__()
-        names, found, own, self.origin = read_texts(text or {})
+        names, found, own, self.origin, scale = read_texts(text or {})
         if own is None and width is None or own not in (None, width or own):
             raise DeptError(f"clip=dict(type='features', width={width}): the "
                             f'features given are {own} wide.')
         self.name = name
         self.names = tuple(map(plain, names))
-        self.spec = CLIPSpec(own or width, 1, (0., ) * 3, (1., ) * 3,
-                             'bicubic')
+        self.spec = CLIPSpec(own or width, image_size=1, mean=(0., ) * 3,
+                             std=(1., ) * 3, interpolation='bicubic')
         self.text = nn.Parameter(found, requires_grad=False)
-        self.register_buffer('logit_scale', torch.tensor(float(logit_scale)))
+        self.register_buffer('logit_scale', torch.tensor(
+            float(logit_scale or scale or 100)))
+
+    @classmethod
+    def read_spec(cls, **options) -> CLIPSpec:
+        """Look up the sizes of such a CLIP by its options."""
+        return cls(**options).spec
 
     def __deepcopy__(self, memo: dict) -> FeatureCLIP:
         return self  # as a FrozenCLIP
@@ -128,17 +136,17 @@ class FeatureCLIP(nn.Module):
 
 
 def read_texts(source: Mapping) -> tuple[Sequence[str], Tensor, int | None,
-                                         dict | None]:
+                                         dict | None, float | None]:
     """Read text features from a data set of features, or from a mapping.
 
     Returns:
-        tuple: Class names, their features ``(C, D)``, the width ``D`` and
-        the identity of the CLIP, None where they are unknown.
+        tuple: Class names, their features ``(C, D)``, the width ``D``,
+        identity and scale of the CLIP, None where they are unknown.
     """
     if 'type' not in source:
         rows = [torch.as_tensor(row).float() for row in source.values()]
         found = torch.stack(rows) if rows else torch.empty(0, 0)
-        return tuple(source), found, found.shape[1] or None, None
+        return tuple(source), found, found.shape[1] or None, None, None
     dataset = DATASETS.build(dict(source, pipeline=[], lazy_init=True))
     if not hasattr(dataset, 'text_features'):
         raise DeptError(f"clip=dict(type='features'): {source['type']} holds "
@@ -146,7 +154,7 @@ def read_texts(source: Mapping) -> tuple[Sequence[str], Tensor, int | None,
     found = dataset.text_features()
     names = () if found is None else dataset.vocabulary.names
     return (names, torch.empty(0, dataset.width) if found is None else found,
-            dataset.width, dataset.origin)
+            dataset.width, dataset.origin, dataset.logit_scale)
 
 
 def plain(name: str) -> str:

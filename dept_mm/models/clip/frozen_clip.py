@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dept_mm.models.clip.image_tower import ImageTower
-from dept_mm.models.clip.spec import CLIPSpec
+from dept_mm.models.clip.spec import CLIPSpec, architecture
 from dept_mm.models.clip.text_tower import make_text_tower
 from dept_mm.models.clip.tokens import (
     ClassTokens,
@@ -74,6 +74,11 @@ class FrozenCLIP(nn.Module):
         spec = asdict(self.spec)
         return dict(name=self.name, sha256=self.digest, preprocessing=dict(
             spec, mean=list(spec['mean']), std=list(spec['std'])))
+
+    @property
+    def architecture(self) -> dict:
+        """open_clip's description of its towers."""
+        return architecture(dict(name=self.name))
 
     @property
     def text_weights(self) -> list[Tensor]:

@@ -105,7 +105,8 @@ def clip_spec(clip: Mapping) -> CLIPSpec:
         DeptError: If the CLIP is unknown, or its input is not square.
     """
     if 'type' in clip:
-        return MODELS.build(dict(clip)).spec
+        options = {k: v for k, v in clip.items() if k != 'type'}
+        return MODELS.get(clip['type']).read_spec(**options)
     return _spec(clip.get('name'), clip.get('pretrained'))
 
 
