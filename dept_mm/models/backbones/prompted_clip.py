@@ -49,8 +49,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             the CLIP without prompts, which loss terms compare with in
             training. Defaults to none.
         sentences (Mapping | str, optional): Sentences of each class in place
-            of templates, for the zero-shot classifier: the normalised mean
-            of their normalised features; see ``ClassSentences``. Defaults to
+            of the vocabulary's template, or beside ``templates``, for the
+            zero-shot classifier: the normalised mean of their normalised
+            features; see ``ClassSentences``. A learner that reads features
+            of hand-written sentences (TCP) reads those of these. Defaults to
             none.
         class_chunk (int, optional): Encode at most so many classes at once
             and recompute them in the backward pass, where memory is short.
@@ -85,11 +87,6 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if prompt is not None and vocabulary is None:
             raise DeptError('PromptedCLIP: a prompt learner needs a '
                             'vocabulary, e.g. vocabulary=_base_.dataset.')
-        if sentences is not None and (
-                prompt is not None or templates is not None):
-            raise DeptError("PromptedCLIP: 'sentences' are for the zero-shot "
-                            'classifier: give neither a prompt nor templates '
-                            'with them.')
         if isinstance(templates, str):
             templates = (templates, )
         self.prompt = None
@@ -100,6 +97,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             check_kind('PromptedCLIP(prompt=...)', prompt, BasePrompt)
             self.prompt = MODELS.build(
                 dict(prompt, clip=self.clip, vocabulary=vocabulary))
+            if sentences is not None and not self.prompt.needs_frozen_text:
+                raise DeptError(f"PromptedCLIP: {prompt['type']} reads no "
+                                "'sentences', which are for the zero-shot "
+                                'classifier and for teachers.')
         self.texts = TextClassifier(
             self.clip, self.prompt, templates,
             None if sentences is None else ClassSentences(sentences),

@@ -28,7 +28,8 @@ class TextClassifier:
         templates (Sequence[str | None], optional): Templates of zero-shot
             CLIP; None among them, or alone, is the vocabulary's.
         sentences (ClassSentences, optional): Sentences of each class in place
-            of templates.
+            of the vocabulary's template, or beside the given ``templates``;
+            with a learner, those that it reads features of.
         chunk (int, optional): Encode at most so many classes at once.
     """
 
@@ -37,13 +38,15 @@ class TextClassifier:
                  sentences: ClassSentences | None = None,
                  chunk: int | None = None) -> None:
         self.clip, self.prompt = clip, prompt
-        self.templates, self.sentences = templates, sentences
+        self.templates = templates
+        self.sentences = sentences if prompt is None else None
         self.chunk = chunk
         self.vocabulary = None
         self.tokens: dict[str, ClassTokens] = {}  # template -> all classes
         self._subsets = {}
         self._kept = Kept()
-        self._frozen_text = FrozenText()
+        self._frozen_text = FrozenText(
+            sentences=None if prompt is None else sentences)
 
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Encode these classes from now on.
@@ -52,8 +55,12 @@ class TextClassifier:
             DeptError: If a class name is too long for the text tower, or
                 its sentences are missing or too long.
         """
+        own = vocabulary.templates[0]
         if self.sentences is not None:
+            self.sentences.templates = tuple(
+                t or own for t in self.templates or ())
             self.sentences.check(self.clip, vocabulary.names)
+        self._frozen_text.check(self.clip, vocabulary.names)
         extra = self.prompt.num_context if self.prompt else 0
         self.tokens = {
             template: self.clip.tokenize(vocabulary.names, template, extra)

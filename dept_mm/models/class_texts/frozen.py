@@ -22,20 +22,22 @@ class FrozenText:
         templates (str | Sequence[str], optional): Sentences; of several,
             un-normalised features are averaged, as in the code of PromptSRC.
             Defaults to the vocabulary's.
-        sentences (Mapping | str, optional): Sentences of each class in place
-            of templates, whose un-normalised features are averaged; see
-            ``ClassSentences``. Defaults to none.
+        sentences (Mapping | str | ClassSentences, optional): Sentences of
+            each class in place of templates, whose un-normalised features
+            are averaged; see ``ClassSentences``. Defaults to none.
 
     Raises:
         DeptError: If both are given, or the sentences are malformed.
     """
 
     def __init__(self, templates: str | Sequence[str | None] | None = None,
-                 sentences: Mapping | str | None = None) -> None:
+                 sentences: Mapping | str | ClassSentences | None = None
+                 ) -> None:
         if templates is not None and sentences is not None:
             raise DeptError("Give 'templates' or 'sentences', not both.")
-        self.sentences = (None if sentences is None
-                          else ClassSentences(sentences))
+        if isinstance(sentences, (Mapping, str)):
+            sentences = ClassSentences(sentences)
+        self.sentences = sentences
         if isinstance(templates, str):
             templates = (templates, )
         self.templates = templates

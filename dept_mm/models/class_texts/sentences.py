@@ -20,11 +20,16 @@ class ClassSentences:
     language model.
 
     A class may have any number of sentences, at least one. They are looked up
-    by its name, in which ``_`` and a space are equal, and used as they are.
+    by its name, in which ``_`` and a space are equal, or else by the only
+    name that differs in nothing but capitals, and used as they are.
 
     Args:
         source (Mapping | str): Class name -> list of sentences, or the path
             of a JSON file with such an object (CuPL's files have this form).
+
+    Attributes:
+        templates (Sequence[str]): Sentences with ``{}`` for the class name
+            that join those of each class.
 
     Raises:
         DeptError: If the file cannot be read, a name occurs twice, or a
@@ -32,6 +37,7 @@ class ClassSentences:
     """
 
     def __init__(self, source: Mapping[str, Sequence[str]] | str) -> None:
+        self.templates: Sequence[str] = ()
         self.where = 'sentences'
         if not isinstance(source, Mapping):
             self.where = f'sentences {str(source)!r}'
@@ -47,6 +53,9 @@ class ClassSentences:
                 raise DeptError(f'{self.where}: class {name!r} is listed '
                                 'twice; _ and a space are equal.')
             self._of[_plain(name)] = tuple(given)
+        folded = [name.casefold() for name in self._of]
+        self._alike = {fold: own for fold, own in zip(
+            folded, self._of.values(), strict=True) if folded.count(fold) < 2}
 
     def _read(self, path: str) -> Mapping:
         try:
@@ -64,17 +73,20 @@ class ClassSentences:
         return {name: list(own) for name, own in self._of.items()}
 
     def look_up(self, names: Sequence[str]) -> list[tuple[str, ...]]:
-        """Return the sentences of each of these classes.
+        """Return the sentences of each of these classes, templates first.
 
         Raises:
             DeptError: If classes have none; it lists all of them.
         """
-        missing = [name for name in names if _plain(name) not in self._of]
+        found = {name: self._of.get(_plain(name), self._alike.get(
+            _plain(name).casefold())) for name in names}
+        missing = [name for name, own in found.items() if own is None]
         if missing:
             raise DeptError(f'{self.where}: there are no sentences for '
                             f'{len(missing)} classes: {missing}. Add them, '
                             'or use templates.')
-        return [self._of[_plain(name)] for name in names]
+        return [(*(t.replace('{}', _plain(name)) for t in self.templates),
+                 *found[name]) for name in names]
 
     def tokenize(self, clip: FrozenCLIP, names: Sequence[str]
                  ) -> Iterator[ClassTokens]:

@@ -86,9 +86,42 @@ def test_files_of_another_form(tmp_path):
             ClassSentences(str(path))
 
 
+def test_beside_templates(clip, images):
+    """All sentences of a class weigh the same, as in APE's code."""
+    vocabulary = Vocabulary(NAMES, templates=('a {} in the snow.', ))
+    backbone = PromptedCLIP(clip, vocabulary, sentences=GIVEN,
+                            templates=[None, 'one {}']).eval()
+    own = backbone.clip
+    texts = own.model.encode_text(own.tokenizer(
+        ['a red fox in the snow.', 'one red fox', *GIVEN['red fox']]), True)
+    torch.testing.assert_close(backbone(images).text[0], texts.mean(0))
+
+
+def test_capitals_where_only_they_differ():
+    sentences = ClassSentences({'Sea Lake': ['x'], 'Fox': ['y'],
+                                'fox': ['z'], 'Owl': ['o'], 'OWL': ['w']})
+    assert sentences.look_up(['sea_lake', 'fox', 'Fox']) == [
+        ('x', ), ('z', ), ('y', )]
+    with pytest.raises(DeptError, match=r"\['owl'\]"):
+        sentences.look_up(['owl'])
+
+
+def test_a_learner_that_reads_frozen_texts(clip, images):
+    prompt = dict(type='TCPPrompt', layer=1, reduction=2)
+    backbone = PromptedCLIP(clip, NAMES, prompt, sentences=GIVEN)
+    seen = []
+    backbone.prompt.for_text = lambda given: seen.append(
+        given.frozen) or type(backbone.prompt).for_text(
+            backbone.prompt, given)
+    backbone.eval()(images)
+    torch.testing.assert_close(seen[0], torch.stack(
+        [plain(backbone.clip, name, False) for name in NAMES]))
+    with pytest.raises(DeptError, match='there are no sentences for'):
+        backbone.set_vocabulary(Vocabulary(('cow', )))
+
+
 @pytest.mark.parametrize('options', [
     dict(sentences=GIVEN, prompt=COOP),
-    dict(sentences=GIVEN, templates='a {}.'),
     dict(teacher=dict(sentences=GIVEN, templates='a {}.'))])
 def test_one_source_of_sentences(clip, options):
     with pytest.raises(DeptError, match="'sentences'"):
