@@ -1,7 +1,7 @@
 """Turn a checkpoint into an adapter: ``publish_model.py CHECKPOINT OUT``."""
 import argparse
 
-import dept_mm  # noqa: F401  registers everything
+from dept_mm.apis import find_weights
 from dept_mm.cli.arguments import user_errors
 from dept_mm.exchange import publish_checkpoint
 
@@ -10,7 +10,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description='Write what a checkpoint has learned, and what is needed '
         'to use it, as an adapter (a .safetensors file)')
-    parser.add_argument('in_file', help='checkpoint (.pth) of a training run')
+    parser.add_argument(
+        'in_file', help='checkpoint (.pth), or the work dir of a run, whose '
+        'chosen epoch is taken, else the last one')
     parser.add_argument(
         'out_file', help='adapter to write; the date and a hash are added '
         'to its name')
@@ -19,7 +21,8 @@ def main() -> None:
         action='store_true',
         help='use the weights themselves, not their moving average')
     args = parser.parse_args()
-    path = publish_checkpoint(args.in_file, args.out_file, not args.no_ema)
+    path = publish_checkpoint(
+        find_weights(args.in_file), args.out_file, not args.no_ema)
     print(f'{path}: {path.stat().st_size:,} bytes')
 
 

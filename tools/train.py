@@ -160,19 +160,17 @@ def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
 
 def say_ending(runner: Runner, screen: Screen, verbose: bool) -> None:
     """Print the table and the commands that use what was trained."""
-    folder, checkpoint = Path(runner.cfg.work_dir), None
+    folder = Path(runner.cfg.work_dir)
     result = find_result(runner)
     if result is not None:
         for text in format_result(result), describe_selection(result):
             if text:
                 screen.say(f'\n{text}')
-        checkpoint = (result.get('selection') or {}).get('checkpoint')
         if (report := try_report(folder)) and not verbose:
             screen.say(f'\nReport, for a browser: {report}')
     name = Path(runner.cfg.filename or folder.name).stem
     screen.say('\nWhat to do next:')
-    for command in list_commands(folder, Path(__file__).parent, name,
-                                 checkpoint):
+    for command in list_commands(folder, Path(__file__).parent, name):
         screen.say(f'  {command}')
 
 

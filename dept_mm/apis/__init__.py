@@ -2,6 +2,7 @@
 from dept_mm.apis._batches import Unreadable
 from dept_mm.apis._build import build
 from dept_mm.apis._calibrate import Calibration, calibrate, keep_temperature
+from dept_mm.apis._find import find_weights
 from dept_mm.apis._load import load
 from dept_mm.apis._train import train
 from dept_mm.apis.prediction import Prediction, predict_each
@@ -10,6 +11,6 @@ from dept_mm.apis.tuned_model import TunedModel
 
 __all__ = [
     'Calibration', 'Prediction', 'TunedModel', 'Unreadable', 'build',
-    'calibrate', 'find_images', 'keep_temperature', 'load', 'predict_each',
-    'train'
+    'calibrate', 'find_images', 'find_weights', 'keep_temperature', 'load',
+    'predict_each', 'train'
 ]

@@ -68,26 +68,18 @@ def describe_selection(result: Mapping) -> str:
             f'({chosen["metric"]} {chosen["score"]:.2f})')
 
 
-def list_commands(work_dir: Path, tools: Path, name: str,
-                  checkpoint: str | None = None) -> Iterator[str]:
+def list_commands(work_dir: Path, tools: Path, name: str) -> Iterator[str]:
     """List commands that use what a run has left in its work dir.
 
     Args:
         work_dir (Path): The work dir.
         tools (Path): The folder of the tools.
         name (str): Name of the config.
-        checkpoint (str, optional): The checkpoint that was tested. Defaults
-            to the last one.
     """
     yield _command(tools / 'predict.py', work_dir, 'photo.png')
     yield _command(tools / 'report.py', work_dir)
-    pointer = work_dir / 'last_checkpoint'
-    if checkpoint is not None:
-        checkpoint = work_dir / checkpoint
-    elif pointer.is_file():
-        checkpoint = pointer.read_text()
-    if checkpoint is not None:
-        yield _command(tools / 'publish_model.py', checkpoint,
+    if any(work_dir.glob('*.pth')):
+        yield _command(tools / 'publish_model.py', work_dir,
                        work_dir / f'{name}.safetensors')
 
 

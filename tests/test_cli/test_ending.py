@@ -66,12 +66,10 @@ def test_commands(tmp_path, monkeypatch):
     found = list(list_commands(run, tmp_path / 'tools', 'mine'))
     assert found == ["python tools/predict.py 'my runs/a' photo.png",
                      "python tools/report.py 'my runs/a'"]
-    (run / 'last_checkpoint').write_text(str(run / 'epoch_3.pth'))
+    (run / 'epoch_3.pth').touch()
     *_, publish = list_commands(run, tmp_path / 'tools', 'mine')
-    assert publish == ("python tools/publish_model.py 'my runs/a/epoch_3.pth' "
+    assert publish == ("python tools/publish_model.py 'my runs/a' "
                        "'my runs/a/mine.safetensors'")
-    *_, publish = list_commands(run, tmp_path / 'tools', 'mine', 'best.pth')
-    assert "'my runs/a/best.pth'" in publish
     os.chdir('elsewhere')
     first, *_ = list_commands(run, tmp_path / 'tools', 'mine')
     assert first.startswith(f'python {tmp_path}/tools/predict.py')

@@ -1,7 +1,9 @@
 """What tools/train.py shows, and what it leaves to the log."""
 import pytest
+import torch
 from mmengine.config import Config
 from run_tool import run_tool
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
@@ -46,9 +48,7 @@ def test_a_short_account(config, tmp_path):
     percent = 100 * tuned['base']['correct'] / 8
     assert float(row.split()[1]) == percent
     assert any(line.startswith('change') for line in lines)
-    checkpoint = run / 'epoch_2.pth'
-    assert checkpoint.is_file()
-    assert f'publish_model.py {checkpoint}' in text
+    assert f'publish_model.py {run}' in text
     assert 'INFO' not in text and 'deprecated' not in text
     log = log_of(run)
     assert 'Epoch(train) [2][4/4]' in log and 'deprecated' in log
@@ -77,7 +77,12 @@ def test_validation_images_choose(config, tmp_path):
     assert done.returncode == 0, done.stderr
     best, = run.glob('best_*.pth')
     assert "chosen on split 'val'" in done.stdout
-    assert f'publish_model.py {best}' in done.stdout
+    published = run_tool('publish_model.py', run, tmp_path / 'mine')
+    assert published.returncode == 0, published.stderr
+    file, = tmp_path.glob('mine*.safetensors')
+    learned = torch.load(best, weights_only=True)['state_dict']
+    for key, value in load_file(file).items():
+        assert torch.equal(value, learned[key])
     assert read_result(run)['selection']['checkpoint'] == best.name
     folder, = run.glob('*/vis_data')
     curves = EventAccumulator(str(folder)).Reload()
