@@ -1,6 +1,9 @@
 """Train a model: ``python tools/train.py CONFIG [options]``."""
 import argparse
+import os
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -136,12 +139,16 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
 def train(cfg: Config, screen: Screen, verbose: bool = False) -> None:
     """Train, and say what a person wants to know of it."""
     runner = build_runner(cfg, quiet=not verbose)
-    if is_main_process() and not verbose:
+    if not is_main_process():
+        with open(os.devnull, 'w') as nowhere, redirect_stdout(
+                sys.stdout if verbose else nowhere):
+            runner.train()
+        return
+    if not verbose:
         runner.register_hook(ScreenHook(screen))
     runner.train()
     screen.close()
-    if is_main_process():
-        say_ending(runner, screen, verbose)
+    say_ending(runner, screen, verbose)
 
 
 def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
@@ -168,6 +175,8 @@ def say_ending(runner: Runner, screen: Screen, verbose: bool) -> None:
                 screen.say(f'\n{text}')
         if (report := try_report(folder)) and not verbose:
             screen.say(f'\nReport, for a browser: {report}')
+    if 'backbone' not in runner.cfg.model:
+        return  # these tools are for images
     name = Path(runner.cfg.filename or folder.name).stem
     screen.say('\nWhat to do next:')
     for command in list_commands(folder, Path(__file__).parent, name):

@@ -22,20 +22,22 @@ def describe_training(runner: Runner) -> str:
     name = cfg.filename and '/'.join(
         Path(cfg.filename).with_suffix('').parts[-2:])
     learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    parts = ' and '.join(list_learned(model)) or 'nothing'
+    parts = ' and '.join(list_learned(model)) or 'no parameters'
     frozen = next(
         (f'{kind}, {one.name}'
          for holder in (model, getattr(model, 'backbone', None))
          for key, kind in (('clip', 'CLIP'), ('lm', 'language model'))
          if (one := getattr(holder, key, None)) is not None), None)
     loop = runner.train_loop
-    length = (f'{loop.max_epochs} epochs of {len(loop.dataloader)} steps'
+    length = (f'{loop.max_epochs} epoch{"s" * (loop.max_epochs > 1)} of '
+              f'{len(loop.dataloader)} steps'
               if isinstance(loop, EpochBasedTrainLoop)
               else f'{loop.max_iters} steps')
     return ' '.join(filter(None, (
         f'{name or "This run"} trains {parts}'
         + (f' on top of a frozen {frozen}' if frozen else '')
-        + f': {learned:,} parameters.', _describe_data(runner),
+        + (f': {learned:,} parameters.' if learned else '.'),
+        _describe_data(runner),
         _describe_selection(runner),
         f'It takes {length}, seed {runner.seed}, on '
         f'{_describe_device(model)}.')))

@@ -6,7 +6,7 @@ import time
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 
-from dept_mm.engine.loops import each_dataset
+from dept_mm.engine.loops import MultiDataset
 
 
 class Pace:
@@ -73,5 +73,10 @@ def count_validations(loop: BaseLoop) -> int:
 
 
 def count_batches(loop: BaseLoop) -> int:
-    """Count the batches of an evaluation, over all its data sets."""
-    return sum(len(loop.dataloader) for _ in each_dataset(loop))
+    """Count the batches of an evaluation, over all its data sets.
+
+    The loop may be running: its current data set stays what it is.
+    """
+    loaders = ([loader for loader, _ in loop.parts.values()]
+               if isinstance(loop, MultiDataset) else [loop.dataloader])
+    return sum(map(len, loaders))

@@ -48,7 +48,7 @@ def make_quiet(logger: MMLogger) -> MMLogger:
 
 
 class _Console(logging.StreamHandler):
-    """Writes to what is the standard output then: a bar may hold it."""
+    """Writes to what is the standard error then: a bar may hold it."""
 
     def __init__(self, level: int) -> None:
         logging.Handler.__init__(self, level)
@@ -56,7 +56,7 @@ class _Console(logging.StreamHandler):
 
     @property
     def stream(self):
-        return sys.stdout
+        return sys.stderr
 
 
 def _is_for_users(record: logging.LogRecord) -> bool:

@@ -270,4 +270,4 @@ def test_the_command_killed_and_restarted(tmp_path, monkeypatch):
     assert tables[0] == tables[1]
     assert '| - |' not in tables[0]  # both halves were measured
     log, = (tmp_path / 'cut').glob('*seed1*/sweep.log')
-    assert 'resumed epoch: ' in log.read_text()
+    assert 'Goes on after epoch ' in log.read_text()

@@ -62,6 +62,15 @@ def test_the_whole_log_on_demand(config, tmp_path):
     assert 'INFO' in done.stdout
 
 
+def test_another_process_is_silent(config, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.dist.is_main_process', lambda: False)
+    done = run_tool('train.py', config, '--work-dir', tmp_path / 'run',
+                    '--select', 'val', '--cfg-options',
+                    'train_cfg.max_epochs=1')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == '' and (tmp_path / 'run/epoch_1.pth').is_file()
+
+
 def test_validation_images_choose(config, tmp_path):
     """... and TensorBoard gets the curves; neither is told by a dry run."""
     run = tmp_path / 'run'
@@ -117,7 +126,7 @@ def test_warnings_are_shown(config, tmp_path):
                     'train_dataloader.dataset.num_shots=40',
                     'train_dataloader.dataset.indices=4')
     assert done.returncode == 0, done.stderr
-    assert 'WARNING: DrawnShapes: these classes have fewer than' in done.stdout
+    assert 'WARNING: DrawnShapes: these classes have fewer than' in done.stderr
 
 
 def test_a_dry_run(config, tmp_path):
@@ -143,3 +152,20 @@ def test_what_a_dry_run_refuses(config, option, monkeypatch):
     done = run_tool('train.py', config, '--dry-run', *option)
     assert done.returncode == 1
     assert 'leave out --launcher and --resume' in done.stderr
+
+
+def test_several_data_sets(small_run, tmp_path):
+    """Whoever counts them leaves the one that is evaluated in place."""
+    clean = dict(type='DrawnShapes', style='clean', indices=5)
+    small_run(**{**CUT, 'train_cfg.max_epochs': 1, 'val_cfg': dict(
+        type='MultiDatasetValLoop', datasets=dict(clean=clean))}).dump(
+            tmp_path / 'several.py')
+    args = 'train.py', tmp_path / 'several.py', '--work-dir', tmp_path / 'run'
+    dry = ' '.join(run_tool(*args, '--dry-run').stdout.split())
+    assert '(2 of validation, 2 of zero-shot CLIP)' in dry
+    done = run_tool(*args)
+    assert done.returncode == 0, done.stderr
+    rows = read_result(tmp_path / 'run')['results']['tuned']
+    assert {name: row['base']['total'] for name, row in rows.items()} == dict(
+        shapes=8, clean=5)
+    assert 'clean change' in done.stdout

@@ -23,8 +23,8 @@ class DryRunHook(Hook):
 
     The run is the real one, with all its hooks, but its loaders end early.
     What it writes belongs into a temporary folder, which ``tools/train.py
-    --dry-run`` gives it. An optional preparation of the model over all data,
-    such as Tip-Adapter's cache, is made in full.
+    --dry-run`` gives it. What prepares the model on all data, such as
+    ``TipAdapterHook``, does so here, too.
 
     Attributes:
         pace (Pace): What a step and a batch of evaluation take.
@@ -88,16 +88,18 @@ class DryRunHook(Hook):
 
     def report(self, work_dir: str) -> str:
         """Say what training will do and how long it will take."""
-        pace = self.pace
-        steps = self.steps if pace.step is not None else 0
-        batches = {k: n for k, n in self.batches.items() if n}
-        taken = [f'{steps:,} steps of {pace.step:.3f} s'] * bool(steps)
-        if batches and pace.batch is not None:
-            parts = ', '.join(f'{n:,} of {k}' for k, n in batches.items())
-            taken += [f'{sum(batches.values()):,} batches of evaluation of '
-                      f'{pace.batch:.3f} s ({parts})']
-        seconds = steps * (pace.step or 0.) + sum(batches.values()) * (
-            pace.batch or 0.)
+        seconds, taken = 0., []
+        if self.pace.step is not None:  # there is a training
+            seconds += self.steps * self.pace.step
+            taken.append(f'{self.steps:,} steps of {self.pace.step:.3f} s')
+        batches = {what: n for what, n in self.batches.items() if n}
+        if self.pace.batch is not None:
+            total = sum(batches.values())
+            seconds += total * self.pace.batch
+            parts = ', '.join(f'{n:,} of {what}' for what, n in
+                              batches.items())
+            taken.append(f'{total:,} batches of evaluation of '
+                         f'{self.pace.batch:.3f} s ({parts})')
         return (
             'This was a dry run: a few batches went through everything, and '
             'nothing was kept. Training will take about '
@@ -105,8 +107,8 @@ class DryRunHook(Hook):
             f'{" and ".join(taken) or "nothing that was measured"}. This is '
             f'an estimate from {STEPS - 1} steps and {BATCHES - 1} batch '
             'after a warm-up, without what happens once, such as reading the '
-            f'data set. Checkpoints, log and result.json will be in '
-            f'{work_dir}.')
+            'data set or filling a cache. Checkpoints, log and result.json '
+            f'will be in {work_dir}.')
 
 
 class FirstBatches:
