@@ -49,7 +49,8 @@ def test_a_short_account(config, tmp_path):
     assert float(row.split()[1]) == percent
     assert any(line.startswith('change') for line in lines)
     assert f'publish_model.py {run}' in text
-    assert 'INFO' not in text and 'deprecated' not in text
+    said = text + done.stderr
+    assert 'INFO' not in said and 'WARNING: "FileClient' not in said
     log = log_of(run)
     assert 'Epoch(train) [2][4/4]' in log and 'deprecated' in log
     assert str(next(run.glob('*/*.log'))) in text
