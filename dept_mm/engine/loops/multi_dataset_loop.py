@@ -54,6 +54,7 @@ class MultiDataset:
                                 'data loader and evaluator, to build more of '
                                 f'them; a {type(value).__name__} was given.')
         super().__init__(runner, dataloader, evaluator, **kwargs)
+        self.current = ''
         self.parts = {'': (self.dataloader, self.evaluator)}
         self.configs = {'': dataloader['dataset']}
         shared = {key: value for key, value in dataloader['dataset'].items()
@@ -74,19 +75,26 @@ class MultiDataset:
     def each(self) -> Iterator[str]:
         """Make each data set the current one of the loop in turn.
 
+        At the end, the one from before is current again, since a hook may
+        ask for all data sets while one of them is evaluated.
+
         Yields:
             str: Prefix of the names of its results; '' for the loop's own data
             set.
         """
-        visualizer = self.runner.visualizer
+        before = self.current
         try:
-            for prefix, part in self.parts.items():
-                self.dataloader, self.evaluator = part
-                visualizer.dataset_meta = self.evaluator.dataset_meta
+            for prefix in self.parts:
+                self._switch(prefix)
                 yield prefix
         finally:
-            self.dataloader, self.evaluator = self.parts['']
-            visualizer.dataset_meta = self.evaluator.dataset_meta
+            self._switch(before)
+
+    def _switch(self, prefix: str) -> None:
+        """Make the data set with this prefix the current one."""
+        self.current = prefix
+        self.dataloader, self.evaluator = self.parts[prefix]
+        self.runner.visualizer.dataset_meta = self.evaluator.dataset_meta
 
     def exchange(self, prefix: str, loader: DataLoader) -> None:
         """Replace the loader of the data set with this prefix."""

@@ -5,6 +5,7 @@ import pytest
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from dept_mm.engine.loops import each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import accuracy, read_result
 
@@ -44,6 +45,24 @@ def test_results_are_those_of_single_runs(several, small_run):
     assert found['base_new/base_total'] == 64
     assert found['clean/base_new/base_total'] == 40
     assert len(runner.test_dataloader.dataset) == 64
+
+
+class Count(Hook):
+    """Asks for all data sets while one is evaluated."""
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None,
+                        outputs=None):
+        assert [len(runner.test_loop.dataloader.dataset)
+                for _ in each_dataset(runner.test_loop)] == [64, 40, 24]
+
+
+def test_a_hook_may_ask_for_all_data_sets(several):
+    """Each sample still counts for its own data set."""
+    runner = Runner.from_cfg(several(**{'test_dataloader.batch_size': 16}))
+    runner.register_hook(Count())
+    found = runner.test()
+    assert [found[f'{name}base_new/base_total']
+            for name in ('', 'clean/', 'few/')] == [64, 40, 24]
 
 
 class Record(Hook):
