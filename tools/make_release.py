@@ -19,8 +19,8 @@ from typing import Any
 from tqdm import tqdm
 
 import dept_mm  # noqa: F401  registers everything
+from dept_mm.apis._find import find_weights
 from dept_mm.cli.arguments import user_errors
-from dept_mm.engine.checkpoint_files import list_checkpoints
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import find_results
 from dept_mm.exchange.release import add_model, write_checksums, write_index
@@ -77,21 +77,6 @@ def name_run(path: Path, found: Mapping[str, Any]) -> str:
     return re.sub(r'[^\w.+-]+', '-', row.replace('/', '_')).lower()
 
 
-def find_measured(path: Path, found: Mapping[str, Any]) -> Path:
-    """Find the checkpoint whose accuracy a result holds: the one that a
-    selection has chosen, else the last.
-
-    Raises:
-        DeptError: If it is gone.
-    """
-    chosen = found.get('selection', {}).get('checkpoint')
-    files = [path.with_name(chosen)] if chosen else list_checkpoints(
-        path.parent)
-    if not files:
-        raise DeptError(f'{path.parent} has a result, but no checkpoint.')
-    return files[0]
-
-
 def write_page(out: Path, models: list[dict], results: Results) -> None:
     """Write README.md: the models, and the tables of their methods."""
     rows = [f'| `{model["Name"]}` | {model["Metadata"]["Parameters"]:,} | '
@@ -124,8 +109,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     if any(args.out.iterdir()):
         raise DeptError(f'{args.out} is not empty. Give another folder.')
-    models = [add_model(args.out, name, find_measured(path, results[path]),
-                        path) for path, name in tqdm(names.items())]
+    models = [add_model(args.out, name, find_weights(path.parent), path)
+              for path, name in tqdm(names.items())]
     write_index(args.out, models)
     write_page(args.out, models, results)
     write_checksums(args.out)

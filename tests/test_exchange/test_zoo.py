@@ -110,6 +110,7 @@ def test_inference_by_name(tmp_path):
     ('dept_quickstart', [9, 30]), *(pytest.param(
         name, list(range(1, 32, 5)), marks=pytest.mark.slow)
         for name in NAMES)])
+@torch.no_grad()
 def test_some_classes_are_measured_again(name, labels):
     model = get_model(name, pretrained=True)
     data = DATASETS.build(dict(

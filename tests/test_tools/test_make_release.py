@@ -19,16 +19,20 @@ from dept_mm.exchange.release import _name_metrics
 
 @pytest.fixture
 def sweep(small_run, tmp_path):
-    """Two seeds of one tiny run, and one that was interrupted."""
+    """Two seeds of one tiny run, whose checkpoints a selection has chosen,
+    and a run that was interrupted."""
     first, second, third = (tmp_path / f'sweep/{i}' for i in range(3))
     runner = Runner.from_cfg(small_run(work_dir=str(first)))
     runner.train()
     shutil.copytree(first, second)
-    found = json.loads((second / 'result.json').read_text())
-    (second / 'result.json').write_text(json.dumps(dict(
-        found, seed=7, fingerprint='another')))
     shutil.copytree(first, third)
     (third / 'result.json').unlink()
+    for folder, seed in ((first, 1), (second, 7)):
+        found = json.loads((folder / 'result.json').read_text())
+        (folder / 'result.json').write_text(json.dumps(dict(
+            found, seed=seed, fingerprint=str(seed),
+            selection=dict(split='val', checkpoint='best.pth'))))
+        (folder / 'epoch_1.pth').rename(folder / 'best.pth')
     return first.parent, runner.model
 
 
@@ -51,7 +55,7 @@ def test_from_a_sweep_to_a_model_by_name(sweep, tmp_path, monkeypatch):
         model.backbone.clip.name, '')
     page = (out / 'README.md').read_text()
     assert all(f'| `{name}` | ' in page for name in names)
-    assert '| dept/quickstart | ' in page and '±' in page
+    assert '| dept/quickstart, epoch chosen on val | ' in page and '±' in page
     dept_mm.register_zoo(out)
     images = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
@@ -77,18 +81,6 @@ def test_names_say_what_was_used(config, name):
     assert make_release.name_runs({path: found}) == {path: name}
     with pytest.raises(DeptError, match=f'2 runs .* name {name}_seed1'):
         make_release.name_runs({path: found, path.with_name('c'): found})
-
-
-def test_a_selected_checkpoint_is_taken(tmp_path):
-    path = tmp_path / 'result.json'
-    with pytest.raises(DeptError, match='but no checkpoint'):
-        make_release.find_measured(path, {})
-    for number in (1, 2):
-        (tmp_path / f'epoch_{number}.pth').write_bytes(b'')
-    assert make_release.find_measured(path, {}).name == 'epoch_2.pth'
-    chosen = dict(selection=dict(checkpoint='best_epoch_1.pth'))
-    assert make_release.find_measured(path, chosen) == (
-        tmp_path / 'best_epoch_1.pth')
 
 
 def test_names_of_metrics():
