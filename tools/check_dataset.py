@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 
 from dept_mm.cli.arguments import user_errors
 from dept_mm.config import check_config
+from dept_mm.datasets import FeatureDataset
 from dept_mm.datasets.few_shot import SPLITS
 from dept_mm.errors import DeptError
 from dept_mm.reports import check
@@ -114,7 +115,7 @@ def main() -> int:
                          check.read_expected_counts(cfg.get('name', '')))
     wrong |= print_findings('images listed more than once',
                             check.find_repeated(splits))
-    if not args.no_files:
+    if not args.no_files and not isinstance(dataset, FeatureDataset):
         paths = [dataset.item_path(item) for split in SPLITS
                  for item in getattr(splits, split)]
         missing, broken = check.find_faulty_files(paths)

@@ -72,8 +72,10 @@ def build_model(cfg: Config) -> nn.Module:
 def write_dataset(cfg: Config, folder: Path, files: dict[str, str],
                   text: str | None) -> None:
     """Write the config of the data set of features."""
+    # One split alone is split by class, as any data set without splits.
+    given = files if len(files) > 1 else next(iter(files.values()))
     dataset = dict(type='FeatureDataset', data_root=str(folder.resolve()),
-                   features=files, text=text, **{
+                   features=given, text=text, **{
                        k: cfg.dataset[k] for k in KEPT if k in cfg.dataset})
     known = Vocabulary.resolve(dict(cfg.dataset, namespace=None))
     if known.ids != known.names:

@@ -34,11 +34,12 @@ def apply_options(cfg: Config, options: dict[str, Any] | None) -> None:
     * ``targets``, the further data sets of a protocol: every dict under a key
       ``datasets``.
 
-    A place with another ``name`` than the definition's, such as a second
-    CLIP, is left alone. What a place has beside the definition, such as
-    ``split`` and ``pipeline``, stays. Options are applied in two steps, so an
-    option for one place (``test_dataloader.dataset.split=...``) wins over the
-    same option for the definition.
+    A place with another ``name`` or ``type`` than the definition's, such as a
+    second CLIP or a hook, is left alone. What a place has beside the
+    definition, such as ``split`` and ``pipeline``, stays. Options are applied
+    in two steps, so an option for one place
+    (``test_dataloader.dataset.split=...``) wins over the same option for the
+    definition.
 
     Args:
         cfg (Config): The config, changed in place.
@@ -112,7 +113,8 @@ def _find_places(cfg: Config, name: str) -> Iterator[dict]:
                 found += _datasets(cfg[key])
     for place in found:
         if (isinstance(place, dict) and place is not definition
-                and place.get('name') == definition.get('name')):
+                and all(place.get(key) == definition.get(key)
+                        for key in ('name', 'type'))):
             yield place
 
 

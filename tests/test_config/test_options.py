@@ -100,6 +100,13 @@ def test_other_dicts_stay_as_they_are(cfg):
     assert cfg.model.clips == dict(name='RN50')
 
 
+def test_hooks_are_no_data_sets(cfg):
+    """VocabularyHook has the key of a vocabulary, and as little a name."""
+    cfg.default_hooks = dict(vocabulary=dict(type='VocabularyHook'))
+    apply_options(cfg, {'dataset.data_root': 'new'})
+    assert cfg.default_hooks.vocabulary == dict(type='VocabularyHook')
+
+
 def test_data_sets_inside_wrappers(cfg):
     inner = cfg.train_dataloader.dataset
     cfg.train_dataloader.dataset = dict(

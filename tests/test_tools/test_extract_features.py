@@ -141,6 +141,13 @@ def test_texts_are_those_of_the_config(extract_photos, photos, clip):
     assert data.logit_scale == pytest.approx(float(built.logit_scale))
 
 
+def test_one_split_is_split_by_class(extract_photos):
+    out = extract_photos(ZERO_SHOT, '--splits', 'test')
+    cfg = read_config(ZERO_SHOT, dataset=str(out / 'dataset.py'))
+    assert len(DATASETS.build(dict(cfg.dataset, split='train'))) == 4 * 2
+    assert run_tool('check_dataset.py', out / 'dataset.py').returncode == 0
+
+
 def test_files_of_the_store_are_of_one_format(small_run):
     """A data set reads what --cache-features has written."""
     cfg = small_run()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
+from dept_mm.models.clip import FeatureCLIP
 from dept_mm.models.clip.text_tower import OpaqueTextTower
 from dept_mm.models.clip.tokens import ClassTokens
 from dept_mm.models.clip.walk import Slot, join, walk
@@ -29,7 +30,8 @@ def token_layout(model: nn.Module, batch_size: int) -> dict:
         ``width`` and ``layers``; empty for a stock backbone.
     """
     backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, PromptedCLIP):
+    if not isinstance(backbone, PromptedCLIP) or isinstance(
+            backbone.clip, FeatureCLIP):
         return {}
     names = {id(p): n for n, p in model.named_parameters()}
     return dict(text=_text(backbone.train(), batch_size, names),

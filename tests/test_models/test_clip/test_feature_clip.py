@@ -15,6 +15,7 @@ from dept_mm.evaluation import accuracy
 from dept_mm.models import FeatureCLIP, PromptedCLIP
 from dept_mm.models.clip import clip_spec
 from dept_mm.registry import DATASETS
+from dept_mm.reports.explain import explain
 from dept_mm.structures import ImageFeatures, Vocabulary
 
 NAMES = ['red_fox', 'cat', 'owl', 'bee']
@@ -162,3 +163,11 @@ def test_options_are_checked():
                           (dict(type='feature'), 'Did you mean features')):
         with pytest.raises(DeptError, match=culprit):
             check_config(Config(dict(clip=clip, default_scope='mmpretrain')))
+
+
+def test_explain(folder):
+    """There are no tokens to lay out and no tower to count."""
+    facts = explain(make_config(f'dept/dept-clip-adapter{HOST}', folder, **{
+        'dataset.text': 'text.npy'}))
+    assert facts['layout'] == {}
+    assert facts['parameters']['learned'] > 0
