@@ -8,6 +8,7 @@ from dept_mm.models.losses import (
     ZeroShotDivergenceLoss,
 )
 from dept_mm.models.necks import CLIPAdapter, TipAdapter
+from dept_mm.models.probes import GDAProbe
 from dept_mm.models.prompts import (
     ADePTPrompt,
     CoCoOpPrompt,
@@ -25,7 +26,7 @@ from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 __all__ = [
     'ADePTPrompt', 'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead',
     'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt',
-    'FeatureCLIP', 'IVLPPrompt', 'LatePrompt', 'LinearProbeHead',
+    'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'LatePrompt', 'LinearProbeHead',
     'MaPLePrompt', 'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt',
     'TCPPrompt', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
     'TowerPrompts', 'ZeroShotDivergenceLoss'

@@ -12,6 +12,7 @@ from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
 )
 from dept_mm.engine.hooks.mean_loss_hook import MeanLossHook
 from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from dept_mm.engine.hooks.probe_hook import ProbeHook
 from dept_mm.engine.hooks.prograd_hook import ProGradHook
 from dept_mm.engine.hooks.resume_hook import ResumeHook
 from dept_mm.engine.hooks.screen_hook import ScreenHook
@@ -26,7 +27,7 @@ __all__ = [
     'AtomicCheckpointHook', 'BaseNewTableHook', 'CompileHook', 'CostHook',
     'DivergenceHook', 'DryRunHook', 'EpochSeedHook', 'FeatureStoreHook',
     'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
-    'ProGradHook', 'ResumeHook', 'ScreenHook', 'SelectionHook',
+    'ProGradHook', 'ProbeHook', 'ResumeHook', 'ScreenHook', 'SelectionHook',
     'ShareClassesHook', 'StopSignalHook', 'TipAdapterHook',
     'UnreadableImagesHook', 'VocabularyHook'
 ]

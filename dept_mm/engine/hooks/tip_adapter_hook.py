@@ -1,25 +1,25 @@
 """A hook that fills Tip-Adapter's cache and searches its two numbers."""
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
-from mmengine.dist import all_reduce, get_dist_info
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from dept_mm.datasets import EpochIndex, StoredFeatures
-from dept_mm.datasets.unreadable import read_marks
+from dept_mm.engine.hooks._collect import (
+    build_validation,
+    check_views,
+    collect,
+)
 from dept_mm.engine.hooks._model import unwrapped_model
-from dept_mm.engine.hooks.unreadable_images_hook import UnreadableImagesHook
 from dept_mm.errors import DeptError
 from dept_mm.models.necks import TipAdapter
 from dept_mm.models.utils.similarity import similarity
-from dept_mm.registry import DATASETS, HOOKS
-from dept_mm.structures import CLIPFeatures, Vocabulary
+from dept_mm.registry import HOOKS
+from dept_mm.structures import CLIPFeatures
 
 ALPHA_STEPS, BETA_STEPS = 20, 200
 
@@ -87,22 +87,21 @@ class TipAdapterHook(Hook):
         """Fill the cache, and search at once if nothing is trained."""
         neck = _get_neck(runner)
         if self.search:
-            self._validation = self._build_validation(runner)
+            self._validation = build_validation(
+                runner, self.pipeline,
+                "TipAdapterHook needs a data set with split='val' to search "
+                'alpha and beta on; give search=False to keep those of '
+                'TipAdapter.')
         if neck.is_filled:
             runner.logger.info('Tip-Adapter: the cache of the checkpoint is '
                                'used.')
             return
         dataset = runner.train_dataloader.dataset
-        if isinstance(dataset, StoredFeatures) and (
-                len(dataset.views) < self.views):
-            raise DeptError(
-                f'TipAdapterHook wants {self.views} views of each image, but '
-                f'{len(dataset.views)} are stored: use --cache-features '
-                f'{self.views}.')
-        image, ids = self._collect(
-            runner, dataset, lambda feats: feats.image,
-            neck.keys.shape[-1], self.views)
-        neck.fill(image, ids)
+        check_views('TipAdapterHook', dataset, self.views)
+        image, ids = collect(
+            runner, dataset, lambda feats: feats.image, neck.keys.shape[-1],
+            self.batch_size, 'Tip-Adapter', self.views)
+        neck.fill(image.mean(0), ids)
         if not any(p.requires_grad for p in runner.model.parameters()):
             self._search_numbers(runner, neck)
 
@@ -112,20 +111,6 @@ class TipAdapterHook(Hook):
         """Search after the last iteration."""
         if self.is_last_train_iter(runner):
             self._search_numbers(runner, _get_neck(runner))
-
-    def _build_validation(self, runner: Runner) -> Dataset:
-        """Build the validation split of the training data set."""
-        config = runner.cfg.train_dataloader.dataset
-        hint = ("TipAdapterHook needs a data set with split='val' to search "
-                'alpha and beta on; give search=False to keep those of '
-                'TipAdapter.')
-        if 'split' not in config:
-            raise DeptError(f'{config.type} has no splits. {hint}')
-        try:
-            return DATASETS.build(dict(config, split='val', test_mode=True,
-                                       pipeline=self.pipeline))
-        except DeptError as error:
-            raise DeptError(f'{error} {hint}') from error
 
     def _search_numbers(self, runner: Runner, neck: TipAdapter) -> None:
         if self._validation is None:
@@ -140,9 +125,9 @@ class TipAdapterHook(Hook):
                 feats.per_image)
             return torch.cat([logits, feats.image.float()], 1)
 
-        found, ids = self._collect(runner, self._validation, read,
-                                   size + width)
-        logits, image = found.split([size, width], 1)
+        found, ids = collect(runner, self._validation, read, size + width,
+                             self.batch_size, 'Tip-Adapter')
+        logits, image = found[0].split([size, width], 1)
         target = logits.new_tensor([neck.class_ids.index(i) for i in ids])
         right = search_grid(neck, logits, image, target, self.max_alpha,
                             self.max_beta)
@@ -150,52 +135,6 @@ class TipAdapterHook(Hook):
             f'Tip-Adapter: alpha {neck.alpha:.3f} and beta '
             f'{neck.beta:.3f} are best on {len(ids)} validation images of '
             f'base classes, with {100 * right / len(ids):.2f} % correct.')
-
-    @torch.no_grad()
-    def _collect(self, runner: Runner, dataset: Dataset,
-                 read: Callable[[CLIPFeatures], Tensor], width: int,
-                 views: int = 1) -> tuple[Tensor, list[str]]:
-        """Apply ``read`` to the features of all samples and average it over
-        views.
-
-        Each process handles its share of the samples, and all get the whole
-        result.
-
-        Returns:
-            tuple: The mean of ``read``'s rows over the views of each sample,
-            ``(N, width)``, and the class identity of each sample.
-        """
-        model, like = unwrapped_model(runner), runner.train_dataloader
-        rank, processes = get_dist_info()
-        mine = [EpochIndex(i, runner.seed, view) for view in range(views)
-                for i in range(rank, len(dataset), processes)]
-        loader = DataLoader(
-            dataset, self.batch_size, sampler=mine,
-            num_workers=like.num_workers, collate_fn=like.collate_fn,
-            worker_init_fn=like.worker_init_fn)
-        device = next(model.neck.buffers()).device
-        total = torch.zeros(len(dataset), width, device=device)
-        label = torch.zeros(len(dataset), dtype=torch.long, device=device)
-        training, unreadable = model.training, Counter()
-        model.eval()
-        for start, batch in zip(range(0, len(mine), self.batch_size), loader,
-                                strict=True):
-            index = torch.tensor(mine[start:start + self.batch_size],
-                                 device=device)
-            unreadable.update(filter(None, read_marks(batch)))
-            data = model.data_preprocessor(batch)
-            feats = model.backbone(data['inputs'])
-            total.index_add_(0, index, read(feats).float())
-            label[index] = torch.cat(
-                [s.gt_label for s in data['data_samples']]).to(device)
-        model.train(training)
-        for hook in runner.hooks:
-            if isinstance(hook, UnreadableImagesHook):
-                hook.report(runner, unreadable, 'Tip-Adapter')
-        all_reduce(total)
-        all_reduce(label)
-        ids = Vocabulary.from_metainfo(dataset.metainfo).ids
-        return total / views, [ids[i] for i in label.tolist()]
 
 
 @torch.no_grad()

@@ -3,28 +3,21 @@ import json
 
 import pytest
 import torch
+from feature_runs import encode, with_steps
 from mmengine.logging import MMLogger
-from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from mmpretrain import get_model
 from torch.nn import functional as F
 
 from dept_mm.datasets.few_shot import FewShotDataset
 from dept_mm.engine import TrainingFreeLoop
+from dept_mm.engine.hooks._collect import build_validation
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook, search_grid
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.evaluation import read_result
 from dept_mm.models import CLIPHead
-from dept_mm.models.clip import build_clip
 
 CONFIG = 'tip_adapter/quickstart.py'
-
-
-def with_steps(cfg):
-    """The config, trained for an epoch by gradients."""
-    cfg.train_cfg = dict(by_epoch=True, max_epochs=1, val_interval=1)
-    cfg.optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3))
-    return cfg
 
 
 @pytest.fixture
@@ -46,23 +39,6 @@ def f_run(free_run):
                                       **options}))
 
     return make
-
-
-def encode(cfg, split, flip=False):
-    """Features of the draw, image by image, and labels; as a user would."""
-    data = DATASETS.build(dict(
-        cfg.train_dataloader.dataset, split=split,
-        pipeline=cfg.test_pipeline))
-    clip = build_clip(cfg.clip)
-    found, labels = [], []
-    for sample in data:
-        # BGR, as MMPretrain loads it; the rest as the tiny CLIP says.
-        image = (sample['inputs'].flip(0).float() / 255 - .5) / .25
-        with torch.no_grad():
-            found.append(clip.encode_image(
-                image.flip(2)[None] if flip else image[None])[0])
-        labels.append(int(sample['data_samples'].gt_label))
-    return torch.stack(found), labels
 
 
 def fill(cfg):
@@ -171,8 +147,7 @@ def test_a_filled_cache_is_left_alone(free_run, f_run, tmp_path):
 
 
 def test_it_searches_on_validation_images_of_the_draw(free_run):
-    hook = TipAdapterHook(pipeline=[])
-    data = hook._build_validation(Runner.from_cfg(free_run()))
+    data = build_validation(Runner.from_cfg(free_run()), [], '')
     assert (data.split, data.task, data.num_shots) == ('val', 'base', 2)
     assert {info['img_path'].split('/')[1] for info in (
         data.get_data_info(i) for i in range(len(data)))} == {'val'}
@@ -200,8 +175,7 @@ def test_no_validation_images(free_run, tmp_path, monkeypatch):
     cfg.train_dataloader.dataset = dict(
         type='CustomDataset', data_root=str(tmp_path))
     with pytest.raises(DeptError, match='CustomDataset has no splits'):
-        TipAdapterHook(pipeline=[])._build_validation(
-            type('Runner', (), dict(cfg=cfg)))
+        build_validation(type('Runner', (), dict(cfg=cfg)), [], '')
 
 
 def test_a_model_without_the_neck(small_run):
