@@ -8,7 +8,15 @@ from dept_mm.models.losses import (
     ZeroShotDivergenceLoss,
 )
 from dept_mm.models.necks import CLIPAdapter, TipAdapter
-from dept_mm.models.probes import GDAProbe
+from dept_mm.models.probes import (
+    APE,
+    CLAP,
+    CrossModalProbe,
+    GDAProbe,
+    LinearProbe,
+    LPPlusPlus,
+    TaskRes,
+)
 from dept_mm.models.prompts import (
     ADePTPrompt,
     CoCoOpPrompt,
@@ -24,10 +32,11 @@ from dept_mm.models.prompts import (
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
 __all__ = [
-    'ADePTPrompt', 'CLIPAdapter', 'CLIPDataPreprocessor', 'CLIPHead',
-    'CoCoOpPrompt', 'CoOpPrompt', 'DePTHead', 'DecomposedPrompt',
-    'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'LatePrompt', 'LinearProbeHead',
-    'MaPLePrompt', 'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt',
-    'TCPPrompt', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
+    'ADePTPrompt', 'APE', 'CLAP', 'CLIPAdapter', 'CLIPDataPreprocessor',
+    'CLIPHead', 'CoCoOpPrompt', 'CoOpPrompt', 'CrossModalProbe', 'DePTHead',
+    'DecomposedPrompt', 'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'LPPlusPlus',
+    'LatePrompt', 'LinearProbe', 'LinearProbeHead', 'MaPLePrompt',
+    'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt',
+    'TaskRes', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
     'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

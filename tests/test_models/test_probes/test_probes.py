@@ -13,7 +13,7 @@ from dept_mm.structures import CLIPFeatures, Vocabulary
 
 WIDTH, SHOTS = 16, 6
 # What six images of a class need other than a probe's defaults.
-OPTIONS = dict()
+OPTIONS = dict(CrossModalProbe=dict(num_steps=300, rates=(.01, )))
 PROBES = {name: dict(type=name, **OPTIONS.get(name, {}))
           for name, kind in sorted(MODELS.module_dict.items())
           if isinstance(kind, type) and issubclass(kind, BaseProbe)}
@@ -24,7 +24,7 @@ def world(vocabulary):
     """Text features, and a function that draws images of classes."""
     random = torch.Generator().manual_seed(3)
     centres = torch.randn(len(vocabulary), WIDTH, generator=random)
-    texts = 5 * (centres + 2 * torch.randn(centres.shape, generator=random))
+    texts = .5 * (centres + 2 * torch.randn(centres.shape, generator=random))
 
     def draw(count, classes=range(3)):
         labels = torch.tensor(classes).repeat_interleave(count)
