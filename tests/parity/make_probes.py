@@ -6,8 +6,8 @@ PUBLIC is a folder of checkouts of github.com: mrflogs/ICLR24 (560fe21),
 FereshteShakeri/FewShot-CLIP-Strong-Baseline (f81054f), geekyutao/TaskRes
 (5195359), jusiro/CLAP (dbdf409), linzhiqiu/cross_modal_adaptation (ac9077e),
 yangyangyang127/APE (70460de) and KaiyangZhou/Dassl.pytorch (c61a1b5).
-scikit-learn is needed, too. Public functions run as they are, on features in
-place of images, without a GPU and in fp32.
+scikit-learn and yacs have to be installed. Public functions run as they are,
+on features in place of images, without a GPU and in fp32.
 """
 import argparse
 import contextlib
@@ -27,7 +27,8 @@ DATA = make_data()
 TEXTS = F.normalize(DATA.texts, dim=1)
 # What public code imports and fitting does not use.
 UNUSED = ('clip', 'clip.simple_tokenizer', 'datasets', 'datasets.imagenet',
-          'datasets.utils', 'cv2', 'matplotlib', 'matplotlib.pyplot')
+          'datasets.imagenet_templates', 'datasets.utils', 'cv2',
+          'matplotlib', 'matplotlib.pyplot')
 
 
 @contextlib.contextmanager
@@ -250,7 +251,8 @@ def run_cross_modal(root: str) -> dict[str, np.ndarray]:
             def forward(self, text, eot_indices):
                 return text
 
-        images = list(zip(DATA.images.split(4), DATA.labels.split(4)))
+        images = list(zip(DATA.images.split(4), DATA.labels.split(4),
+                          strict=True))
         none = torch.zeros(4)
         texts = [(DATA.texts[:4], torch.arange(4), none)]
         with contextlib.redirect_stdout(io.StringIO()):
@@ -292,11 +294,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('public')
     args = parser.parse_args()
-    prepare(f'{args.public}/Dassl.pytorch')
-    torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *args: self
-    for unused in ('sklearn', 'sklearn.metrics', 'scipy', 'scipy.io'):
-        del sys.modules[unused]
     found = run_linear_probe()
+    real = {name: module for name, module in sys.modules.items()
+            if name.startswith(('scipy', 'sklearn'))}
+    prepare(f'{args.public}/Dassl.pytorch')
+    sys.modules.update(real)
+    torch.Tensor.cuda = torch.nn.Module.cuda = lambda self, *args: self
     for folder, run in RUNS.items():
         found |= run(f'{args.public}/{folder}')
     for key, value in found.items():

@@ -35,7 +35,7 @@ def make_data() -> ProbeData:
 
     def images(count):
         rows = torch.arange(BASE).repeat_interleave(count)
-        noise = 3 * draw(len(rows), WIDTH)
+        noise = 7 * draw(len(rows), WIDTH)
         return F.normalize(centres[rows] + 2 * common + noise, dim=1), rows
 
     texts = 8 * F.normalize(centres + common + 2 * draw(*centres.shape),
