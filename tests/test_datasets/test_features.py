@@ -60,6 +60,12 @@ def test_samples_and_splits_are_those_of_any_data_set(make):
         assert sample['inputs'].feature.tolist() == ROWS[row].tolist()
 
 
+def test_of_the_pipeline_the_last_transform_runs(make):
+    """That of images is given where a CLIP by name encodes the texts."""
+    data = make(pipeline=[dict(type='LoadRGBImage'), *PACK])
+    assert torch.equal(rows_of(data), rows_of(make()))
+
+
 def test_shots_are_drawn_as_everywhere(make):
     data = make(num_shots=2, seed=3)
     drawn = draw_shots(make().read().train, 2, 3)
