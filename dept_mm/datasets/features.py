@@ -94,6 +94,7 @@ class FeatureDataset(FewShotDataset):
             raise DeptError(f'features={features!r} and labels={labels!r} '
                             'must name the same splits.')
         self.text, self.split_of = text, split_of
+        self._rows: dict[str, Tensor] = {}
         self.length, self.text_length = length, text_length
         # There is no image for the others to change.
         super().__init__(data_root='', pipeline=list(pipeline)[-1:],
@@ -208,8 +209,10 @@ class FeatureDataset(FewShotDataset):
         return read_names(Path(self.folder, given))
 
     def _read_features(self, part: str) -> Tensor:
-        return read_checked(self.features[part], self.folder,
-                            part in self.transposed)
+        if part not in self._rows:
+            self._rows[part] = read_checked(
+                self.features[part], self.folder, part in self.transposed)
+        return self._rows[part]
 
     def _read_labels(self, part: str) -> Tensor | list[str]:
         return read_labels(self.labels[part], self.folder)

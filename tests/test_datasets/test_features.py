@@ -62,7 +62,7 @@ def test_samples_and_splits_are_those_of_any_data_set(make):
 
 def test_of_the_pipeline_the_last_transform_runs(make):
     """That of images is given where a CLIP by name encodes the texts."""
-    data = make(pipeline=[dict(type='LoadRGBImage'), *PACK])
+    data = make(pipeline=[dict(type='RandomFlip', prob=1.), *PACK])
     assert torch.equal(rows_of(data), rows_of(make()))
 
 
