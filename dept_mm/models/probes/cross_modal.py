@@ -82,10 +82,10 @@ class CrossModalProbe(ClassifierProbe):
         for step in range(self.num_steps):
             image, row = next(images), next(classes)
             optimizer.param_groups[0]['lr'] = self._rate(step, rate)
-            weight.grad = shots.scale * softmax_gradient(
-                torch.cat([shots.images[image], texts[row]]),
+            weight.grad = softmax_gradient(
+                shots.scale * torch.cat([shots.images[image], texts[row]]),
                 torch.cat([shots.labels[image], row.to(shots.labels)]),
-                shots.scale * weight)[1]
+                weight)[1]
             optimizer.step()
             if step % CHECKED_EVERY == 0 and shots.validation is not None:
                 score = shots.accuracy(shots.validation[0] @ weight.T)

@@ -26,19 +26,18 @@ def softmax_gradient(images: Tensor, labels: Tensor, weight: Tensor,
         tuple[Tensor, Tensor, Tensor]: The loss, and its gradients with
         respect to ``weight`` and ``bias``.
     """
-    loss = images.new_zeros(())
-    on_weight = torch.zeros_like(weight)
-    on_bias = images.new_zeros(len(weight))
+    loss, on_weight, on_bias = 0., None, images.new_zeros(len(weight))
     chunk = CHUNK if images.device.type == 'cpu' else len(images)
     for x, y in zip(images.split(chunk), labels.split(chunk), strict=True):
-        logits = x @ weight.T
-        if bias is not None:
-            logits += bias
-        error = logits.softmax(1)
+        logits = x @ weight.T if bias is None else torch.addmm(
+            bias, x, weight.T)
+        error = logits.log_softmax(1)
         rows = torch.arange(len(y), device=y.device)
-        loss += (logits.logsumexp(1) - logits[rows, y]).sum()
+        loss -= error[rows, y].sum()
+        error.exp_()
         error[rows, y] -= 1
-        on_weight.addmm_(error.T, x)
+        error /= len(images)
+        on_weight = error.T @ x if on_weight is None else on_weight.addmm_(
+            error.T, x)
         on_bias += error.sum(0)
-    return loss / len(images), on_weight.div_(len(images)), on_bias.div_(
-        len(images))
+    return loss / len(images), on_weight, on_bias
