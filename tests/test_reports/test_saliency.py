@@ -1,5 +1,6 @@
 """Which parts of an image speak for a class."""
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,13 +92,10 @@ def test_what_is_refused(make, photo, monkeypatch):
     with pytest.raises(DeptError, match='Give one image; there are 2'):
         explain_image(model, [photo, photo])
 
-    class Flat(nn.Module):
-        def forward(self, x):
-            return x.flatten(1)[:, :16]
-
-    monkeypatch.setattr(model.module.backbone.clip.model, 'visual', Flat())
-    with pytest.raises(DeptError, match='Flat has neither'):
-        find_layer(model, torch.zeros(1, 3, 32, 32))
+    flat = SimpleNamespace(module=SimpleNamespace(backbone=nn.Flatten()),
+                           logits=nn.Flatten())
+    with pytest.raises(DeptError, match='Flatten has neither'):
+        find_layer(flat, torch.zeros(1, 3, 32, 32))
     monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
     with pytest.raises(DeptError, match='pip install "grad-cam'):
         explain_image(model, photo)
