@@ -61,14 +61,16 @@ def test_is_grad_cam_of_the_layer(kind, make, photo):
 
     rgb = torch.from_numpy(found.image).permute(2, 0, 1).flip(0)
     inputs = model.prepare(dict(inputs=[rgb])).requires_grad_()
-    layer, reshape = find_layer(model, inputs)
+    layer, _ = find_layer(model, inputs)
     kept = []
     handle = layer.register_forward_hook(lambda *args: kept.append(args[2]))
     logit = model.logits(inputs)[0, 3]
     handle.remove()
     grad, = torch.autograd.grad(logit, kept)
-    features, grad = (t if reshape is None else reshape(t)
-                      for t in (kept[0], grad))
+    # Of a ViT: class token, four patches in rows, prompts.
+    features, grad = (
+        t if t.ndim == 4 else t[:, 1:5].reshape(1, 2, 2, -1).permute(
+            0, 3, 1, 2) for t in (kept[0], grad))
     assert features.ndim == 4 and features.shape[-1] > 1
     cam = (grad.mean((2, 3), keepdim=True) * features).sum(1)[0].relu()
     cam = (cam - cam.min()) / (cam.max() - cam.min() + 1e-7)
