@@ -8,6 +8,7 @@ one; others are the text engine and the report of the layout.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -124,9 +125,9 @@ def put(x: Tensor, tokens: Tensor, slot: Slot, replaced: int = 0) -> Tensor:
     """Put tokens ``(..., n, W)`` into ``x (..., L, W)`` at a slot, in place of
     ``replaced`` tokens there. Leading axes are broadcast."""
     tokens = tokens.to(x.dtype)
-    # Unlike broadcast_shapes, this can be traced.
-    lead = torch.broadcast_tensors(*(
-        t.new_empty(t.shape[:-2]) for t in (x, tokens)))[0].shape
+    # Unlike broadcast_shapes, this can be traced for batches of any size.
+    lead = [b if a == 1 else a for a, b in zip_longest(
+        *(reversed(t.shape[:-2]) for t in (x, tokens)), fillvalue=1)][::-1]
     x, tokens = (t.expand(*lead, -1, -1) for t in (x, tokens))
     if not isinstance(slot, Tensor):
         return torch.cat([x[..., :slot, :], tokens,
