@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from conftest import Harmful
 from safetensors.torch import save_file
 
 from dept_mm.datasets import FeatureDataset
@@ -219,3 +220,10 @@ def test_files_execute_nothing(make, tmp_path, fuzz):
             path.write_bytes(data)
             with contextlib.suppress(DeptError):
                 make(path.name, LABELS)
+    harmful = np.array([Harmful()])
+    torch.save(dict(features=Harmful()), tmp_path / 'y.pt')
+    np.save(tmp_path / 'y.npy', harmful)
+    np.savez(tmp_path / 'y.npz', features=harmful)
+    for name in ('y.pt', 'y.npy', 'y.npz'):
+        with pytest.raises(DeptError, match='cannot be read'):
+            make(name, LABELS)
