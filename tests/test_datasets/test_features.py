@@ -2,11 +2,11 @@
 import contextlib
 import itertools
 import json
+import os
 
 import numpy as np
 import pytest
 import torch
-from conftest import Harmful
 from safetensors.torch import save_file
 
 from dept_mm.datasets import FeatureDataset
@@ -203,6 +203,13 @@ def test_odd_rows_are_counted_once(make, warnings):
         '1 of 30 rows equal an earlier row.',
         f'1 of 30 rows are 100 times as long or short as the usual '
         f'{np.sort(np.linalg.norm(rows, axis=1))[14]:.3g}.']
+
+
+class Harmful:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ('harm', )
 
 
 def test_files_execute_nothing(make, tmp_path, fuzz):

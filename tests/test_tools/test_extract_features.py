@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from conftest import CONFIGS
 from mmengine.dataset import default_collate
 from mmpretrain import get_model
 from PIL import Image
@@ -23,6 +22,7 @@ from dept_mm.models import CLIPDataPreprocessor, PromptedCLIP
 from dept_mm.models.clip import build_clip, clip_spec
 from dept_mm.registry import DATASETS
 
+CONFIGS = Path(__file__).parents[2] / 'configs'
 ZERO_SHOT = CONFIGS / 'zero_shot/zero-shot_vit-base-p16_caltech101-b2n.py'
 DEPT = 'dept/dept-zero-shot_vit-base-p16_16shot_caltech101-b2n.py'
 PROBE = 'linear_probe/linear-probe_vit-base-p16_16shot_caltech101-b2n.py'
