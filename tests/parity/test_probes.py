@@ -8,13 +8,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from probe_data import BASE, NEW, REFERENCE, WIDTH, make_data
+from probe_data import BASE, NEW, REFERENCE, make_data
 
 from dept_mm.models import CLIPHead
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Vocabulary
 
 DATA = make_data()
+CLIP = dict(name='ViT-B-16-quickgelu', pretrained='random')  # 512 wide
 NAMES = tuple(f'class {i}' for i in range(BASE + NEW))
 CLASSES = Vocabulary(NAMES, NAMES[:BASE])
 
@@ -32,13 +33,10 @@ def fitted():
 
 
 @pytest.fixture
-def logits(monkeypatch, fitted):
+def logits(fitted):
     """A function that fits a probe and returns its logits of test images."""
-    monkeypatch.setattr('dept_mm.models.probes.base.clip_spec',
-                        lambda clip: type('Spec', (), dict(embed_dim=WIDTH)))
-
     def fit(search=True, images=DATA.images, **config):
-        probe = MODELS.build(dict(config, clip={}, vocabulary=CLASSES))
+        probe = MODELS.build(dict(config, clip=CLIP, vocabulary=CLASSES))
         probe.fit(images, DATA.labels, DATA.texts,
                   (DATA.val_images, DATA.val_labels) if search else None)
         fitted.append(probe)

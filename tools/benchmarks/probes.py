@@ -1,8 +1,7 @@
 """Measure the fit and the predictions of every probe against a plain way.
 
     python tools/benchmarks/probes.py [--probes GDAProbe LinearProbe]
-        [--classes 1000] [--shots 16] [--width 512] [--threads 2] [--quick]
-        [--cpu-time]
+        [--classes 1000] [--shots 16] [--threads 2] [--cpu-time] [--quick]
 
 Features are drawn around class centres and texts; 4 validation images per
 class. The plain way is what public code does: scikit-learn's solver for the
@@ -22,11 +21,13 @@ from torch.nn import functional as F
 
 from dept_mm.models import CLIPHead
 from dept_mm.models import probes as package
-from dept_mm.models.probes import BaseProbe, base
+from dept_mm.models.clip import clip_spec
+from dept_mm.models.probes import BaseProbe
 from dept_mm.structures import CLIPFeatures
 
 PROBES = tuple(n for n in package.__all__ if n != 'BaseProbe')
 IMAGES = 50_000
+CLIP = dict(name='ViT-B-16-quickgelu', pretrained='random')
 
 
 class Task:
@@ -145,7 +146,6 @@ def main() -> None:
                         default=PROBES)
     parser.add_argument('--classes', type=int, default=1000)
     parser.add_argument('--shots', type=int, default=16)
-    parser.add_argument('--width', type=int, default=512)
     parser.add_argument('--threads', type=int, help='CPU threads')
     parser.add_argument('--quick', action='store_true',
                         help='ten classes: does it run?')
@@ -158,21 +158,20 @@ def main() -> None:
         args.threads = 1
     if args.threads:
         torch.set_num_threads(args.threads)
-    task = Task(10 if args.quick else args.classes, args.shots, args.width)
-    # The width of the CLIP is all that a probe asks for.
-    base.clip_spec = lambda clip: argparse.Namespace(embed_dim=args.width)
+    task = Task(10 if args.quick else args.classes, args.shots,
+                clip_spec(CLIP).embed_dim)
     print(f'{"probe":16} {"fit, s":>9} {"plain, s":>11} {"faster":>8} '
           f'{"50,000 images, s":>17} {"right":>6}')
     for name in args.probes:
-        probe = getattr(package, name)({}, task.names)
+        probe = getattr(package, name)(CLIP, task.names)
         ours = measure(lambda probe=probe: probe.fit(
             task.images, task.labels, task.texts, task.validation), clock)
         plain = measure(lambda name=name: PLAIN[name](task), clock)
         predict(probe, task)
         speed = min(measure(lambda probe=probe: predict(probe, task), clock)
                     for _ in range(3))
-        print(f'{name:16} {ours:9.2f} {"~" if name != "GDAProbe" else ""}'
-              f'{plain:10.1f} {plain / ours:8.1f} {speed:17.2f}', flush=True)
+        print(f'{name:16} {ours:9.3f} {"" if name == "GDAProbe" else "~"}'
+              f'{plain:10.3f} {plain / ours:8.1f} {speed:17.2f}', flush=True)
 
 
 if __name__ == '__main__':
