@@ -115,7 +115,8 @@ def run_linear_probe() -> dict[str, np.ndarray]:
 
 
 def run_lp_plus_plus(root: str) -> dict[str, np.ndarray]:
-    """LP++, whose bias starts from zero here."""
+    """LP++, whose bias starts from zero here; it is measured on the training
+    images, so that the last step is kept."""
     with public(root, 'methods.linear_probe_p2') as code:
         one_hot = sys.modules['methods.utils'].get_one_hot
         sys.modules['methods.utils'].get_one_hot = lambda *args, **kwargs: (
@@ -148,7 +149,7 @@ def run_lp_plus_plus(root: str) -> dict[str, np.ndarray]:
             with contextlib.redirect_stdout(io.StringIO()):
                 method.forward(
                     [(DATA.images, DATA.labels)],
-                    [(DATA.val_images, DATA.val_labels)], DATA.test_images,
+                    [(DATA.images, DATA.labels)], DATA.test_images,
                     torch.zeros(len(DATA.test_images)).long(), TEXTS.T,
                     clip, None)
         finally:

@@ -43,13 +43,13 @@ class Task:
             labels = torch.arange(classes).repeat_interleave(count)
             noise = spread * torch.randn(len(labels), width,
                                          generator=random)
-            return F.normalize(centres[labels] + common + 2 * noise,
+            return F.normalize(centres[labels] + common + 4 * noise,
                                dim=1), labels
 
         self.images, self.labels = draw(shots)
         self.validation = draw(4)
-        self.texts = 8 * F.normalize(centres + common + spread * torch.randn(
-            classes, width, generator=random), dim=1)
+        apart = .5 * spread * torch.randn(classes, width, generator=random)
+        self.texts = 8 * F.normalize(centres + common + apart, dim=1)
         self.names = [f'class {i}' for i in range(classes)]
 
 
