@@ -161,7 +161,7 @@ def main() -> None:
     task = Task(10 if args.quick else args.classes, args.shots,
                 clip_spec(CLIP).embed_dim)
     print(f'{"probe":16} {"fit, s":>9} {"plain, s":>11} {"faster":>8} '
-          f'{"50,000 images, s":>17} {"right":>6}')
+          f'{"50,000 images, s":>17}')
     for name in args.probes:
         probe = getattr(package, name)(CLIP, task.names)
         ours = measure(lambda probe=probe: probe.fit(

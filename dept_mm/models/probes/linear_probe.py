@@ -41,7 +41,8 @@ class LinearProbe(ClassifierProbe):
             10.
         max_iter (int): Most steps of a fit. Defaults to 1000.
         tolerance (float): A fit ends where no entry of the gradient of
-            the mean loss is larger. Defaults to 1e-5.
+            the mean loss is larger than this over K, as entries shrink with
+            the number of classes. Defaults to 1e-3.
 
     Examples:
         >>> neck = dict(type='LinearProbe', clip=_base_.clip,
@@ -49,7 +50,7 @@ class LinearProbe(ClassifierProbe):
     """
 
     def __init__(self, clip, vocabulary, C: float = 31.6,
-                 max_iter: int = 1000, tolerance: float = 1e-5) -> None:
+                 max_iter: int = 1000, tolerance: float = 1e-3) -> None:
         super().__init__(clip, vocabulary)
         self.max_iter = max_iter
         self.tolerance = tolerance
@@ -106,8 +107,8 @@ class LinearProbe(ClassifierProbe):
         weight, bias = nn.Parameter(weight), nn.Parameter(bias)
         optimizer = torch.optim.LBFGS(
             [weight, bias], max_iter=self.max_iter, history_size=20,
-            tolerance_grad=self.tolerance, tolerance_change=0,
-            line_search_fn='strong_wolfe')
+            tolerance_grad=self.tolerance / len(weight),
+            tolerance_change=0, line_search_fn='strong_wolfe')
 
         def closure() -> Tensor:
             loss, weight.grad, bias.grad = softmax_gradient(
