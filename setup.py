@@ -96,7 +96,8 @@ setup(
         'dept_mm': [
             'assets/**/*.json', 'assets/**/*.safetensors', 'assets/**/*.md',
             'assets/zoo/*',
-            'reports/html/*.j2', 'reports/html/*.css', 'reports/html/*.js'
+            'reports/html/*.j2', 'reports/html/*.css', 'reports/html/*.js',
+            'export/web/*'
         ]
     },
     python_requires='>=3.10,<3.14',

@@ -1,5 +1,6 @@
 """Tuned models for runtimes without Python; imported only by the tools."""
 from dept_mm.export.export import Exported, export_model
 from dept_mm.export.score import Score, score_files
+from dept_mm.export.web_page import write_page
 
-__all__ = ['Exported', 'Score', 'export_model', 'score_files']
+__all__ = ['Exported', 'Score', 'export_model', 'score_files', 'write_page']

@@ -1,0 +1,34 @@
+"""Write a web page that classifies photos: ``demo.py MODEL FOLDER``."""
+import argparse
+from pathlib import Path
+
+import dept_mm
+from dept_mm.cli.arguments import user_errors
+from dept_mm.export import write_page
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Write a web page that classifies photos in the browser, '
+        'also among class names that somebody types')
+    parser.add_argument(
+        'model', help='adapter, checkpoint with its config beside it, work '
+        'dir of a run, or name of a model in the zoo')
+    parser.add_argument('out', type=Path, help='folder of the page')
+    parser.add_argument(
+        '--runtime', metavar='FILE', help='the package onnxruntime-web, if '
+        'npm cannot download it here')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    write_page(dept_mm.load(args.model), args.out, args.model, args.runtime)
+    size = sum(p.stat().st_size for p in args.out.rglob('*') if p.is_file())
+    print(f'{args.out}: {size / 1e6:.1f} MB. To see it:\n'
+          f'  python -m http.server -d {args.out}')
+
+
+if __name__ == '__main__':
+    with user_errors():
+        main()
