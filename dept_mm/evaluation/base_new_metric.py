@@ -51,9 +51,9 @@ class BaseNewMetric(BaseMetric):
     Attributes:
         halves (dict): Result of the last evaluation, in the main process
             only. It maps each half to dict(correct, total, macro_f1, nll,
-            brier, ece, adaptive_ece, classes), where ``classes`` maps the
-            identity of each class with images to [correct, total], and the
-            four before it are those of ``measure_calibration``.
+            brier, ece, adaptive_ece, aurc, classes), where ``classes`` maps
+            the identity of each class with images to [correct, total], and
+            the five before it are those of ``measure_calibration``.
         predictions (np.ndarray): Records of all images of the last
             evaluation, in the main process only; see ``predictions.RECORD``.
 

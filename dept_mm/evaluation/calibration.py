@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dept_mm.evaluation.selective import area_under_risk
+
 BINS = 15
 
 
@@ -78,7 +80,8 @@ def measure_calibration(found: np.ndarray) -> dict[str, float]:
     Returns:
         dict[str, float]: ``nll``, the mean of ``-log p`` of the true class;
         ``brier``, the mean of the squared distance to the one-hot truth, in
-        [0, 2]; ``ece`` and ``adaptive_ece`` in [0, 1].
+        [0, 2]; ``ece``, ``adaptive_ece`` and ``aurc``, the area under the
+        curve of risk over coverage, in [0, 1].
     """
     confidence = found['probability'][:, 0]
     correct = found['top'][:, 0] == found['label']
@@ -88,5 +91,6 @@ def measure_calibration(found: np.ndarray) -> dict[str, float]:
     return dict(
         nll=float(-log_true.mean()), brier=float(brier.mean()),
         ece=expected_calibration_error(confidence, correct),
-        adaptive_ece=adaptive_calibration_error(confidence, correct))
+        adaptive_ece=adaptive_calibration_error(confidence, correct),
+        aurc=area_under_risk(confidence, correct))
 

@@ -77,7 +77,7 @@ def test_the_page_needs_nothing_else(trained):
                          'initial-scale=1')) in page.tags
     assert 'prefers-color-scheme: dark' in page.source
     # Ink has the colour of the text, in each of the figures.
-    assert page.source.count('<svg') == 7
+    assert page.source.count('<svg') == 9
     assert '#333333' not in page.source and 'currentColor' in page.source
 
 
@@ -85,7 +85,8 @@ def test_figures_are_files_too(trained):
     names = {path.stem for path in (trained / 'figures').iterdir()}
     assert names == {
         'accuracy', 'loss', 'learning-rate', 'confusion-base',
-        'confusion-new', 'reliability-base', 'reliability-new'}
+        'confusion-new', 'reliability-base', 'reliability-new', 'risk-base',
+        'risk-new'}
     for path in (trained / 'figures').iterdir():
         root = ElementTree.parse(path).getroot()
         assert root.tag == '{http://www.w3.org/2000/svg}svg'
@@ -99,6 +100,7 @@ def test_numbers(trained):
             assert f'{100 * counts["correct"] / counts["total"]:.2f}' in text
             assert f'{counts["nll"]:.3f}' in text
             assert f'{100 * counts["adaptive_ece"]:.2f}' in text
+            assert f'AURC {100 * counts["aurc"]:.1f}' in text
     assert 'CoOpPrompt(num_tokens=16)' in text
     assert format_bytes((trained / 'epoch_1.pth').stat().st_size) in text
 

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from dept_mm.evaluation.calibration import reliability_bins
+from dept_mm.evaluation.selective import risk_at_coverage
 from dept_mm.reports.html._svg import FIRST, SECOND, THIRD, draw_svg
 
 COLORS = {'zero-shot': FIRST}  # all other rows of a result: SECOND
 MARKERS = {'zero-shot': 'o'}
+MOST_POINTS = 200  # of a curve
 
 
 def draw_accuracies(rows: Sequence[Mapping]) -> str:
@@ -67,6 +69,31 @@ def draw_reliability(records: Mapping[str, np.ndarray],
         keys = figure.legend(loc='outside lower center')
         for key in keys.legend_handles[1:]:
             key.set_sizes([25])
+
+    return draw_svg(3.4, 3.7, paint)
+
+
+def draw_risk(records: Mapping[str, np.ndarray], title: str) -> str:
+    """Draw the errors among the most confident predictions.
+
+    Args:
+        records (Mapping): Row of the result -> its records of predictions.
+        title (str): What is above the figure.
+    """
+    def paint(figure: Any) -> None:
+        ax = figure.subplots()
+        for name, found in records.items():
+            coverage, risk = risk_at_coverage(
+                found['probability'][:, 0],
+                found['top'][:, 0] == found['label'])
+            shown = np.linspace(0, len(risk) - 1, MOST_POINTS).astype(int)
+            ax.plot(100 * coverage[shown], 100 * risk[shown],
+                    color=COLORS.get(name, SECOND),
+                    label=f'{name}, AURC {100 * risk.mean():.1f} %')
+        ax.set(xlabel='coverage in %', ylabel='errors in %', title=title,
+               xlim=(0, 102))
+        ax.set_ylim(bottom=0)
+        figure.legend(loc='outside lower center')
 
     return draw_svg(3.4, 3.7, paint)
 

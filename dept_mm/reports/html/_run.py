@@ -21,6 +21,7 @@ from dept_mm.reports.html._figures import (
     draw_confusions,
     draw_curves,
     draw_reliability,
+    draw_risk,
 )
 from dept_mm.reports.html._headline import write_headline
 from dept_mm.reports.html._photos import Photos
@@ -32,7 +33,7 @@ from dept_mm.reports.html._recipe import (
 from dept_mm.reports.summary import compute_wilson_interval
 
 MEASURES = dict(nll='NLL', brier='Brier score', ece='ECE in %',
-                adaptive_ece='adaptive ECE in %')
+                adaptive_ece='adaptive ECE in %', aurc='AURC in %')
 Figures = dict[str, str]  # name of the file -> SVG
 
 
@@ -142,7 +143,8 @@ def _draw_half(half: str, records: Mapping[str, np.ndarray],
     names = about['classes']
     title = f'{half} classes' if len(labels) < len(names) else 'all classes'
     found = {f'reliability-{half}': draw_reliability(
-        records, {k: measured[k][half]['ece'] for k in records}, title)}
+        records, {k: measured[k][half]['ece'] for k in records}, title),
+        f'risk-{half}': draw_risk(records, title)}
     pairs, chosen, matrix = count_confusions(records, row, labels)
     part['confusions'] += [dict(pair, true=names[pair['true']],
                                 predicted=names[pair['predicted']])
