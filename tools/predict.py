@@ -3,6 +3,7 @@
     python tools/predict.py mine.safetensors photos/ --out found.csv
     python tools/predict.py work_dirs/NAME a.jpg --classes cat "sea horse"
     python tools/predict.py work_dirs/NAME --calibrate
+    python tools/predict.py mine.safetensors a.jpg --coverage 0.9
 
 The exit status is 1 if an image could not be read.
 """
@@ -18,16 +19,19 @@ import torch
 
 import dept_mm
 from dept_mm.apis import (
+    Rules,
     TunedModel,
     Unreadable,
     calibrate,
     find_images,
-    keep_temperature,
+    keep_calibration,
     predict_each,
 )
 from dept_mm.cli.arguments import user_errors
 from dept_mm.cli.progress import show_progress
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.conformal import SET_SCORES
+from dept_mm.evaluation.none_of_these import KNOWN_SCORES
 from dept_mm.reports.predictions import PredictionFile, format_prediction
 from dept_mm.utils.files import read_lines
 from dept_mm.utils.machine import num_cores
@@ -57,11 +61,24 @@ def parse_args() -> argparse.Namespace:
                         "model's own classes beside those")
     parser.add_argument('--threshold', type=float, metavar='P', help="say "
                         "'none of these' where no class has this probability")
+    parser.add_argument('--coverage', type=float, metavar='P', help='instead '
+                        'of -k classes, name those among which the true one '
+                        'is with this probability (trained classes, '
+                        'calibrated models)')
+    parser.add_argument('--sets', choices=SET_SCORES, default='aps',
+                        help='how --coverage chooses: aps, or lac for sets '
+                        'that are smaller on average')
+    parser.add_argument('--unknown', choices=KNOWN_SCORES, help="say 'none of "
+                        "these' by this score (calibrated models)")
+    parser.add_argument('--accept', type=float, default=.95, metavar='P',
+                        help='share of images of trained classes that '
+                        '--unknown leaves (default: %(default)s)')
     parser.add_argument('--out', metavar='FILE',
                         help='write a .csv, .json or .jsonl file')
     parser.add_argument('--calibrate', action='store_true', help='fit a '
-                        'temperature on validation images first, and keep it '
-                        'in the adapter, or in a new one of a checkpoint')
+                        'temperature and limits on validation images first, '
+                        'and keep them in the adapter, or in a new one of a '
+                        'checkpoint')
     parser.add_argument('--config', help='the config of MODEL, where it is '
                         'not beside it; an adapter needs it to --calibrate')
     parser.add_argument('--clip', metavar='NAME', help='the CLIP, where an '
@@ -91,15 +108,15 @@ def load_model(args: argparse.Namespace) -> TunedModel:
 
 
 def calibrate_model(model: TunedModel, args: argparse.Namespace) -> TunedModel:
-    """Fit a temperature, keep it in an adapter, and say what it changes."""
+    """Calibrate, keep that in an adapter, and say what it changes."""
     found = calibrate(model, num_workers=args.workers or 0)
-    path = keep_temperature(args.model, found.temperature)
+    path = keep_calibration(args.model, found)
     print(f'temperature {found.temperature:.3f}, kept in {path}\n'
           f'{found.images} validation images: '
           f'{100 * found.accuracy:.1f} % are classified correctly; the mean '
           f'confidence was {100 * found.raw_confidence:.1f} %, and now is '
           f'{100 * found.confidence:.1f} %')
-    return replace(model, temperature=found.temperature)
+    return replace(model, **found.kept)
 
 
 def choose_classes(model: TunedModel, args: argparse.Namespace) -> TunedModel:
@@ -111,6 +128,10 @@ def choose_classes(model: TunedModel, args: argparse.Namespace) -> TunedModel:
                             'such file.')
         names += filter(None, read_lines(args.classes_file))
     if names:
+        if args.coverage or args.unknown:
+            print('note: --coverage and --accept hold for images of the '
+                  'classes that the model was calibrated on, not for other '
+                  'names', file=sys.stderr)
         return model.with_classes(names, also=args.also)
     if args.also or args.classes_file:
         raise DeptError('There are no class names: give --classes NAME ..., '
@@ -124,13 +145,16 @@ def predict_all(model: TunedModel, images: list[str],
     workers = args.workers
     if workers is None:
         workers = num_cores() if len(images) > FEW else 0
+    rules = Rules(args.threshold, args.coverage, args.sets, args.unknown,
+                  args.accept)
     answers = predict_each(
-        model, images, args.k, args.threshold, args.batch_size,
+        model, images, args.k, rules, args.batch_size,
         num_workers=workers, more_devices=args.devices[1:],
         allow_urls=args.allow_urls)
     unreadable, widths = [], [min(max(map(len, texts)), WIDEST)
                               for texts in (images, model.classes)]
-    with (PredictionFile(args.out, min(args.k, len(model.classes)))
+    with (PredictionFile(args.out, min(args.k, len(model.classes)),
+                         args.coverage is not None)
           if args.out else nullcontext()) as file:
         for found in show_progress(answers, len(images)):
             if file:

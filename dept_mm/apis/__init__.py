@@ -1,16 +1,17 @@
 """What a script calls, such as build, load and train, and what it gets."""
 from dept_mm.apis._batches import Unreadable
 from dept_mm.apis._build import build
-from dept_mm.apis._calibrate import Calibration, calibrate, keep_temperature
+from dept_mm.apis._calibrate import Calibration, calibrate, keep_calibration
 from dept_mm.apis._find import find_weights
 from dept_mm.apis._load import load
+from dept_mm.apis._rules import Rules
 from dept_mm.apis._train import train
 from dept_mm.apis.prediction import Prediction, predict_each
 from dept_mm.apis.sources import find_images
 from dept_mm.apis.tuned_model import TunedModel
 
 __all__ = [
-    'Calibration', 'Prediction', 'TunedModel', 'Unreadable', 'build',
-    'calibrate', 'find_images', 'find_weights', 'keep_temperature', 'load',
+    'Calibration', 'Prediction', 'Rules', 'TunedModel', 'Unreadable', 'build',
+    'calibrate', 'find_images', 'find_weights', 'keep_calibration', 'load',
     'predict_each', 'train'
 ]

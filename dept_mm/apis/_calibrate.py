@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from dept_mm.apis._run import compute_each
 from dept_mm.apis.tuned_model import TunedModel
 from dept_mm.config import unwrap_dataset
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.conformal import SET_SCORES, keep_scores, score_labels
+from dept_mm.evaluation.none_of_these import KNOWN_SCORES
 from dept_mm.exchange import calibrate_adapter, publish_checkpoint
 from dept_mm.exchange.adapter_file import SUFFIX
 from dept_mm.registry import DATASETS
@@ -27,7 +29,7 @@ STEPS = 60
 
 @dataclass(frozen=True)
 class Calibration:
-    """A temperature, and what it was fitted on.
+    """A temperature, scores of validation images, and how many there are.
 
     Attributes:
         temperature (float): What logits are divided by.
@@ -38,6 +40,10 @@ class Calibration:
         raw_confidence (float): The same with the temperature 1.
         raw_loss, loss (float): Mean negative log-likelihood, in nats, with
             the temperature 1 and with this one.
+        validation_scores (dict): What ``keep_scores`` chooses of the scores
+            of the true classes by which sets are found (``aps`` and ``lac``,
+            with this temperature), and of the negative scores that say
+            whether a class is known (``mcm``, ``max_logit``, ``energy``).
     """
     temperature: float
     images: int
@@ -46,11 +52,19 @@ class Calibration:
     raw_confidence: float
     loss: float
     raw_loss: float
+    validation_scores: dict[str, list[float]] = field(repr=False)
+
+    @property
+    def kept(self) -> dict:
+        """What a model needs of it, and an adapter keeps."""
+        return dict(temperature=self.temperature,
+                    validation_scores=self.validation_scores)
 
 
 def calibrate(model: TunedModel, batch_size: int = 100,
               num_workers: int = 0) -> Calibration:
-    """Fit a temperature on the validation images of a model's data set.
+    """Fit a temperature on the validation images of a model's data set, and
+    score these images.
 
     These are the images of the split ``val`` that belong to the few-shot draw
     of the training and to its classes. They are scored among all classes of
@@ -85,16 +99,17 @@ def calibrate(model: TunedModel, batch_size: int = 100,
         raise DeptError(f'The model does not score {missing[:5]}, which are '
                         'classes of the validation images.')
     return describe_calibration(
-        torch.cat(logits), torch.tensor([column[key] for key in found]))
+        torch.cat(logits), torch.tensor([column[key] for key in found]),
+        model.logit_scale)
 
 
-def keep_temperature(model: str | Path, temperature: float) -> Path:
-    """Write a temperature into an adapter; of a checkpoint, into a new one.
+def keep_calibration(model: str | Path, calibration: Calibration) -> Path:
+    """Write a calibration into an adapter; of a checkpoint, into a new one.
 
     Args:
         model (str | Path): What ``load`` was given: an adapter, a checkpoint,
             or a work dir.
-        temperature (float): What logits are divided by before the softmax.
+        calibration (Calibration): From ``calibrate``.
 
     Returns:
         Path: The adapter; see ``calibrate_adapter``. That of a checkpoint is
@@ -106,29 +121,36 @@ def keep_temperature(model: str | Path, temperature: float) -> Path:
     _, file = find_model(model)
     if file.suffix != SUFFIX:
         return publish_checkpoint(file, file.with_suffix(SUFFIX),
-                                  temperature=temperature)
+                                  calibration=calibration.kept)
     if not Path(model).exists():
         raise DeptError(f'The file of {model} belongs to the package. Copy '
                         f'it, and calibrate the copy: {file}')
-    return calibrate_adapter(file, temperature)
+    return calibrate_adapter(file, calibration.kept)
 
 
-def describe_calibration(logits: Tensor, labels: Tensor) -> Calibration:
-    """Fit a temperature and measure its effect.
+def describe_calibration(logits: Tensor, labels: Tensor, scale: float
+                         ) -> Calibration:
+    """Fit a temperature, measure its effect, and score the images.
 
     Args:
         logits (Tensor): ``(N, C)``.
         labels (Tensor): ``(N, )``.
+        scale (float): What similarities were multiplied by to get logits.
     """
     temperature, logits = fit_temperature(logits, labels), logits.double()
     scaled = logits / temperature
+    scores = {kind: score_labels(scaled.softmax(1), labels, kind)
+              for kind in SET_SCORES}
+    scores |= {kind: -score(logits, scale)
+               for kind, score in KNOWN_SCORES.items()}
     return Calibration(
         temperature, len(labels),
         (logits.argmax(1) == labels).double().mean().item(),
         scaled.softmax(1).amax(1).mean().item(),
         logits.softmax(1).amax(1).mean().item(),
         F.cross_entropy(scaled, labels).item(),
-        F.cross_entropy(logits, labels).item())
+        F.cross_entropy(logits, labels).item(),
+        {kind: keep_scores(found) for kind, found in scores.items()})
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -58,7 +58,7 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
         _refuse('a config', changes)
         file = read_adapter(checkpoint)
         module = load_adapter(file, clip=clip, device=device)
-        return TunedModel(module, module._config, file.temperature)
+        return TunedModel(module, module._config, **file.calibration)
     _refuse('an adapter alone', dict(clip=clip))
     checkpoint = find_weights(checkpoint)
     read = (load_from_adapter_file if checkpoint.suffix == SUFFIX
@@ -73,7 +73,7 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
     meta = found.get('meta', {})
     module._dataset_meta = meta.get('dataset_meta', {})
     return TunedModel(module.to(device), module._config,
-                      meta.get('temperature', 1.))
+                      **meta.get('calibration', {}))
 
 
 def _refuse(place: str, options: Mapping) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dept_mm.apis._batches import Batch, Images, Unreadable, make_loader
+from dept_mm.apis._rules import Rules
 from dept_mm.apis._run import compute_each, copy_model
 from dept_mm.apis.sources import find_images
 from dept_mm.errors import DeptError
@@ -26,17 +27,21 @@ class Prediction:
         classes (tuple[str]): Names of the likeliest classes, the likeliest
             first.
         probabilities (tuple[float]): Their probabilities.
-        name (str, optional): The likeliest class, or None if its probability
-            is below the threshold: the image shows none of these.
+        name (str, optional): The likeliest class, or None if the image shows
+            none of these.
+        set (tuple[str], optional): Names of the classes that it may show, the
+            likeliest first, if a coverage was asked for. They are the first
+            ones of ``classes``.
     """
     image: str | None
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     name: str | None
+    set: tuple[str, ...] | None = None
 
 
 def predict_each(model: TunedModel, images: Images, k: int = 5,
-                 threshold: float | None = None, batch_size: int = 32, *,
+                 rules: Rules | None = None, batch_size: int = 32, *,
                  num_workers: int = 0, more_devices: Sequence[str] = (),
                  allow_urls: bool = False
                  ) -> Iterator[Prediction | Unreadable]:
@@ -46,7 +51,9 @@ def predict_each(model: TunedModel, images: Images, k: int = 5,
 
     Args:
         model (TunedModel): The model.
-        images, k, threshold, batch_size: See ``TunedModel.predict``.
+        images, k, batch_size: See ``TunedModel.predict``.
+        rules (Rules, optional): What is answered beside the likeliest
+            classes. Defaults to nothing.
         num_workers (int): Processes that read images. Defaults to 0, which
             is this one.
         more_devices (Sequence[str]): Further devices, each of which gets a
@@ -58,38 +65,42 @@ def predict_each(model: TunedModel, images: Images, k: int = 5,
         Prediction | Unreadable: Of each image, in their order.
 
     Raises:
-        DeptError: If an option is out of range, an image is missing, or the
-            model has no classifier.
+        DeptError: If an option is out of range or needs a calibrated model,
+            an image is missing, or the model has no classifier.
     """
     if k < 1:
         raise DeptError(f'predict: k is {k}; it must be at least 1.')
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise DeptError(f'predict: threshold is {threshold}; it is a '
-                        'probability, between 0 and 1.')
+    rules = rules or Rules()
+    rules.check(model)
     loader = make_loader(model.config, find_images(images, allow_urls),
                          batch_size, num_workers)
     models = [model, *(copy_model(model, name) for name in more_devices)]
-    for batch, scores in compute_each(models, _score, loader):
-        yield from _answer(batch, scores, model.classes, k, threshold)
+    for batch, logits in compute_each(models, _compute_logits, loader):
+        yield from _answer(batch, logits, model, k, rules)
 
 
-def _score(model: TunedModel, batch: Batch) -> Tensor:
-    """Compute the probabilities ``(B, C)`` of the images that can be read."""
+def _compute_logits(model: TunedModel, batch: Batch) -> Tensor:
+    """Compute the logits ``(B, C)`` of the images that can be read."""
     if not batch.data:
         return torch.empty(0, len(model.classes))
-    return model.score(model.prepare(batch.data))
+    return model.logits(model.prepare(batch.data))
 
 
-def _answer(batch: Batch, scores: Tensor, names: Sequence[str], k: int,
-            threshold: float | None) -> Iterator[Prediction | Unreadable]:
-    """Pair the images of a batch with their scores."""
-    rows = iter(scores)
+def _answer(batch: Batch, logits: Tensor, model: TunedModel, k: int,
+            rules: Rules) -> Iterator[Prediction | Unreadable]:
+    """Pair the images of a batch with what is said of them."""
+    scores, order = (logits / model.temperature).softmax(1).sort(
+        dim=1, descending=True, stable=True)
+    known = rules.find_known(model, logits, scores[:, 0])
+    rows = iter(zip(scores, order, known, rules.count_members(model, scores),
+                    strict=True))
     for item in batch.items:
         if isinstance(item, Unreadable):
             yield item
             continue
-        top = next(rows).topk(min(k, len(names)))
-        classes = tuple(names[i] for i in top.indices.tolist())
-        values = tuple(top.values.tolist())
-        known = threshold is None or values[0] >= threshold
-        yield Prediction(item, classes, values, classes[0] if known else None)
+        values, indices, shown, members = next(rows)
+        most = max(k, members or 0)
+        names = tuple(model.classes[i] for i in indices[:most].tolist())
+        yield Prediction(item, names, tuple(values[:most].tolist()),
+                         names[0] if shown else None,
+                         members and names[:members])

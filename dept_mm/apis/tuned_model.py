@@ -1,7 +1,7 @@
 """A trained model, as a script uses it."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +11,7 @@ from mmpretrain.models import ImageClassifier, MultiLabelClsHead
 from torch import Tensor
 
 from dept_mm.apis._batches import Batch, Images, Unreadable, make_loader
+from dept_mm.apis._rules import Rules
 from dept_mm.apis._run import compute_each
 from dept_mm.apis.prediction import Prediction, predict_each
 from dept_mm.apis.sources import find_images
@@ -41,10 +42,15 @@ class TunedModel:
             prepares images.
         temperature (float): Logits are divided by it before the softmax; 1
             if the model is not calibrated.
+        validation_scores (Mapping): Scores of validation images, by which
+            sets of classes and "none of these" are found; empty if the model
+            is not calibrated. See ``Calibration``.
     """
     module: ImageClassifier = field(repr=False)  # pages long
     config: Config = field(repr=False)
     temperature: float = 1.
+    validation_scores: Mapping[str, Sequence[float]] = field(
+        default_factory=dict, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -62,8 +68,16 @@ class TunedModel:
                             'classes. Give its PromptedCLIP a vocabulary.')
         return tuple(names)
 
+    @property
+    def logit_scale(self) -> float:
+        """What CLIP multiplies similarities by; 1 if there is no CLIP."""
+        clip = getattr(self.module.backbone, 'clip', None)
+        return float(getattr(clip, 'logit_scale', 1.))
+
     def predict(self, images: Images, k: int = 5,
                 threshold: float | None = None, batch_size: int = 32, *,
+                coverage: float | None = None, sets: str = 'aps',
+                unknown: str | None = None, accept: float = .95,
                 allow_urls: bool = False) -> list[Prediction]:
         """Name the likeliest classes of images.
 
@@ -74,14 +88,28 @@ class TunedModel:
             threshold (float, optional): An image whose likeliest class has a
                 lower probability shows none of the classes. Defaults to none.
             batch_size (int): Images per batch. Defaults to 32.
+            coverage (float, optional): With which probability the set of
+                classes of an image contains the true one. That holds for
+                images like the validation images, which are of trained
+                classes, and not for names that were added. Defaults to none,
+                and no sets.
+            sets (str): ``'aps'``, or ``'lac'`` for sets that are smaller on
+                average, but not more honest about hard images.
+            unknown (str, optional): By which score an image shows none of
+                the classes: ``'mcm'``, ``'max_logit'`` or ``'energy'``.
+                Defaults to none.
+            accept (float): Share of images of trained classes that
+                ``unknown`` leaves. Defaults to 0.95.
             allow_urls (bool): Whether images may be addresses, ``http://``
                 or ``https://``, which are downloaded. Defaults to False.
 
         Raises:
-            DeptError: If an option is out of range, an image is missing or
-                cannot be read, or the model has no classifier.
+            DeptError: If an option is out of range or needs a calibrated
+                model, an image is missing or cannot be read, or the model has
+                no classifier.
         """
-        found = list(predict_each(self, images, k, threshold, batch_size,
+        rules = Rules(threshold, coverage, sets, unknown, accept)
+        found = list(predict_each(self, images, k, rules, batch_size,
                                   allow_urls=allow_urls))
         _refuse([x for x in found if isinstance(x, Unreadable)])
         return found

@@ -14,7 +14,8 @@ has these fields:
 ``recipe``      the config it was trained with
 ``versions``    versions of the libraries that wrote it
 ``calibration`` in a calibrated model, ``temperature``: logits are divided by
-                it before the softmax
+                it before the softmax; and ``validation_scores``, in ascending
+                order: see ``keep_scores`` in ``evaluation/conformal.py``
 ==============  =========================================================
 
 A file may come from a stranger. Nothing in it is executed, and any fault
@@ -34,6 +35,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.conformal import MOST, SET_SCORES
+from dept_mm.evaluation.none_of_these import KNOWN_SCORES
 from dept_mm.models.utils.header import KEY, pack
 from dept_mm.structures import Vocabulary
 
@@ -71,9 +74,10 @@ class AdapterFile:
         return Vocabulary(**self.header['vocabulary'])
 
     @property
-    def temperature(self) -> float:
-        """What logits are divided by; 1 if the model is not calibrated."""
-        return self.header.get('calibration', {}).get('temperature', 1.)
+    def calibration(self) -> dict:
+        """``temperature`` and ``validation_scores``; empty if the model is
+        not calibrated."""
+        return self.header.get('calibration', {})
 
 
 def read_adapter(path: str | Path) -> AdapterFile:
@@ -189,10 +193,7 @@ def _parse_header(path: Path, text: str) -> dict:
         modules = header['modules'].values()
         lists = [module.get('classes', []) for module in modules]
         lists += header['vocabulary'].values()
-        temperature = header.get('calibration', dict(temperature=1.))[
-            'temperature']
-        if not 1e-6 < temperature < 1e6:
-            raise ValueError(f'temperature {temperature!r:.50}')
+        _check_calibration(header.get('calibration', dict(temperature=1.)))
         if wrong or not all(isinstance(names, list) and all(
                 isinstance(name, str) for name in names) for names in lists):
             raise TypeError(f'wrong types: {wrong or "class names"}')
@@ -203,3 +204,21 @@ def _parse_header(path: Path, text: str) -> dict:
             RecursionError) as error:
         raise make_damage_error(path, f'header: {error!r:.200}') from error
     return header
+
+
+def _check_calibration(found: Mapping) -> None:
+    """Check what an adapter says of its calibration.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: If it is wrong.
+    """
+    temperature = found['temperature']
+    if not 1e-6 < temperature < 1e6:
+        raise ValueError(f'temperature {temperature!r:.50}')
+    if not found.keys() <= {'temperature', 'validation_scores'}:
+        raise ValueError(f'calibration with {list(found)!r:.100}')
+    for kind, scores in found.get('validation_scores', {}).items():
+        if kind not in (*SET_SCORES, *KNOWN_SCORES) or (
+                not 0 < len(scores) <= MOST or scores != sorted(scores)
+                or not all(-1e6 < x < 1e6 for x in scores)):
+            raise ValueError(f'validation scores {kind!r:.50}')

@@ -34,7 +34,7 @@ HASH = r'_\d{8}-[0-9a-f]{8}$'  # at the end of the name of a published file
 
 def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
                   vocabulary: Vocabulary | None = None,
-                  temperature: float | None = None) -> None:
+                  calibration: Mapping | None = None) -> None:
     """Write an adapter, such that the file is complete or absent.
 
     Args:
@@ -43,8 +43,8 @@ def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
         recipe (dict): Config of the classifier, in JSON types.
         vocabulary (Vocabulary, optional): The classes, needed if the backbone
             has no vocabulary.
-        temperature (float, optional): What logits are divided by, if the
-            classifier is calibrated.
+        calibration (Mapping, optional): ``temperature`` and
+            ``validation_scores``, if the classifier is calibrated.
 
     Raises:
         DeptError: If the classifier has no ``PromptedCLIP``, if a value is not
@@ -71,17 +71,18 @@ def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
                       mmpretrain=mmpretrain.__version__,
                       open_clip=open_clip.__version__,
                       torch=torch.__version__))
-    if temperature is not None:
-        header['calibration'] = dict(temperature=temperature)
+    if calibration is not None:
+        header['calibration'] = dict(calibration)
     _save(path, _pack(header, tensors))
 
 
-def calibrate_adapter(path: str | Path, temperature: float) -> Path:
-    """Write a temperature into an adapter, in place of one it may have.
+def calibrate_adapter(path: str | Path, calibration: Mapping) -> Path:
+    """Write a calibration into an adapter, in place of one it may have.
 
     Args:
         path (str | Path): The adapter.
-        temperature (float): What logits are divided by before the softmax.
+        calibration (Mapping): ``temperature``, what logits are divided by
+            before the softmax, and ``validation_scores``.
 
     Returns:
         Path: The adapter; if its name ends in the hash of its content, a new
@@ -91,7 +92,7 @@ def calibrate_adapter(path: str | Path, temperature: float) -> Path:
         DeptError: If it is no adapter, or cannot be written.
     """
     file = read_adapter(path)
-    header = dict(file.header, calibration=dict(temperature=temperature))
+    header = dict(file.header, calibration=dict(calibration))
     data = _pack(header, file.tensors)
     stem = re.sub(HASH, '', file.path.stem)
     path = file.path

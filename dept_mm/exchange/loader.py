@@ -29,4 +29,4 @@ def load_from_adapter_file(filename: str, map_location=None) -> dict:
     meta = dict(classes=known.names, base_classes=known.base,
                 class_ids=known.ids, template=list(known.templates))
     return dict(state_dict=file.state_dict, meta=dict(
-        dataset_meta=meta, temperature=file.temperature))
+        dataset_meta=meta, calibration=file.calibration))

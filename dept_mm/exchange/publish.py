@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ PLACES = ('work_dir', 'load_from')
 
 
 def publish_checkpoint(checkpoint: str | Path, out: str | Path,
-                       ema: bool = True, temperature: float | None = None
+                       ema: bool = True, calibration: Mapping | None = None
                        ) -> Path:
     """Write what a checkpoint has learned as an adapter.
 
@@ -28,8 +29,8 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
             date and the start of the file's sha256 are appended to its stem.
         ema (bool): Whether to use the moving average of the weights, if there
             is one. Defaults to True.
-        temperature (float, optional): What logits are divided by, if the
-            model is calibrated.
+        calibration (Mapping, optional): See ``write_adapter``, if the model
+            is calibrated.
 
     Returns:
         Path: The file that was written.
@@ -56,7 +57,7 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
     name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
     recipe = {key: value for key, value in parse_config(meta['cfg']).items()
               if key not in PLACES}
-    write_adapter(name, state, recipe, vocabulary, temperature)
+    write_adapter(name, state, recipe, vocabulary, calibration)
     return name.rename(add_hash(name, name.read_bytes()))
 
 

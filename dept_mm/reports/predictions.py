@@ -13,7 +13,7 @@ FORMATS = ('.csv', '.json', '.jsonl')
 
 
 def format_prediction(found: Prediction, path: int, name: int) -> str:
-    """Format a prediction as a line.
+    """Format a prediction as a line, with the set of classes if it has one.
 
     Args:
         found (Prediction): Of an image file.
@@ -21,7 +21,8 @@ def format_prediction(found: Prediction, path: int, name: int) -> str:
     """
     scores = ''.join(
         f'  {known:<{name}} {100 * value:5.1f} %' for known, value
-        in zip(found.classes, found.probabilities, strict=True))
+        in zip(found.set or found.classes, found.probabilities,
+               strict=found.set is None))
     none = f'  {NONE}:' if found.name is None else ''
     return f'{found.image:<{path}}{none}{scores}'
 
@@ -38,18 +39,22 @@ class PredictionFile:
     ========== ===========================================================
 
     ``prediction`` is 'none of these' below the threshold, and ``error`` says
-    why an image could not be read.
+    why an image could not be read. With a coverage there is also ``set``, the
+    names of the classes that the image may show, joined by ``; `` in a csv
+    file.
 
     Args:
         path (str | Path): The file, whose ending chooses the format.
         k (int): Number of classes in the columns of a csv file.
+        sets (bool): Whether it has the column ``set``. Defaults to False.
 
     Raises:
         DeptError: If the ending is another, or the file cannot be written.
     """
 
-    def __init__(self, path: str | Path, k: int) -> None:
-        self.path, self.k = Path(path), k
+    def __init__(self, path: str | Path, k: int, sets: bool = False
+                 ) -> None:
+        self.path, self.k, self.sets = Path(path), k, sets
         self.kind = self.path.suffix.lower()
         if self.kind not in FORMATS:
             raise DeptError(f'{path}: the name of the file must end in one of '
@@ -66,7 +71,8 @@ class PredictionFile:
             columns = [f'{what}_{i + 1}' for i in range(self.k)
                        for what in ('class', 'probability')]
             self._csv = csv.writer(self._file)
-            self._csv.writerow(['image', 'prediction', *columns, 'error'])
+            self._csv.writerow(['image', 'prediction', *['set'] * self.sets,
+                                *columns, 'error'])
         elif self.kind == '.json':
             self._file.write('[')
         return self
@@ -80,11 +86,12 @@ class PredictionFile:
         """Write the row of an image."""
         row = _to_row(found)
         if self.kind == '.csv':
-            cells = [cell for score in row['classes']
+            cells = [cell for score in row['classes'][:self.k]
                      for cell in score.values()]
             cells += [''] * (2 * self.k - len(cells))
-            self._csv.writerow([row['image'], row['prediction'], *cells,
-                                row['error']])
+            members = ['; '.join(row.get('set', ()))] * self.sets
+            self._csv.writerow([row['image'], row['prediction'], *members,
+                                *cells, row['error']])
             return
         text = json.dumps(row, ensure_ascii=False)
         if self.kind == '.json':
@@ -99,9 +106,10 @@ def _to_row(found: Prediction | Unreadable) -> dict:
     if isinstance(found, Unreadable):
         return dict(image=found.image, prediction=None, classes=[],
                     error=found.reason)
+    members = {} if found.set is None else dict(set=list(found.set))
     return dict(
         image=found.image,
         prediction=NONE if found.name is None else found.name,
         classes=[dict(name=name, probability=value) for name, value
                  in zip(found.classes, found.probabilities, strict=True)],
-        error=None)
+        error=None, **members)

@@ -9,8 +9,8 @@ from PIL import Image
 from torch.nn import functional as F
 
 import dept_mm
-from dept_mm.apis import calibrate, keep_temperature
-from dept_mm.apis._calibrate import fit_temperature
+from dept_mm.apis import calibrate, keep_calibration
+from dept_mm.apis._calibrate import describe_calibration, fit_temperature
 from dept_mm.datasets import DrawnShapes
 from dept_mm.errors import DeptError
 from dept_mm.exchange import publish_checkpoint
@@ -88,28 +88,35 @@ def test_it_sees_validation_images_of_the_draw(model, monkeypatch):
     assert found.loss < found.raw_loss
 
 
+def make(temperature):
+    """A calibration on two images with this temperature."""
+    found = describe_calibration(torch.eye(2), torch.tensor([0, 0]), 1.)
+    return replace(found, temperature=temperature)
+
+
 def test_an_adapter_keeps_it(checkpoint, tmp_path, options):
     published = publish_checkpoint(checkpoint, tmp_path / 'mine')
     plain = published.rename(tmp_path / 'plain.safetensors')
-    assert keep_temperature(plain, 2.) == plain
-    assert keep_temperature(str(plain), 2.5) == plain
+    assert keep_calibration(plain, make(2.)) == plain
+    assert keep_calibration(str(plain), make(2.5)) == plain
     config = tmp_path / 'config.py'
     model = dept_mm.load(checkpoint)
     model.config.dump(config)
     for found in (dept_mm.load(plain, clip=options['clip']),
                   dept_mm.load(config, plain)):
         assert found.temperature == 2.5
-    assert model.temperature == 1.
+        assert found.validation_scores == make(2.5).validation_scores
+    assert model.temperature == 1. and not model.validation_scores
 
 
 def test_a_name_with_a_hash_follows_the_content(checkpoint, tmp_path):
     published = publish_checkpoint(checkpoint, tmp_path / 'mine')
     before = published.read_bytes()
-    found = keep_temperature(published, 2.)
+    found = keep_calibration(published, make(2.))
     assert found != published and published.read_bytes() == before
     assert found.name.startswith('mine_2') and len(found.stem) == len(
         published.stem)
-    assert keep_temperature(published, 1.) not in (found, published)
+    assert keep_calibration(published, make(1.)) not in (found, published)
 
 
 def test_a_checkpoint_gets_an_adapter(checkpoint, tmp_path, options):
@@ -118,7 +125,7 @@ def test_a_checkpoint_gets_an_adapter(checkpoint, tmp_path, options):
     for name in (checkpoint.name, 'quickstart.py'):
         (folder / name).write_bytes(checkpoint.with_name(name).read_bytes())
     for source in (folder / checkpoint.name, folder):
-        found = keep_temperature(source, 3.)
+        found = keep_calibration(source, make(3.))
         assert found.parent == folder and found.stem.startswith('epoch_1_')
         loaded = dept_mm.load(found, clip=options['clip'])
         assert loaded.temperature == 3.
@@ -127,7 +134,7 @@ def test_a_checkpoint_gets_an_adapter(checkpoint, tmp_path, options):
 
 def test_a_model_of_the_package_is_not_changed():
     with pytest.raises(DeptError, match='belongs to the package'):
-        keep_temperature('dept_quickstart', 2.)
+        keep_calibration('dept_quickstart', make(2.))
 
 
 @pytest.fixture

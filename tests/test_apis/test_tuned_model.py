@@ -1,5 +1,6 @@
 """A model with other classes, with other heads, and on several devices."""
 import http.server
+import math
 import threading
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,9 @@ from PIL import Image
 
 import dept_mm
 from dept_mm.apis import TunedModel, Unreadable, predict_each
+from dept_mm.apis._calibrate import describe_calibration
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.none_of_these import KNOWN_SCORES
 from dept_mm.structures import Vocabulary
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
@@ -177,6 +180,55 @@ def test_none_of_these(model, photos):
     assert all(one.name in (None, one.classes[0]) for one in found)
     with pytest.raises(DeptError, match='threshold is 40'):
         model.predict(photos, threshold=40)
+
+
+@pytest.fixture(scope='module')
+def calibrated(model):
+    """The model with scores of validation images that are made up."""
+    scores = describe_calibration(
+        torch.randn(60, len(model.classes)),
+        torch.arange(60) % len(model.classes), 1.).validation_scores
+    return replace(model, temperature=2., validation_scores=scores)
+
+
+@pytest.mark.parametrize('kind', ['aps', 'lac'])
+def test_a_set_holds_what_is_no_stranger_than_the_limit(calibrated, photos,
+                                                        kind):
+    found = calibrated.predict(photos, 1, coverage=.3, sets=kind)
+    limit = calibrated.validation_scores[kind][math.ceil(61 * .3) - 1]
+    for one, scores in zip(found, calibrated.probabilities(photos).double(),
+                           strict=True):
+        members = {
+            name for name, p in zip(calibrated.classes, scores, strict=True)
+            if -(scores[scores <= p].sum() if kind == 'aps' else p).log()
+            <= limit}
+        assert set(one.set) == members | {one.classes[0]}
+        assert one.classes == one.set and one.name == one.classes[0]
+    assert calibrated.predict(photos, 1)[0].set is None
+
+
+@pytest.mark.parametrize('kind', ['mcm', 'max_logit', 'energy'])
+def test_unknown_images_by_a_score(calibrated, photos, kind):
+    """The limit is put between the second and the third score."""
+    with torch.no_grad():
+        logits = calibrated.logits(calibrated.pixels(photos))
+    scores = KNOWN_SCORES[kind](logits.double(), calibrated.logit_scale)
+    order = scores.argsort(descending=True)
+    limit = -scores[order[1:3]].mean().item()
+    one = replace(calibrated, validation_scores={kind: [limit] * 19})
+    found = one.predict(photos, unknown=kind, accept=.95)
+    assert [i for i in range(5) if found[i].name] == sorted(
+        order[:2].tolist())
+
+
+@pytest.mark.parametrize('asked, words', [
+    (dict(coverage=.9), 'calibrate it first'),
+    (dict(unknown='mcm'), 'calibrate it first'),
+    (dict(coverage=.9, sets='all'), "'all' is none of aps, lac"),
+    (dict(unknown='msp'), "'msp' is none of mcm")])
+def test_what_needs_a_calibration(model, photos, asked, words):
+    with pytest.raises(DeptError, match=words):
+        model.predict(photos, **asked)
 
 
 def test_addresses(model, tmp_path, monkeypatch):

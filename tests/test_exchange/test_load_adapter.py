@@ -179,6 +179,16 @@ MODEL = 'recipe', 'model'
     (put('calibration', value=dict(temperature=float('nan'))), 'damaged'),
     (put('calibration', value=dict(temperature='1')), 'damaged'),
     (put('calibration', value=[]), 'damaged'),
+    *[(put('calibration', value=dict(temperature=1, **block)), words)
+      for block, words in (
+          (dict(other=1), "calibration with .'temperature', 'other'"),
+          (dict(validation_scores=None), 'damaged'),
+          (dict(validation_scores=dict(os=[1])), "scores 'os'"),
+          (dict(validation_scores=dict(aps=[])), "scores 'aps'"),
+          (dict(validation_scores=dict(aps=['1'])), 'damaged'),
+          (dict(validation_scores=dict(aps=[1, 0])), "scores 'aps'"),
+          (dict(validation_scores=dict(aps=[0] * 200)), "scores 'aps'"),
+          (dict(validation_scores=dict(mcm=[float('nan')])), "'mcm'"))],
 ])
 def test_a_hostile_recipe_is_refused(adapter, clip, change, culprit,
                                      tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 """Images classified on the command line."""
+import csv
 import json
 from pathlib import Path
 
@@ -78,6 +79,34 @@ def test_a_temperature_is_kept(folder):
     assert found.stdout.startswith(f'temperature {temperature:.3f}, ')
     later = predict(folder, 'photos/plain*.png').stdout
     assert later != raw and found.stdout.endswith(later)
+
+
+def test_sets_and_unknown_images(folder):
+    found = predict(folder, 'photos/plain*.png', '--calibrate', '--config',
+                    ROOT / 'configs/dept/quickstart.py', '--coverage', '.98',
+                    '--sets', 'lac', '--out', 'x.csv', '-k', '1')
+    assert found.returncode == 0, found.stderr
+    model = dept_mm.load(folder / 'x.safetensors')
+    photos = [folder / f'photos/{name}.png' for name in sorted(CLASSES[::2])]
+    expected = model.predict(photos, 1, coverage=.98, sets='lac')
+    with open(folder / 'x.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['set'].split('; ') for row in rows] == [
+        list(one.set) for one in expected]
+    assert len(expected[0].set) > 1 and 'class_2' not in rows[0]
+    shown = predict(folder, photos[0], '--coverage', '.98', '--sets', 'lac',
+                    '--unknown', 'energy', '--accept', '.02', '-k', '30',
+                    '--out', 'x.jsonl')
+    assert not shown.returncode and not shown.stderr
+    row = json.loads((folder / 'x.jsonl').read_text())
+    assert row['set'] == list(expected[0].set) and len(row['classes']) == 30
+    assert row['prediction'] == 'none of these'
+    line = predict(folder, photos[0], '--coverage', '.98', '--sets', 'lac',
+                   '--classes', *model.classes)
+    assert line.stdout.count(' %') == len(expected[0].set)
+    assert line.stderr.startswith('note: --coverage')
+    found = predict(folder, photos[0], '--coverage', '.99')
+    assert '64 scores of validation images allow no' in found.stderr
 
 
 @pytest.mark.parametrize('args, words', [
