@@ -13,11 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from dept_mm.cli.arguments import user_errors
-from dept_mm.config import check_config
+from dept_mm.cli.dataset_file import load_dataset_config
 from dept_mm.datasets import FeatureDataset
 from dept_mm.datasets.few_shot import SPLITS
 from dept_mm.errors import DeptError
@@ -45,27 +44,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--no-files', action='store_true',
                         help='do not decode the images')
     return parser.parse_args()
-
-
-def load_dataset_config(name: str, root: str | None) -> dict:
-    """Load the config of a data set.
-
-    Raises:
-        DeptError: If there is no such config, or an option in it is wrong.
-    """
-    path = Path(name)
-    if path.suffix != '.py':
-        path = DATASETS / f'{name}.py'
-    if not path.is_file():
-        known = sorted(p.stem for p in DATASETS.glob('*.py'))
-        raise DeptError(f'{name!r} is neither a config file nor one of '
-                        f'{known}.')
-    dataset = Config.fromfile(path).get('dataset')
-    if dataset is None:
-        raise DeptError(f"{path} does not define 'dataset'.")
-    cfg = dict(dataset, data_root=root) if root else dict(dataset)
-    check_config(Config(dict(dataset=cfg, default_scope='mmpretrain')))
-    return cfg
 
 
 def print_findings(what: str, found: Sequence[str], faulty: bool = True
@@ -108,7 +86,7 @@ def print_zero_shot(cfg: dict, args: argparse.Namespace, classes: int
 def main() -> int:
     args = parse_args()
     init_default_scope('mmpretrain')
-    cfg = load_dataset_config(args.dataset, args.root)
+    cfg = load_dataset_config(args.dataset, DATASETS, args.root)
     dataset, splits = check.read_dataset(cfg)
     print(f'{args.dataset}: {dataset.source}')
     wrong = print_counts(check.count_images(dataset, splits),

@@ -6,6 +6,7 @@ from dept_mm.apis._find import find_weights
 from dept_mm.apis._load import load
 from dept_mm.apis._rules import Rules
 from dept_mm.apis._train import train
+from dept_mm.apis._unknown import measure_unknown
 from dept_mm.apis.prediction import Prediction, predict_each
 from dept_mm.apis.sources import find_images
 from dept_mm.apis.tuned_model import TunedModel
@@ -13,5 +14,5 @@ from dept_mm.apis.tuned_model import TunedModel
 __all__ = [
     'Calibration', 'Prediction', 'Rules', 'TunedModel', 'Unreadable', 'build',
     'calibrate', 'find_images', 'find_weights', 'keep_calibration', 'load',
-    'predict_each', 'train'
+    'measure_unknown', 'predict_each', 'train'
 ]

@@ -6,21 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from mmengine.dataset import pseudo_collate
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from dept_mm.apis._find import find_model
-from dept_mm.apis._run import compute_each
+from dept_mm.apis._samples import build_split, collect_logits, find_dataset
 from dept_mm.apis.tuned_model import TunedModel
-from dept_mm.config import unwrap_dataset
 from dept_mm.errors import DeptError
 from dept_mm.evaluation.conformal import SET_SCORES, keep_scores, score_labels
 from dept_mm.evaluation.none_of_these import KNOWN_SCORES
 from dept_mm.exchange import calibrate_adapter, publish_checkpoint
 from dept_mm.exchange.adapter_file import SUFFIX
-from dept_mm.registry import DATASETS
 from dept_mm.structures import Vocabulary
 
 RANGE = 0.05, 20.  # of the temperature
@@ -82,24 +79,15 @@ def calibrate(model: TunedModel, batch_size: int = 100,
             images, or the model does not score its classes.
     """
     dataset = _build_validation(model)
-    ids = Vocabulary.from_metainfo(dataset.metainfo).ids
-
-    def compute(model: TunedModel, data: dict) -> Tensor:
-        return model.logits(model.prepare(data))
-
-    loader = DataLoader(dataset, batch_size, num_workers=num_workers,
-                        collate_fn=pseudo_collate)
-    logits, found = [], []
-    for data, part in compute_each([model], compute, loader):
-        logits.append(part)
-        found += [ids[int(x.gt_label)] for x in data['data_samples']]
-    known = getattr(model.module.backbone, 'vocabulary', None)
-    column = {key: i for i, key in enumerate(known.ids if known else ids)}
+    logits, found = collect_logits(model, dataset, batch_size, num_workers)
+    known = (getattr(model.module.backbone, 'vocabulary', None)
+             or Vocabulary.from_metainfo(dataset.metainfo))
+    column = {key: i for i, key in enumerate(known.ids)}
     if missing := sorted(set(found) - set(column)):
         raise DeptError(f'The model does not score {missing[:5]}, which are '
                         'classes of the validation images.')
     return describe_calibration(
-        torch.cat(logits), torch.tensor([column[key] for key in found]),
+        logits, torch.tensor([column[key] for key in found]),
         model.logit_scale)
 
 
@@ -178,19 +166,14 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 def _build_validation(model: TunedModel) -> Dataset:
     """Build the validation split of the data set that a model learned on."""
-    loader = model.config.get('train_dataloader') or {}
-    config = unwrap_dataset(loader.get('dataset', {}))
     test = (model.config.get('test_dataloader') or {}).get('dataset', {})
     remedy = ('A temperature is fitted on images that the model did not learn '
               'from, and never on test images.')
-    if 'split' not in config or test.get('split') == 'val':
-        raise DeptError('The config of the model names no data set with a '
-                        'validation split. Give the config of the training, '
-                        f'load(CONFIG, FILE) or --config CONFIG. {remedy}')
     try:
-        return DATASETS.build(dict(
-            {key: config[key] for key in config if key != 'indices'},
-            split='val', test_mode=True, pipeline=test['pipeline']))
+        if test.get('split') == 'val':
+            raise DeptError('The config of the model tests on its validation '
+                            'images. Give the config of the training.')
+        return build_split(model, find_dataset(model), 'val')
     except DeptError as error:
         raise DeptError(f'{error} {remedy} docs/datasets.md shows how images '
                         "come into the split 'val'.") from error
