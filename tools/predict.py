@@ -79,6 +79,9 @@ def parse_args() -> argparse.Namespace:
                         'temperature and limits on validation images first, '
                         'and keep them in the adapter, or in a new one of a '
                         'checkpoint')
+    parser.add_argument('--distance-aware', action='store_true', help='with '
+                        '--calibrate, be less sure of new classes that tuning '
+                        'has moved away from the trained ones')
     parser.add_argument('--config', help='the config of MODEL, where it is '
                         'not beside it; an adapter needs it to --calibrate')
     parser.add_argument('--clip', metavar='NAME', help='the CLIP, where an '
@@ -109,7 +112,8 @@ def load_model(args: argparse.Namespace) -> TunedModel:
 
 def calibrate_model(model: TunedModel, args: argparse.Namespace) -> TunedModel:
     """Calibrate, keep that in an adapter, and say what it changes."""
-    found = calibrate(model, num_workers=args.workers or 0)
+    found = calibrate(model, num_workers=args.workers or 0,
+                      distance_aware=args.distance_aware)
     path = keep_calibration(args.model, found)
     print(f'temperature {found.temperature:.3f}, kept in {path}\n'
           f'{found.images} validation images: '
@@ -171,6 +175,9 @@ def main() -> int:
     if not args.images and not args.calibrate:
         raise DeptError('There are no images: give files, folders, patterns '
                         'or csv files.')
+    if args.distance_aware and not args.calibrate:
+        raise DeptError('--distance-aware is a way to --calibrate; an adapter '
+                        'keeps it.')
     args.devices = args.devices or [
         f'cuda:{i}' for i in range(torch.cuda.device_count())] or ['cpu']
     images = (find_images(args.images, args.allow_urls) if args.images

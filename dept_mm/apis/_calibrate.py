@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -41,6 +41,7 @@ class Calibration:
             of the true classes by which sets are found (``aps`` and ``lac``,
             with this temperature), and of the negative scores that say
             whether a class is known (``mcm``, ``max_logit``, ``energy``).
+        distance_aware (bool): See ``TunedModel``.
     """
     temperature: float
     images: int
@@ -50,16 +51,19 @@ class Calibration:
     loss: float
     raw_loss: float
     validation_scores: dict[str, list[float]] = field(repr=False)
+    distance_aware: bool = False
 
     @property
     def kept(self) -> dict:
         """What a model needs of it, and an adapter keeps."""
         return dict(temperature=self.temperature,
-                    validation_scores=self.validation_scores)
+                    validation_scores=self.validation_scores,
+                    distance_aware=self.distance_aware)
 
 
 def calibrate(model: TunedModel, batch_size: int = 100,
-              num_workers: int = 0) -> Calibration:
+              num_workers: int = 0, distance_aware: bool = False
+              ) -> Calibration:
     """Fit a temperature on the validation images of a model's data set, and
     score these images.
 
@@ -73,10 +77,14 @@ def calibrate(model: TunedModel, batch_size: int = 100,
         model (TunedModel): The model; it stays as it is.
         batch_size (int): Images per batch. Defaults to 100.
         num_workers (int): Processes that read images. Defaults to 0.
+        distance_aware (bool): Whether to scale logits by the distance of
+            classes from trained ones before, DAC, which is about new classes;
+            see ``compute_factors``. Defaults to False.
 
     Raises:
         DeptError: If the model's config has no data set with validation
-            images, or the model does not score its classes.
+            images, the model does not score its classes, or it has no texts
+            whose distance could be measured.
     """
     dataset = _build_validation(model)
     logits, found = collect_logits(model, dataset, batch_size, num_workers)
@@ -86,9 +94,12 @@ def calibrate(model: TunedModel, batch_size: int = 100,
     if missing := sorted(set(found) - set(column)):
         raise DeptError(f'The model does not score {missing[:5]}, which are '
                         'classes of the validation images.')
-    return describe_calibration(
+    scaled = replace(model, distance_aware=distance_aware, temperature=1.
+                     ).sharpen(logits)
+    found = describe_calibration(
         logits, torch.tensor([column[key] for key in found]),
-        model.logit_scale)
+        model.logit_scale, scaled)
+    return replace(found, distance_aware=distance_aware)
 
 
 def keep_calibration(model: str | Path, calibration: Calibration) -> Path:
@@ -116,17 +127,21 @@ def keep_calibration(model: str | Path, calibration: Calibration) -> Path:
     return calibrate_adapter(file, calibration.kept)
 
 
-def describe_calibration(logits: Tensor, labels: Tensor, scale: float
-                         ) -> Calibration:
+def describe_calibration(logits: Tensor, labels: Tensor, scale: float,
+                         scaled: Tensor | None = None) -> Calibration:
     """Fit a temperature, measure its effect, and score the images.
 
     Args:
         logits (Tensor): ``(N, C)``.
         labels (Tensor): ``(N, )``.
         scale (float): What similarities were multiplied by to get logits.
+        scaled (Tensor, optional): Logits that the temperature is fitted to,
+            ``(N, C)``. Defaults to ``logits``.
     """
-    temperature, logits = fit_temperature(logits, labels), logits.double()
-    scaled = logits / temperature
+    logits, scaled = logits.double(), (
+        logits if scaled is None else scaled).double()
+    temperature = fit_temperature(scaled, labels)
+    scaled = scaled / temperature
     scores = {kind: score_labels(scaled.softmax(1), labels, kind)
               for kind in SET_SCORES}
     scores |= {kind: -score(logits, scale)

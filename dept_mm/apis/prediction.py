@@ -89,7 +89,7 @@ def _compute_logits(model: TunedModel, batch: Batch) -> Tensor:
 def _answer(batch: Batch, logits: Tensor, model: TunedModel, k: int,
             rules: Rules) -> Iterator[Prediction | Unreadable]:
     """Pair the images of a batch with what is said of them."""
-    scores, order = (logits / model.temperature).softmax(1).sort(
+    scores, order = model.sharpen(logits).softmax(1).sort(
         dim=1, descending=True, stable=True)
     known = rules.find_known(model, logits, scores[:, 0])
     rows = iter(zip(scores, order, known, rules.count_members(model, scores),

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from mmengine.config import Config
@@ -11,11 +12,13 @@ from mmpretrain.models import ImageClassifier, MultiLabelClsHead
 from torch import Tensor
 
 from dept_mm.apis._batches import Batch, Images, Unreadable, make_loader
+from dept_mm.apis._distance import encode_texts
 from dept_mm.apis._rules import Rules
 from dept_mm.apis._run import compute_each
 from dept_mm.apis.prediction import Prediction, predict_each
 from dept_mm.apis.sources import find_images
 from dept_mm.errors import DeptError
+from dept_mm.evaluation.distance_aware import compute_factors
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +48,19 @@ class TunedModel:
         validation_scores (Mapping): Scores of validation images, by which
             sets of classes and "none of these" are found; empty if the model
             is not calibrated. See ``Calibration``.
+        distance_aware (bool): Whether the model is less sure of classes whose
+            texts tuning has moved away from the trained classes, and more
+            sure of those that it has moved towards them.
+        trained (TunedModel, optional): The model with the classes that it was
+            trained on, if this one has others.
     """
     module: ImageClassifier = field(repr=False)  # pages long
     config: Config = field(repr=False)
     temperature: float = 1.
     validation_scores: Mapping[str, Sequence[float]] = field(
         default_factory=dict, repr=False)
+    distance_aware: bool = False
+    trained: TunedModel | None = field(default=None, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -73,6 +83,19 @@ class TunedModel:
         """What CLIP multiplies similarities by; 1 if there is no CLIP."""
         clip = getattr(self.module.backbone, 'clip', None)
         return float(getattr(clip, 'logit_scale', 1.))
+
+    @cached_property
+    def factors(self) -> Tensor:
+        """What ``distance_aware`` multiplies the logits of an image by that
+        is taken for each class, ``(C, )``.
+
+        Raises:
+            DeptError: If the model has no class texts, or other ones for each
+                image.
+        """
+        trained = (self.trained or self).module
+        return compute_factors(*encode_texts(self.module),
+                               *encode_texts(trained, base=True))
 
     def predict(self, images: Images, k: int = 5,
                 threshold: float | None = None, batch_size: int = 32, *,
@@ -137,7 +160,15 @@ class TunedModel:
 
     def score(self, inputs: Tensor) -> Tensor:
         """Compute the probabilities ``(B, C)`` of prepared images."""
-        return (self.logits(inputs) / self.temperature).softmax(1)
+        return self.sharpen(self.logits(inputs)).softmax(1)
+
+    def sharpen(self, logits: Tensor) -> Tensor:
+        """Scale logits ``(B, C)`` such that their softmax is calibrated; the
+        order of the classes remains."""
+        if self.distance_aware:
+            factors = self.factors.to(logits)
+            logits = logits * factors[logits.argmax(1)][:, None]
+        return logits / self.temperature
 
     def logits(self, inputs: Tensor) -> Tensor:
         """Compute logits ``(B, C)``, before the temperature.
@@ -186,7 +217,8 @@ class TunedModel:
                             'classes that it was not trained on.')
         module.backbone.set_vocabulary(known.with_names(names, also))
         module._dataset_meta = dict(classes=module.backbone.vocabulary.names)
-        changed, clip = replace(self, module=module), module.backbone.clip
+        changed = replace(self, module=module, trained=self.trained or self)
+        clip = module.backbone.clip
         size, scale = clip.spec.image_size, clip.logit_scale
         with torch.inference_mode():  # what cannot be scored is told now
             changed.logits(torch.zeros(1, 3, size, size, device=scale.device))

@@ -15,7 +15,8 @@ has these fields:
 ``versions``    versions of the libraries that wrote it
 ``calibration`` in a calibrated model, ``temperature``: logits are divided by
                 it before the softmax; and ``validation_scores``, in ascending
-                order: see ``keep_scores`` in ``evaluation/conformal.py``
+                order: see ``keep_scores`` in ``evaluation/conformal.py``; and
+                ``distance_aware``, as in ``TunedModel``
 ==============  =========================================================
 
 A file may come from a stranger. Nothing in it is executed, and any fault
@@ -215,7 +216,9 @@ def _check_calibration(found: Mapping) -> None:
     temperature = found['temperature']
     if not 1e-6 < temperature < 1e6:
         raise ValueError(f'temperature {temperature!r:.50}')
-    if not found.keys() <= {'temperature', 'validation_scores'}:
+    if not found.keys() <= {'temperature', 'validation_scores',
+                            'distance_aware'} or not isinstance(
+                                found.get('distance_aware', False), bool):
         raise ValueError(f'calibration with {list(found)!r:.100}')
     for kind, scores in found.get('validation_scores', {}).items():
         if kind not in (*SET_SCORES, *KNOWN_SCORES) or (

@@ -41,6 +41,9 @@ class ImageGraph(nn.Module):
         if not model.module.with_head:
             raise DeptError('The model has no head: there are no scores to '
                             'export.')
+        if model.distance_aware:
+            raise DeptError('Distance-aware calibration cannot be exported: '
+                            'calibrate without it.')
         self.module = deepcopy(model.module).eval().requires_grad_(False)
         self.temperature = model.temperature
         self.open_vocabulary = open_vocabulary

@@ -2,6 +2,7 @@
 import math
 from copy import deepcopy
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -86,6 +87,20 @@ def test_it_sees_validation_images_of_the_draw(model, monkeypatch):
             pytest.approx(confidence, rel=1e-4))
     assert found.accuracy == (scores.argmax(1) == labels).float().mean()
     assert found.loss < found.raw_loss
+
+
+def test_distance_aware(model):
+    """The temperature is fitted to logits that were scaled before."""
+    aware = replace(model, distance_aware=True)
+    aware.__dict__['factors'] = torch.full((32, ), 3.)
+    with patch('dept_mm.apis._calibrate.replace', lambda found, **options: (
+            aware if found is model else replace(found, **options))):
+        found = calibrate(model, distance_aware=True)
+    plain = calibrate(model)
+    assert found.temperature == pytest.approx(3 * plain.temperature)
+    assert found.raw_loss == plain.raw_loss and found.loss == pytest.approx(
+        plain.loss)
+    assert found.kept['distance_aware'] and not plain.kept['distance_aware']
 
 
 def make(temperature):

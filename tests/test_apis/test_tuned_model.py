@@ -231,6 +231,41 @@ def test_what_needs_a_calibration(model, photos, asked, words):
         model.predict(photos, **asked)
 
 
+def test_distance_aware(model, photos):
+    """Logits of an image are scaled by the factor of the class it is taken
+    for, which is 1 for trained classes."""
+    aware = replace(model, distance_aware=True, temperature=2.)
+    assert (aware.factors[:16] == 1).all() and (aware.factors[16:] != 1).all()
+    with torch.no_grad():
+        logits = model.logits(model.pixels(photos))
+    aware.__dict__['factors'] = torch.linspace(.5, 2, 32)
+    expected = torch.stack([row / 2 * aware.factors[row.argmax()]
+                            for row in logits]).softmax(1)
+    torch.testing.assert_close(aware.probabilities(photos), expected)
+    one, = aware.predict(photos[:1], 1)
+    assert one.probabilities[0] == pytest.approx(expected[0].max().item())
+
+
+def test_distance_aware_where_no_trained_class_is_scored(model):
+    """New names alone are compared with the trained classes all the same."""
+    both, alone = (replace(model.with_classes(NEW, also=also),
+                           distance_aware=True) for also in (True, False))
+    torch.testing.assert_close(alone.factors, both.factors[-2:])
+    assert (alone.factors != 1).all()
+    known = replace(model, distance_aware=True).factors
+    torch.testing.assert_close(both.factors[:-2], known)
+
+
+@pytest.mark.parametrize('changes, words', [
+    ({'model.backbone.prompt.type': 'CoCoOpPrompt',
+      'model.head': dict(_delete_=True, type='CLIPHead')}, 'for each image'),
+    ({'model.backbone.vocabulary': None, 'model.backbone.prompt': None},
+     'the model has none')])
+def test_models_without_distances(make, changes, words):
+    with pytest.raises(DeptError, match=words):
+        replace(make(**changes), distance_aware=True).factors  # noqa: B018
+
+
 def test_addresses(model, tmp_path, monkeypatch):
     monkeypatch.setenv('no_proxy', '*')
     Image.new('RGB', (40, 40)).save(tmp_path / 'a.png')

@@ -182,6 +182,7 @@ MODEL = 'recipe', 'model'
     *[(put('calibration', value=dict(temperature=1, **block)), words)
       for block, words in (
           (dict(other=1), "calibration with .'temperature', 'other'"),
+          (dict(distance_aware=1), 'calibration with'),
           (dict(validation_scores=None), 'damaged'),
           (dict(validation_scores=dict(os=[1])), "scores 'os'"),
           (dict(validation_scores=dict(aps=[])), "scores 'aps'"),

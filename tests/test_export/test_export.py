@@ -1,5 +1,6 @@
 """Models of every kind in other runtimes."""
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,8 @@ def test_what_cannot_be_exported_is_named(pair_configs, tune, tmp_path,
     model = tune(pair_configs['CoOpPrompt', 'DePTHead'])
     with pytest.raises(DeptError, match='are for --format onnx'):
         export_model(model, tmp_path, 'torchscript', int8=True)
+    with pytest.raises(DeptError, match='Distance-aware'):
+        export_model(replace(model, distance_aware=True), tmp_path)
     model.config.test_dataloader.dataset.pipeline.insert(
         1, dict(type='Grayscale'))
     with pytest.raises(DeptError, match=r"pipeline of the model is .*'Gray"):

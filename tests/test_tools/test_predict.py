@@ -120,6 +120,7 @@ def test_sets_and_unknown_images(folder):
     (['photos', '--clip', 'nonsense'], 'nonsense'),
     (['photos', '--batch-size', '0'], 'batch_size is 0'),
     (['http://localhost/a.png'], '--allow-urls'),
+    (['photos', '--distance-aware'], 'is a way to --calibrate'),
     (['--calibrate'], 'or --config CONFIG')])
 def test_mistakes(folder, args, words):
     found = predict(folder, *args)
