@@ -6,8 +6,8 @@
 Features are drawn around class centres and texts; 4 validation images per
 class. The plain way is what public code does: scikit-learn's solver for the
 linear probe, autograd on all images or batches for the others, and in the
-search of APE one product for each point of the grid. Of plain ways that take
-long, a part is run and multiplied; the table says so with ~.
+search of APE one product for each point of the grid. Where a plain way takes
+long, a part of it is run and multiplied; the table says so with ~.
 """
 from __future__ import annotations
 
