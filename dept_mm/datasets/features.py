@@ -32,8 +32,8 @@ class FeatureDataset(FewShotDataset):
     those of any data set here, so that necks, heads and probes train on it;
     ``clip=dict(type='features', text=DATASET)`` stands for the CLIP. With a
     CLIP by name, whose features they must be, it encodes the class names,
-    and what learns on its text side trains as well. Only the last transform of the
-    pipeline runs, since there are no images.
+    and what learns on its text side trains as well. Only the last
+    transform of the pipeline runs, since there are no images.
 
     An array is named ``FILE`` or ``FILE:NAME``, relative to ``data_root``:
     .npy, .npz, .safetensors, .pt (read as weights only) or .parquet. Without

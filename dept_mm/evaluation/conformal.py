@@ -89,8 +89,8 @@ def count_members(probabilities: Tensor, kind: str, limit: float) -> Tensor:
 def keep_scores(scores: Tensor) -> list[float]:
     """Choose the scores of validation images that an adapter keeps.
 
-    If there are many scores, 199 at equal distances are kept, and all are rounded up,
-    which can only raise the coverage.
+    If there are many scores, 199 at equal distances are kept, and all are
+    rounded up, which can only raise the coverage.
 
     Args:
         scores (Tensor): ``(N, )``.

@@ -4,8 +4,8 @@
         [--probes GDAProbe LinearProbe]
 
 FEATURES has ``image (N, D)``, ``label (N, )`` and ``text (C, D)``. The first
-half of the classes is base. 16 images of each base class are drawn to fit and 4
-to search on; all others are tested, and all images of new classes. The
+half of the classes is base. 16 images of each base class are drawn to fit and
+4 to search on; all others are tested, and all images of new classes. The
 features have unit length and get the length that OpenAI's ViT-B/16 gives them
 (10 and 8), on which DePT's transforms act. DePT's second head is trained by
 the common recipe (SGD, 10 epochs, batches of 4) on the zero-shot texts; a
