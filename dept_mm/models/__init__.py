@@ -7,7 +7,7 @@ from dept_mm.models.losses import (
     TextConsistencyLoss,
     ZeroShotDivergenceLoss,
 )
-from dept_mm.models.necks import CLIPAdapter, TipAdapter
+from dept_mm.models.necks import TDA, CLIPAdapter, TipAdapter
 from dept_mm.models.probes import (
     APE,
     CLAP,
@@ -37,6 +37,6 @@ __all__ = [
     'DecomposedPrompt', 'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'LPPlusPlus',
     'LatePrompt', 'LinearProbe', 'LinearProbeHead', 'MaPLePrompt',
     'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt',
-    'TaskRes', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
-    'TowerPrompts', 'ZeroShotDivergenceLoss'
+    'TDA', 'TaskRes', 'TextConsistencyLoss', 'TimmImages',
+    'TipAdapter', 'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

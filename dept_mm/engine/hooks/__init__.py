@@ -19,6 +19,7 @@ from dept_mm.engine.hooks.screen_hook import ScreenHook
 from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.hooks.share_classes_hook import ShareClassesHook
 from dept_mm.engine.hooks.stop_signal_hook import StopSignalHook
+from dept_mm.engine.hooks.tda_hook import TDAHook
 from dept_mm.engine.hooks.tip_adapter_hook import TipAdapterHook
 from dept_mm.engine.hooks.unreadable_images_hook import UnreadableImagesHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
@@ -28,6 +29,6 @@ __all__ = [
     'DivergenceHook', 'DryRunHook', 'EpochSeedHook', 'FeatureStoreHook',
     'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
     'ProGradHook', 'ProbeHook', 'ResumeHook', 'ScreenHook', 'SelectionHook',
-    'ShareClassesHook', 'StopSignalHook', 'TipAdapterHook',
-    'UnreadableImagesHook', 'VocabularyHook'
+    'ShareClassesHook', 'StopSignalHook', 'TDAHook',
+    'TipAdapterHook', 'UnreadableImagesHook', 'VocabularyHook'
 ]
