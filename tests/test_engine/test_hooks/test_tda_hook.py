@@ -8,9 +8,14 @@ from dept_mm.models import TDA
 
 
 @pytest.fixture
-def tops(small_run):
-    """A function of a seed that gives the logits' order for each image, of
-    all tests of a run."""
+def results():
+    return []
+
+
+@pytest.fixture
+def tops(small_run, results):
+    """A function that gives the logits of all images, in the order in which
+    they come, of each test of a run."""
     def make(seed=1, labels=None, times=1):
         cfg = small_run('dept/quickstart.py')
         cfg.model.head = dict(type='CLIPHead')
@@ -42,7 +47,7 @@ def tops(small_run):
             seen = []
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(TDA, '_adapt', spy)
-                runner.test()
+                results.append(runner.test())
             runs.append(np.stack(seen))
             assert runner.model.neck.classes is None
         return runs
@@ -50,8 +55,9 @@ def tops(small_run):
     return make
 
 
-def test_labels_change_nothing(tops):
+def test_labels_change_nothing(tops, results):
     assert np.array_equal(*tops(), *tops(labels=3))
+    assert results[0] != results[1]
 
 
 def test_the_order_is_that_of_the_seed(tops):
