@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,5 +98,10 @@ WRITERS = dict(onnx=_write_onnx, torchscript=_write_torchscript,
 def write_int8(source: Path, path: Path) -> None:
     """Write an ONNX file with weights of matrices in int8."""
     quantization = require('onnxruntime.quantization')
-    quantization.quantize_dynamic(
-        source, path, weight_type=quantization.QuantType.QInt8)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # of inputs that are no matrices
+    try:
+        quantization.quantize_dynamic(
+            source, path, weight_type=quantization.QuantType.QInt8)
+    finally:
+        logging.disable(before)
