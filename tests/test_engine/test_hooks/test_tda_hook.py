@@ -16,12 +16,15 @@ def results():
 def tops(small_run, results):
     """A function that gives the logits of all images, in the order in which
     they come, of each test of a run."""
-    def make(seed=1, labels=None, times=1):
+    def make(seed=1, labels=None, times=1, twice=False):
         cfg = small_run('dept/quickstart.py')
         cfg.model.head = dict(type='CLIPHead')
         del cfg.model.backbone['prompt']
         cfg.model.neck = dict(type='TDA', mask=(0., 1.), entropy=(0., 9.))
         cfg.custom_hooks = cfg.custom_hooks + [dict(type='TDAHook')]
+        if twice:
+            cfg.test_cfg = dict(type='MultiDatasetTestLoop', datasets=dict(
+                again=cfg.test_dataloader.dataset))
         cfg.randomness = dict(seed=seed)
         cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = None
         cfg.param_scheduler = None
@@ -65,6 +68,11 @@ def test_the_order_is_that_of_the_seed(tops):
     assert np.array_equal(first, again)
     other, = tops(seed=2)
     assert not np.allclose(first[0], other[0])
+
+
+def test_the_next_data_set_finds_empty_caches(tops):
+    first, second = np.split(tops(twice=True)[0], 2)
+    assert np.array_equal(first, second)
 
 
 def test_models_without_tda_are_refused(small_run):
