@@ -119,7 +119,9 @@ def driver(site):
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for option in ('--headless=new', '--no-sandbox', '--disable-gpu',
-                   '--disable-dev-shm-usage', '--force-color-profile=srgb'):
+                   '--disable-dev-shm-usage', '--force-color-profile=srgb',
+                   '--use-fake-device-for-media-stream',
+                   '--use-fake-ui-for-media-stream'):
         options.add_argument(option)
     options.set_capability('goog:loggingPrefs', dict(browser='ALL'))
     driver = webdriver.Chrome(
@@ -189,6 +191,24 @@ def test_in_a_browser(driver, tmp_path):
                                rtol=0, atol=1e-3)
     assert [line for line in driver.get_log('browser')
             if line['level'] in ('SEVERE', 'WARNING')] == []
+
+
+@pytest.mark.slow
+def test_the_camera(driver):
+    """Chromium plays a film in its place."""
+    button = driver.find_element('id', 'camera')
+    for name, films in (('Stop the camera', True), ('Use the camera', False)):
+        driver.execute_script('demo_seen = window.demo.found')
+        button.click()
+        wait_for(driver, 'return document.getElementById("camera").textContent'
+                         f' === "{name}"')
+        if films:
+            wait_for(driver, 'return window.demo.found !== demo_seen')
+    time.sleep(.2)
+    last = driver.execute_script('return demo_seen = window.demo.found')
+    time.sleep(.2)
+    assert last and driver.execute_script(
+        'return window.demo.found === demo_seen')
 
 
 def enlarge(path, width, height):
