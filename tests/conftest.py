@@ -41,11 +41,12 @@ mmengine.runner.runner.time = SimpleNamespace(
 # It reads its 49,408 words again for each CLIP.
 open_clip.get_tokenizer = functools.cache(open_clip.get_tokenizer)
 # Random weights follow from a seed: a copy of those made before is as good.
+# Those of large models would fill the memory.
 create_model = open_clip.create_model
 create_once = functools.lru_cache(8)(create_model)
 open_clip.create_model = lambda *args, **options: (
     deepcopy(create_once(*args, **options))
-    if options.get('load_weights') is False
+    if options.get('load_weights') is False and args[0][:9] == 'local-dir'
     else create_model(*args, **options))
 CONFIGS = Path(__file__).parents[1] / 'configs'
 TEXT = dict(context_length=77, vocab_size=49408, width=32, heads=2, layers=2)
