@@ -61,7 +61,7 @@ def photograph_page(folder: Path) -> None:
     browser.find_element('id', 'file').send_keys(str(photo))
     wait_for(browser, 'demo.found')
     browser.find_element('id', 'name').send_keys('striped yellow star\n')
-    wait_for(browser, 'demo.model.added.length')
+    wait_for(browser, 'demo.model.classes.at(-1).weights')
     time.sleep(1)  # the bars move
     browser.save_screenshot(TARGET / 'page.png')
     browser.quit()

@@ -3,7 +3,7 @@ import {load} from './model.js';
 
 const SHOWN = 8;
 const $ = (id) => document.getElementById(id);
-let model, found, stream;
+let model, found, stream, all = false;
 
 async function classify(picture) {
   const began = performance.now();
@@ -13,24 +13,37 @@ async function classify(picture) {
 
 function show(time) {
   if (!found) return;
-  const names = model.names(), known = model.about.classes.length;
-  const rows = model.score(found).map((p, c) => ({name: names[c], p, c}));
+  const rows = model.score(found).map((p, i) => ({p, one: model.classes[i]}));
   rows.sort((a, b) => b.p - a.p);
-  $('status').textContent = rows[0].name + (
+  $('status').textContent = rows[0].one.name + (
     time === undefined ? '' : ` — ${time} ms`);
-  $('bars').replaceChildren(...rows.slice(0, SHOWN).map(({name, p, c}) => {
-    const percent = `${(100 * p).toFixed(1)} %`;
-    const row = make('li', {className: c < known ? '' : 'own'});
-    const line = make('div', {className: 'line'});
-    line.append(make('span', {textContent: name}),
-                make('span', {textContent: percent}));
-    const track = make('div', {className: 'track'});
-    const fill = make('div', {className: 'fill'});
-    fill.style.width = percent.replace(' ', '');
-    track.append(fill);
-    row.append(line, track);
-    return row;
-  }));
+  $('bars').replaceChildren(...rows.filter(
+    ({one}, i) => all || i < SHOWN || one.weights).map(makeRow));
+  $('more').hidden = rows.length <= SHOWN;
+  $('more').textContent = all ? 'Show the likeliest alone'
+    : `Show all ${rows.length} classes`;
+}
+
+function makeRow({p, one}) {
+  const percent = `${(100 * p).toFixed(1)} %`;
+  const row = make('li', {className: one.weights ? 'own' : ''});
+  const line = make('div', {className: 'line'});
+  const remove = make('button', {
+    type: 'button', className: 'bare', textContent: '×',
+    ariaLabel: `Remove ${one.name}`, disabled: model.classes.length < 2});
+  remove.onclick = () => {
+    model.remove(one);
+    show();
+    $('name').focus();  // the button is gone
+  };
+  line.append(make('span', {textContent: one.name}),
+              make('span', {textContent: percent}), remove);
+  const track = make('div', {className: 'track'});
+  const fill = make('div', {className: 'fill'});
+  fill.style.width = percent.replace(' ', '');
+  track.append(fill);
+  row.append(line, track);
+  return row;
 }
 
 function make(tag, values) {
@@ -40,7 +53,8 @@ function make(tag, values) {
 async function open(file) {
   stop();
   try {
-    const bitmap = await createImageBitmap(file);
+    const bitmap = await createImageBitmap(file, {  // bytes as Python reads
+      colorSpaceConversion: 'none', premultiplyAlpha: 'none'});
     $('photo').src = URL.createObjectURL(file);
     $('photo').alt = file.name;
     reveal('photo');
@@ -81,22 +95,11 @@ function stop() {
   $('camera').textContent = 'Use the camera';
 }
 
-function listAdded() {
-  $('added').replaceChildren(...model.added.map((one) => {
-    const chip = make('li', {textContent: one.name});
-    const remove = make('button', {type: 'button', textContent: '×'});
-    remove.setAttribute('aria-label', `Remove ${one.name}`);
-    remove.onclick = () => {
-      model.added = model.added.filter((other) => other !== one);
-      listAdded();
-    };
-    chip.append(remove);
-    return chip;
-  }));
-  show();
-}
-
-$('file').onchange = () => $('file').files[0] && open($('file').files[0]);
+$('file').onchange = () => {
+  const [file] = $('file').files;
+  $('file').value = '';  // so that it can be chosen again
+  if (file) open(file);
+};
 $('drop').onkeydown = (event) => {
   if (event.key === 'Enter' || event.key === ' ') $('file').click();
 };
@@ -112,12 +115,16 @@ $('drop').ondrop = (event) => {
   if (file) open(file);
 };
 $('camera').onclick = film;
+$('more').onclick = () => {
+  all = !all;
+  show();
+};
 $('add').onsubmit = async (event) => {
   event.preventDefault();
   try {
     await model.add($('name').value);
     $('name').value = $('problem').textContent = '';
-    listAdded();
+    show();
   } catch (error) {
     $('problem').textContent = error.message;
   }

@@ -4,11 +4,14 @@ import {Tokenizer} from './tokenizer.js';
 
 const LARGEST = 2048;  // larger photos are made smaller before
 
-// Read a file that was compressed by gzip.
+// Read a file that was compressed by gzip, unless the server unpacks it.
 async function read(name) {
   const answer = await fetch(name);
   if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
-  const plain = answer.body.pipeThrough(new DecompressionStream('gzip'));
+  const data = new Uint8Array(await answer.arrayBuffer());
+  if (data[0] !== 0x1f || data[1] !== 0x8b) return data;
+  const plain = new Blob([data]).stream().pipeThrough(
+    new DecompressionStream('gzip'));
   return new Uint8Array(await new Response(plain).arrayBuffer());
 }
 
@@ -28,7 +31,8 @@ export async function load() {
 export class Model {
   constructor(about, image, text, words) {
     Object.assign(this, {about, image, text, words});
-    this.added = [];  // {name, weights}
+    // Known classes have an index, added ones weights.
+    this.classes = about.classes.map((name, index) => ({name, index}));
   }
 
   // Score a bitmap, a canvas or a video: the graph resizes and normalises.
@@ -59,15 +63,20 @@ export class Model {
     if (!name) throw new Error('A class needs a name.');
     const same = (other) => (
       other.replaceAll('_', ' ').toLowerCase() === name.toLowerCase());
-    if (this.names().some(same)) {
+    if (this.classes.some((one) => same(one.name))) {
       throw new Error(`“${name}” is there already.`);
     }
+    const index = this.about.classes.findIndex(same);
+    if (index >= 0) {  // it was removed
+      this.classes.push({name: this.about.classes[index], index});
+      return;
+    }
     const {class_weights: weights} = await this.text.run(this.tokenize(name));
-    this.added.push({name, weights: weights.data});
+    this.classes.push({name, weights: weights.data});
   }
 
-  names() {
-    return [...this.about.classes, ...this.added.map(({name}) => name)];
+  remove(one) {
+    this.classes = this.classes.filter((other) => other !== one);
   }
 
   // The inputs of the text graph for one name.
@@ -96,21 +105,17 @@ export class Model {
       this.text.inputNames.map((key) => [key, inputs[key]]));
   }
 
-  // Probabilities of all classes, in the order of names(). Trained classes
-  // keep their scores among each other; see docs/export.md.
+  // Probabilities of all classes, in their order. Trained classes keep their
+  // scores among each other; see docs/export.md.
   score(found) {
-    if (!this.added.length) return Array.from(found.probabilities);
     const {trained, temperature} = this.about;
-    const pick = (values) => Array.from(values).filter((_, c) => trained[c]);
-    const shift = trained.some(Boolean)
-      ? logSumExp(pick(found.similarities)) - logSumExp(pick(found.logits))
-      : 0;
-    const scores = Array.from(found.similarities, (s, c) => (
-      trained[c] ? found.logits[c] + shift : s));
-    for (const {weights} of this.added) {
-      scores.push(weights.reduce(
-        (sum, w, d) => sum + w * found.image_features[d], 0));
-    }
+    const known = this.classes.filter(({index}) => trained[index]);
+    const sum = (values) => logSumExp(known.map(({index}) => values[index]));
+    const shift = known.length && known.length < this.classes.length
+      ? sum(found.similarities) - sum(found.logits) : 0;
+    const scores = this.classes.map(({index, weights}) => (weights
+      ? weights.reduce((sum, w, d) => sum + w * found.image_features[d], 0)
+      : found.logits[index] + (trained[index] ? shift : 0)));
     const scaled = scores.map((s) => s / temperature);
     const total = logSumExp(scaled);
     return scaled.map((s) => Math.exp(s - total));

@@ -75,5 +75,8 @@ function clean(text) {
     text = new DOMParser().parseFromString(
       text.replaceAll('<', '&lt;'), 'text/html').documentElement.textContent;
   }
-  return text.trim().replace(/\s+/g, ' ').toLowerCase();
+  return text.normalize('NFC').replace(/[\u2018-\u201b]/g, "'")
+    .replace(/[\u201c-\u201f]/g, '"')  // and ligatures and wide letters
+    .replace(/[\ufb00-\ufb06\uff01-\uff5e\u3000]/g, (c) => c.normalize('NFKC'))
+    .trim().replace(/\s+/g, ' ').toLowerCase();
 }
