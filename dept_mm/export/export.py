@@ -36,6 +36,7 @@ class Exported:
 
     Attributes:
         folder (Path): Where.
+        files (list[Path]): All of it.
         runs (dict[str, Run]): Name of each file of the image side -> the
             opened file.
         differences (dict[str, float]): Name of each file that must equal
@@ -45,6 +46,7 @@ class Exported:
             comes from preparing images in the graph.
     """
     folder: Path
+    files: list[Path] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     differences: dict[str, float] = field(default_factory=dict)
     texts: TextGraph | None = None
@@ -53,8 +55,7 @@ class Exported:
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of each file."""
-        return {path.name: path.stat().st_size
-                for path in sorted(self.folder.iterdir())}
+        return {path.name: path.stat().st_size for path in self.files}
 
 
 def export_model(model: TunedModel, folder: str | Path,
@@ -95,6 +96,7 @@ def export_model(model: TunedModel, folder: str | Path,
         small = path.with_suffix('.int8.onnx')
         write_int8(path, small)
         out.runs[small.name] = open_file(small, graph)
+        out.files.append(small)
     description = dict(
         file=path.name,
         input='images' if with_preprocessing else 'pixels',
@@ -102,7 +104,8 @@ def export_model(model: TunedModel, folder: str | Path,
         **describe_model(model), source=_describe_source(source))
     if open_vocabulary:
         description['texts'] = _export_texts(graph, out, path.suffix)
-    (out.folder / 'model.json').write_text(
+    out.files.append(out.folder / 'model.json')
+    out.files[-1].write_text(
         json.dumps(description, indent=2, ensure_ascii=False) + '\n',
         encoding='utf-8')
     return out
@@ -129,6 +132,9 @@ def _export_images(model: TunedModel, graph: ImageGraph, out: Exported,
         out.resized = float(np.abs(np.concatenate(found) - expected[
             'probabilities'].numpy()).max())
     out.runs[path.name] = run
+    out.files.append(path)
+    if path.suffix == '.xml':
+        out.files.append(path.with_suffix('.bin'))
 
 
 def _describe_source(source: str | Path | None) -> dict | None:
@@ -163,5 +169,6 @@ def _export_texts(graph: ImageGraph, out: Exported, suffix: str) -> dict:
     out.differences[path.name] = check_same(
         path.name, dict(class_weights=backbone.clip.logit_scale * weights),
         run(*(x.numpy() for x in texts.tokenize(names))))
-    write_merges(texts, out.folder / 'merges.txt')
+    out.files += [path, out.folder / 'merges.txt']
+    write_merges(texts, out.files[-1])
     return description

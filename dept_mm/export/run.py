@@ -1,6 +1,7 @@
 """Run exported files, and compare them with PyTorch."""
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -31,7 +32,10 @@ def open_file(path: Path, graph: ImageGraph | TextGraph) -> Run:
         outputs by name.
     """
     if path.suffix == '.pt':
-        module = torch.jit.load(path)
+        with warnings.catch_warnings():
+            # It is deprecated, but what follows it needs Python.
+            warnings.simplefilter('ignore')
+            module = torch.jit.load(path)
         return lambda *given: _name(graph, [
             x.numpy() for x in module(*map(torch.from_numpy, given))])
     if path.suffix == '.xml':

@@ -170,6 +170,9 @@ def test_int8_is_smaller_and_need_not_be_equal(pair_configs, tune, tmp_path):
     out = export_model(tune(pair_configs['CoOpPrompt', 'DePTHead']), tmp_path,
                        int8=True)
     assert set(out.runs) == {'model.onnx', 'model.int8.onnx'}
+    kinds = {node.op_type for node in onnx.load(
+        tmp_path / 'model.int8.onnx').graph.node}
+    assert {'MatMulInteger', 'Conv'} <= kinds
     assert 'model.int8.onnx' not in out.differences
 
 

@@ -67,7 +67,20 @@ def test_the_tool_measures_what_int8_costs(work_dir, tmp_path):
     assert about['input'] == 'images' and len(about['classes']) == 32
     assert about['source']['name'] == 'epoch_1.pth'
     assert len(about['source']['sha256']) == 64
+    # What is there already is not counted.
+    found = run_tool('export.py', work_dir / 'epoch_1.pth', out,
+                     '--format', 'torchscript')
+    assert found.returncode == 0 and 'model.pt' in found.stdout
+    assert 'onnx' not in found.stdout and 'Warning' not in found.stderr
     shutil.rmtree(out)
     found = run_tool('export.py', 'nowhere.safetensors', out)
     assert found.returncode == 1 and 'error: nowhere' in found.stderr
     assert not out.exists()
+
+
+def test_the_benchmark_times_each_file(work_dir):
+    found = run_tool('benchmarks/export.py', work_dir / 'epoch_1.pth',
+                     '--count', '1')
+    assert found.returncode == 0, found.stderr
+    assert [line.split()[0] for line in found.stdout.splitlines()] == [
+        'PyTorch', 'model.onnx', 'model.int8.onnx', 'model.pt']
