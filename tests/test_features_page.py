@@ -1,31 +1,25 @@
 """The page on features: its commands run, one after another."""
 import json
-import re
-import shlex
 from pathlib import Path
 
 import pytest
-from run_tool import run_tool
+from pages import run_page
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / 'docs/features.md').read_text('utf-8')
-BLOCKS = re.findall(r'^```(bash|python)\n(.*?)^```', PAGE, re.M | re.S)
 FEW = {f'{name}_dataloader.num_workers': 0
        for name in ('train', 'val', 'test')}
 FEW['train_dataloader.batch_size'] = 16
 
 
-def run_command(line):
-    """Run a command of the page without workers, in larger batches."""
-    python, tool, *args = shlex.split(line)
-    assert python == 'python' and tool.startswith('tools/')
+def complete(tool, args):
+    """Without workers, in larger batches."""
     if tool.endswith(('train.py', 'extract_features.py')):
         if '--cfg-options' not in args:
             args.append('--cfg-options')
         place = args.index('--cfg-options') + 1
         args[place:place] = [f'{k}={v}' for k, v in FEW.items()]
-    done = run_tool(tool.removeprefix('tools/'), *args)
-    assert done.returncode == 0, f'{line}: {done.stdout}{done.stderr}'
+    return args
 
 
 def rows_of(work_dir):
@@ -39,14 +33,7 @@ def rows_of(work_dir):
 def test_commands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')
-    for language, text in BLOCKS:
-        if text.startswith('# my_features.py'):
-            Path('my_features.py').write_text(text)
-        elif language == 'python':
-            exec(text, {})
-        else:
-            for line in text.splitlines():
-                run_command(line)
+    run_page(PAGE, 'my_features.py', complete)
     # 32 classes, so chance is 3 %, and 6 % within a half.
     probe, adapter = rows_of('work_dirs/probe'), rows_of('work_dirs/adapter')
     assert list(probe) == ['tuned'] and probe['tuned']['base'] > .5

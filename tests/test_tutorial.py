@@ -1,44 +1,30 @@
 """The tutorial: its commands run, one after another, as they are written."""
 import csv
 import json
-import re
-import shlex
 import shutil
 from pathlib import Path
 
 import pytest
-from run_tool import run_tool
+from pages import run_page
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / 'docs/tutorial.md').read_text('utf-8')
-BLOCKS = re.findall(r'^```(bash|python)\n(.*?)^```', PAGE, re.M | re.S)
 FEW = ['--cfg-options', 'train_dataloader.num_workers=0',
        'val_dataloader.num_workers=0', 'test_dataloader.num_workers=0']
 
 
-def run_command(line):
-    """Run a command of the page."""
-    python, tool, *args = shlex.split(line)
-    assert python == 'python' and tool.startswith('tools/')
-    done = run_tool(tool.removeprefix('tools/'), *args,
-                    *(FEW if tool == 'tools/train.py' else ()))
-    assert done.returncode == 0, f'{line}: {done.stdout}{done.stderr}'
+def complete(tool, args):
+    """Without workers; without the page where there is no npm."""
+    if tool == 'tools/demo.py' and not shutil.which('npm'):
+        return None
+    return [*args, *(FEW if tool == 'tools/train.py' else ())]
 
 
 @pytest.mark.slow
 def test_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')
-    for language, text in BLOCKS:
-        if text.startswith('# my_photos.py'):
-            Path('my_photos.py').write_text(text)
-        elif language == 'python':
-            exec(text, {})
-        else:
-            for line in text.splitlines():
-                if 'demo.py' in line and not shutil.which('npm'):
-                    continue
-                run_command(line)
+    run_page(PAGE, 'my_photos.py', complete)
     printed = capsys.readouterr().out
     # 8 classes, so 12.5 % is chance.
     result = json.loads(Path('work_dirs/mine/result.json').read_text())

@@ -3,7 +3,7 @@ import argparse
 from pathlib import Path
 
 import dept_mm
-from dept_mm.cli.arguments import user_errors
+from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.export import write_page
 
 
@@ -11,9 +11,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Write a web page that classifies photos in the browser, '
         'also among class names that somebody types')
-    parser.add_argument(
-        'model', help='adapter, checkpoint with its config beside it, work '
-        'dir of a run, or name of a model in the zoo')
+    add_model_argument(parser)
     parser.add_argument('out', type=Path, help='folder of the page')
     parser.add_argument(
         '--runtime', metavar='FILE', help='the package onnxruntime-web, if '

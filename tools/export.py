@@ -3,7 +3,7 @@ import argparse
 from pathlib import Path
 
 import dept_mm
-from dept_mm.cli.arguments import user_errors
+from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.errors import DeptError
 from dept_mm.export import export_model, score_files
 
@@ -12,9 +12,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Write a tuned model for runtimes without Python, and '
         'check it against PyTorch')
-    parser.add_argument(
-        'model', help='adapter, checkpoint with its config beside it, work '
-        'dir of a run, or name of a model in the zoo')
+    add_model_argument(parser)
     parser.add_argument(
         'out', type=Path, help='folder for model.onnx, model.json etc.')
     parser.add_argument(

@@ -27,7 +27,7 @@ from dept_mm.apis import (
     keep_calibration,
     predict_each,
 )
-from dept_mm.cli.arguments import user_errors
+from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.cli.progress import show_progress
 from dept_mm.errors import DeptError
 from dept_mm.evaluation.conformal import SET_SCORES
@@ -44,10 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        'model', metavar='MODEL', help='an adapter (.safetensors), a '
-        'checkpoint with its config beside it, the work dir of a run, or the '
-        'name of a model with weights')
+    add_model_argument(parser)
     parser.add_argument(
         'images', nargs='*', metavar='IMAGES', help='files, folders, patterns '
         "such as 'photos/*.jpg', or csv files with a column 'path'")

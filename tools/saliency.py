@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 import dept_mm
-from dept_mm.cli.arguments import user_errors
+from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.reports.saliency import explain_image
 
 
@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('model', metavar='MODEL', help='as for predict.py')
+    add_model_argument(parser)
     parser.add_argument('image', metavar='IMAGE')
     parser.add_argument('--class', dest='name', metavar='NAME', help='a class,'
                         ' known or new (default: the likeliest)')

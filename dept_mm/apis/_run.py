@@ -19,7 +19,7 @@ Batch = TypeVar('Batch')
 
 def copy_model(model: TunedModel, device: str) -> TunedModel:
     """Copy a model to another device, with a CLIP of its own there."""
-    # A deep copy would share the CLIP.
+    # A deep copy would share the CLIP. The bytes are our own.
     module = pickle.loads(pickle.dumps(model.module))
     return replace(model, module=module.to(device))
 
@@ -46,4 +46,5 @@ def compute_each(models: Sequence[TunedModel],
         # A thread of its own would not be in the caller's autocast.
         apply = pool.map if len(models) > 1 else map
         while group := list(islice(batches, len(models))):
+            # Not strict: pool.map may be given more models than batches.
             yield from zip(group, apply(run, models, group), strict=False)

@@ -101,6 +101,14 @@ def add_choice_options(parser: argparse.ArgumentParser) -> None:
             'one')
 
 
+def add_model_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the trained model that a tool uses; ``dept_mm.load`` reads it."""
+    parser.add_argument(
+        'model', metavar='MODEL', help='an adapter (.safetensors), a '
+        'checkpoint with its config beside it, the work dir of a run, or the '
+        'name of a model with weights')
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Load the config and apply the options of :func:`common_parser`.
 

@@ -1,7 +1,6 @@
 """Show on stderr how far a tool has come and how long it still takes."""
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -15,8 +14,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from dept_mm.cli.screen import REDRAWN, can_draw
+
 EVERY = 30.  # seconds between two plain lines
-REDRAWN = .1  # seconds between two pictures of the bar
 T = TypeVar('T')
 
 
@@ -30,9 +30,8 @@ def show_progress(items: Iterable[T], total: int) -> Iterator[T]:
         items (Iterable): The items.
         total (int): Their number.
     """
-    live = (sys.stderr.isatty() and os.environ.get('TERM') != 'dumb'
-            and not os.environ.get('NO_COLOR'))
-    yield from (_draw if live else _print)(items, total)
+    draw = _draw if can_draw(sys.stderr) else _print
+    yield from draw(items, total)
 
 
 def _draw(items: Iterable[T], total: int) -> Iterator[T]:

@@ -5,11 +5,18 @@ import os
 import sys
 import textwrap
 import time
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 REDRAWN = .1  # seconds between two pictures of the bar
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Tell whether control characters may be written to a stream."""
+    return (stream.isatty() and not os.environ.get('NO_COLOR')
+            and os.environ.get('TERM') != 'dumb')
 
 
 class Screen:
@@ -23,8 +30,7 @@ class Screen:
     """
 
     def __init__(self) -> None:
-        self.live = (sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-                     and os.environ.get('TERM') != 'dumb')
+        self.live = can_draw(sys.stdout)
         self._bar: Progress | None = None
         self._drawn = 0.
 

@@ -46,7 +46,7 @@ def select_epoch(cfg: Config, split: str = 'val', patience: int | None = None
             'measures the chosen epoch. Protocols of language models choose '
             'without this option, by default_hooks.checkpoint.save_best.')
     cfg.val_dataloader.dataset = _held_out(cfg, split)
-    # Of all data sets of a protocol, only the one that is trained on chooses.
+    # Only the data set that is trained on chooses, not others of a protocol.
     cfg.val_cfg = dict()
     cfg.val_evaluator = dict(type='BaseNewMetric')
     if cfg.train_cfg.get('by_epoch', 'max_epochs' in cfg.train_cfg):

@@ -7,7 +7,7 @@ from pathlib import Path
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
-from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks._model import find_hook, unwrapped_model
 from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.run_record import dataset_name
 
@@ -66,8 +66,7 @@ def _describe_data(runner: Runner) -> str:
 
 def _describe_selection(runner: Runner) -> str:
     """Say what chooses the epoch, if anything does."""
-    hook = next((h for h in runner.hooks if isinstance(h, SelectionHook)),
-                None)
+    hook = find_hook(runner, SelectionHook)
     if hook is None:
         return ''
     return (f'{len(runner.val_dataloader.dataset):,} others, of split '

@@ -48,7 +48,7 @@ def record_predictions(index: Sequence[int], label: Sequence[int],
     found['index'], found['label'], found['top'] = index, label, -1
     logits = logits.detach()
     log_prob = logits.float().log_softmax(1)
-    # Of several equal logits the first is the prediction, which topk does not
+    # The first of several equal logits is the prediction, which topk does not
     # promise: put it before the others.
     first = logits.argmax(1, keepdim=True)
     column = logits.topk(min(TOP, len(among)), dim=1).indices

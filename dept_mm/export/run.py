@@ -14,7 +14,7 @@ from dept_mm.export.image_graph import ImageGraph
 from dept_mm.export.text_graph import TextGraph
 from dept_mm.export.write import require
 
-# Of the largest value; both compute in fp32, in another order.
+# A share of the largest value; both compute in fp32, in another order.
 TOLERANCE = 1e-4
 Run = Callable[..., dict[str, np.ndarray]]
 

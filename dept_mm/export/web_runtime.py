@@ -14,7 +14,7 @@ from dept_mm.errors import DeptError
 
 PACKAGE = 'onnxruntime-web@1.22.0'
 FILE = 'onnxruntime-web-1.22.0.tgz'
-# Of the package, as npm writes it into its lock files.
+# The checksum of the package, as npm writes it into its lock files.
 SHA512 = ('Ud/+EBo6mhuaQWt/OjaOk0iNWjXqJoeeMFr6xQEERZdIZH2OWpGzuujz7lfuOBjUa6'
           'TEE/sc4nb7Da5dNL34fg==')
 SCRIPTS = ('ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs')

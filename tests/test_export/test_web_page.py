@@ -183,7 +183,7 @@ def test_in_a_browser(driver, tmp_path):
                                rtol=0, atol=1e-3)
     shown = driver.find_element('id', 'bars').text
     assert more.predict(photos[0], k=1)[0].name in shown.splitlines()[0]
-    # The same class twice, a long name and an empty one are refused.
+    # A class that is there, a long name and an empty one are refused.
     for name, words in (('Striped  purple moon', 'there already'),
                         ('a ' * 90, 'too long'), (' ', 'needs a name')):
         add(driver, name)

@@ -67,7 +67,7 @@ def test_is_grad_cam_of_the_layer(kind, make, photo):
     logit = model.logits(inputs)[0, 3]
     handle.remove()
     grad, = torch.autograd.grad(logit, kept)
-    # Of a ViT: class token, four patches in rows, prompts.
+    # Tokens of a ViT: class token, four patches in rows, prompts.
     features, grad = (
         t if t.ndim == 4 else t[:, 1:5].reshape(1, 2, 2, -1).permute(
             0, 3, 1, 2) for t in (kept[0], grad))

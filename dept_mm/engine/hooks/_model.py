@@ -1,9 +1,17 @@
-"""Access to the model that a runner trains or tests."""
+"""Access to the parts of a runner: its model, and its hooks."""
 from __future__ import annotations
 
+from typing import TypeVar
+
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
+
+from dept_mm.errors import DeptError
+
+N = TypeVar('N', bound=nn.Module)
+H = TypeVar('H', bound=Hook)
 
 
 def unwrapped_model(runner: Runner) -> nn.Module:
@@ -21,3 +29,20 @@ def text_backbone(runner: Runner) -> nn.Module | None:
     backbone = getattr(unwrapped_model(runner), 'backbone', None)
     scores = getattr(backbone, 'vocabulary', None) is not None
     return backbone if scores else None
+
+
+def require_neck(runner: Runner, kind: type[N], message: str) -> N:
+    """Return the neck of the model.
+
+    Raises:
+        DeptError: With the message, if the neck is of another kind.
+    """
+    neck = getattr(unwrapped_model(runner), 'neck', None)
+    if not isinstance(neck, kind):
+        raise DeptError(message)
+    return neck
+
+
+def find_hook(runner: Runner, kind: type[H]) -> H | None:
+    """Return the first hook of a kind, or None."""
+    return next((h for h in runner.hooks if isinstance(h, kind)), None)

@@ -11,7 +11,11 @@ from mmengine.runner.base_loop import BaseLoop
 from mmpretrain.models import ImageClassifier
 from torch import nn, no_grad
 
-from dept_mm.engine.hooks._model import text_backbone, unwrapped_model
+from dept_mm.engine.hooks._model import (
+    find_hook,
+    text_backbone,
+    unwrapped_model,
+)
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.hooks.selection_hook import SelectionHook
 from dept_mm.engine.loops import each_dataset
@@ -82,8 +86,7 @@ class BaseNewTableHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Measure zero-shot CLIP."""
-        self.selection = next((hook for hook in runner.hooks
-                               if isinstance(hook, SelectionHook)), None)
+        self.selection = find_hook(runner, SelectionHook)
         backbone, loop = text_backbone(runner), self.measured_loop(runner)
         if self.zero_shot and backbone and loop is not None:
             start = time.perf_counter()
@@ -160,9 +163,8 @@ class BaseNewTableHook(Hook):
                 images[f'test/{name}'] = hash_images(data)
                 if any(name in row for row in predictions.values()):
                     about[name] = describe_dataset(data)
-        cost = next((hook.report(self.zero_shot_seconds)
-                     for hook in runner.hooks if isinstance(hook, CostHook)),
-                    {})
+        hook = find_hook(runner, CostHook)
+        cost = hook.report(self.zero_shot_seconds) if hook else {}
         backbone = getattr(unwrapped_model(runner), 'backbone', None)
         results, chosen = self.results, {}
         if self.selection is not None:

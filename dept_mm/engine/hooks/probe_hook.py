@@ -14,7 +14,7 @@ from dept_mm.engine.hooks._collect import (
     check_views,
     collect,
 )
-from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks._model import require_neck
 from dept_mm.errors import DeptError
 from dept_mm.models.probes import BaseProbe
 from dept_mm.registry import HOOKS
@@ -64,11 +64,9 @@ class ProbeHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Collect features and fit, unless a checkpoint was loaded."""
-        model = unwrapped_model(runner)
-        probe = getattr(model, 'neck', None)
-        if not isinstance(probe, BaseProbe):
-            raise DeptError('ProbeHook: the model has no probe as its neck, '
-                            "such as neck=dict(type='GDAProbe', ...).")
+        probe = require_neck(
+            runner, BaseProbe, 'ProbeHook: the model has no probe as its '
+            "neck, such as neck=dict(type='GDAProbe', ...).")
         validation = self._build_validation(runner) if self.search else None
         if probe.is_fitted:
             runner.logger.info('The probe of the checkpoint is used.')
@@ -83,12 +81,14 @@ class ProbeHook(Hook):
 
         images, ids = collect(runner, dataset, read, probe.width,
                               self.batch_size, 'Probe', self.views)
-        labels = _rows(probe, ids).to(images.device).repeat(self.views)
+        labels = torch.tensor(probe.find_rows(ids) * self.views,
+                              device=images.device)
         held_out = None
         if validation is not None:
             found, ids = collect(runner, validation, read, probe.width,
                                  self.batch_size, 'Probe')
-            held_out = found[0], _rows(probe, ids).to(found.device)
+            held_out = found[0], torch.tensor(probe.find_rows(ids),
+                                              device=found.device)
         feats, = classes
         columns, rows = probe.match(feats)
         texts = torch.empty_like(feats.text[..., columns, :])
@@ -103,18 +103,3 @@ class ProbeHook(Hook):
             runner, self.pipeline,
             "ProbeHook needs a data set with split='val' to search on; give "
             'search=False to keep the numbers of the config.')
-
-
-def _rows(probe: BaseProbe, ids: Sequence[str]) -> Tensor:
-    """Return the rows of classes.
-
-    Raises:
-        DeptError: If a class has none.
-    """
-    row = {key: i for i, key in enumerate(probe.class_ids)}
-    if unknown := sorted(set(ids) - set(row)):
-        raise DeptError(f'{type(probe).__name__} has no row for images of '
-                        f'{unknown[:5]}, which are not base classes of its '
-                        "vocabulary. Train on task='base', or make them base "
-                        'classes.')
-    return torch.tensor([row[key] for key in ids])

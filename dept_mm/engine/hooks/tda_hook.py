@@ -5,7 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 
-from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks._model import require_neck
 from dept_mm.engine.loops import each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.models.necks import TDA
@@ -59,8 +59,6 @@ def _shuffle(runner: Runner, loop: BaseLoop) -> None:
 
 
 def _get_neck(runner: Runner) -> TDA:
-    neck = getattr(unwrapped_model(runner), 'neck', None)
-    if not isinstance(neck, TDA):
-        raise DeptError('TDAHook: the model has no TDA; give '
-                        "model.neck=dict(type='TDA').")
-    return neck
+    return require_neck(
+        runner, TDA, 'TDAHook: the model has no TDA; give '
+        "model.neck=dict(type='TDA').")

@@ -14,7 +14,7 @@ from dept_mm.engine.hooks._collect import (
     check_views,
     collect,
 )
-from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks._model import require_neck
 from dept_mm.errors import DeptError
 from dept_mm.models.necks import TipAdapter
 from dept_mm.models.utils.similarity import similarity
@@ -176,8 +176,6 @@ def _make_grid(end: float, steps: int) -> Tensor:
 
 
 def _get_neck(runner: Runner) -> TipAdapter:
-    neck = getattr(unwrapped_model(runner), 'neck', None)
-    if not isinstance(neck, TipAdapter):
-        raise DeptError('TipAdapterHook: the model has no '
-                        "neck=dict(type='TipAdapter', ...).")
-    return neck
+    return require_neck(
+        runner, TipAdapter, 'TipAdapterHook: the model has no '
+        "neck=dict(type='TipAdapter', ...).")

@@ -103,12 +103,7 @@ class TipAdapter(ClassRowsMixin, BaseModule):
             DeptError: If a class is not a base class, or has more images
                 than there is room for.
         """
-        row = {key: i for i, key in enumerate(self.class_ids)}
-        if unknown := sorted(set(ids) - set(row)):
-            raise DeptError(f'TipAdapter has no room for images of '
-                            f'{unknown[:5]}, which are not base classes of '
-                            "its vocabulary. Train on task='base', or make "
-                            'them base classes.')
+        rows = self.find_rows(ids)
         count: Counter = Counter()
         slots = []
         for key in ids:
@@ -121,7 +116,7 @@ class TipAdapter(ClassRowsMixin, BaseModule):
                 f'but class {most[0]!r} has {count[most[0]]}. Set num_shots '
                 'of the data set and of TipAdapter to the same number.')
         self.keys.zero_()
-        self.keys[[row[key] for key in ids], slots] = F.normalize(
+        self.keys[rows, slots] = F.normalize(
             image.float(), dim=-1).to(self.keys.device)
         self.count.copy_(torch.tensor([count[k] for k in self.class_ids]))
 

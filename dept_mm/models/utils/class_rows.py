@@ -1,6 +1,8 @@
 """Tensors with one row for each base class."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,20 @@ class ClassRowsMixin(HeaderMixin):
                             f'{feats.ids[wrong]!r}: it was built for other '
                             'base classes.')
         return found
+
+    def find_rows(self, ids: Sequence[str]) -> list[int]:
+        """Return the row of each image, from the identity of its class.
+
+        Raises:
+            DeptError: If a class has no row.
+        """
+        row = {key: i for i, key in enumerate(self.class_ids)}
+        if unknown := sorted(set(ids) - set(row)):
+            raise DeptError(
+                f'{type(self).__name__} has no row for images of '
+                f'{unknown[:5]}, which are not base classes of its '
+                "vocabulary. Train on task='base', or make them base classes.")
+        return [row[key] for key in ids]
 
     def header(self) -> dict:
         """List the classes that own the rows, in order."""

@@ -140,6 +140,7 @@ def draw_curves(curves: Mapping[str, tuple[list, list]], label: str
     """
     def paint(figure: Any) -> None:
         ax = figure.subplots()
+        # There are more colours than curves.
         for (name, (step, value)), color in zip(
                 curves.items(), (SECOND, THIRD, FIRST, '#4a9e5c', '#a05fb4'),
                 strict=False):

@@ -49,7 +49,8 @@ def fitted(config, world):
 
 @pytest.fixture
 def feats(world, vocabulary):
-    """Of 30 images of base classes, among classes of these labels."""
+    """A function that gives features of 30 images of base classes, and the
+    texts of classes."""
     texts, draw = world
     image, _ = draw(10)
 
