@@ -1,9 +1,11 @@
-"""One small run that the functions for scripts are tried on."""
+"""One small run that the functions for scripts are tried on, and a model."""
 from pathlib import Path
 
 import pytest
+import torch
 
 import dept_mm
+from dept_mm.apis import TunedModel
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
 
@@ -32,3 +34,24 @@ def result(options, tmp_path_factory):
 def checkpoint(result):
     """The checkpoint of that run."""
     return Path(result['work_dir'], 'epoch_1.pth')
+
+
+@pytest.fixture(scope='module')
+def make(options):
+    """A function of changes of the quickstart that gives a model of random
+    weights, but for its CLIP."""
+    def make(**changes):
+        module = dept_mm.build(QUICKSTART, options=dict(options, **changes))
+        return TunedModel(module, module._config)
+
+    return make
+
+
+@pytest.fixture(scope='module')
+def model(make):
+    return make()
+
+
+@pytest.fixture
+def photos():
+    return torch.rand(5, 3, 40, 50)
