@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from dept_mm.reports.html._svg import follow_text
 from dept_mm.utils.files import write_atomically
 from dept_mm.version import __version__
@@ -30,6 +27,9 @@ def write_page(folder: Path, template: str, values: Mapping[str, Any],
     Returns:
         Path: The page.
     """
+    # Every training imports this file, and needs these only when it ends.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
