@@ -16,10 +16,13 @@ Everything that prompt learners of the field put into a tower, and where:
                       (0-based, ``i >= 1``), without positional embedding
                       (MaPLe, deep VPT, PromptSRC); the first one joins if
                       there is none. Text context must then stand behind
-                      the start token.
+                      the start token. A tensor, or a function of the
+                      tokens ``(..., n, W)`` that it replaces (MMRL++).
 ``inserted[k]``       further tokens that join after block ``k`` (1-based:
                       ``k`` blocks have run) and stay (Late prompts). A
                       tensor, or a function of the hidden states.
+``parts[i]``          additions inside block ``i`` (0-based), token by token;
+                      see ``BlockParts`` (MultiModalAdapter, CLIP-LoRA).
 ``read``              nothing that goes in, but what the learner wants to
                       get back: hidden states after ``k`` blocks, for each
                       ``k`` in it; -1 is after the last block, before the
@@ -36,8 +39,9 @@ Shapes, with ``n`` tokens of width ``W``, ``C`` classes, ``B`` images:
   W)`` or ``(B, T, W)`` over class token and patches.
 * a function in ``offset`` maps embeddings ``(C, T, W)`` or ``(B, T, W)``,
   without positions, to what is added. Equal tokens at one slot, all in the
-  class name or none, must get equal offsets, or ``offset_shared`` be False
-  (dropout): the text tower runs what all sentences begin with once.
+  class name or none, must get equal offsets. The text tower runs what all
+  sentences begin with once; where random numbers should differ between
+  classes (dropout), ``prefix_shared`` must be False.
 * a function in ``inserted`` maps ``hidden (N, L, W)`` and ``last (N, )``,
   the slot of the token that carries the feature, to ``(N, n, W)``, or, in
   the text tower, ``(B, C, n, W)``; ``N`` is ``C`` or ``B C``.
@@ -63,6 +67,7 @@ from dept_mm.errors import DeptError
 
 Offset = Tensor | Callable[[Tensor], Tensor]
 Inserted = Tensor | Callable[[Tensor, Tensor], Tensor]
+Deep = Tensor | Callable[[Tensor], Tensor]
 
 
 def axes_of(tokens: Tensor, image_tower: bool = False) -> tuple[str, ...]:
@@ -99,22 +104,45 @@ def make_tokens(make: Callable[[Tensor, Tensor], Tensor], hidden: Tensor,
 
 
 @dataclass(frozen=True)
+class BlockParts:
+    """What a learner adds inside one block of a tower, by default nothing.
+
+    All are functions that treat each token ``(..., W)`` on its own, so that
+    a tower may leave out tokens, pack them, or compute them once.
+
+    Attributes:
+        query, key, value (Callable, optional): Maps the normalised input of
+            the block, ``ln_1(x)``, to what is added to the projections.
+        out (Callable, optional): Maps what the heads found to what is added
+            to their output projection.
+        beside (Callable, optional): Maps ``ln_1(x)`` to what is added to the
+            output of the block.
+    """
+    query: Callable[[Tensor], Tensor] | None = None
+    key: Callable[[Tensor], Tensor] | None = None
+    value: Callable[[Tensor], Tensor] | None = None
+    out: Callable[[Tensor], Tensor] | None = None
+    beside: Callable[[Tensor], Tensor] | None = None
+
+
+@dataclass(frozen=True)
 class Prompts:
     """The prompts of one tower, as the table above lists them; by default
     none."""
     context: Tensor | None = None
     offset: Offset | None = None
-    deep: Mapping[int, Tensor] = field(default_factory=dict)
+    deep: Mapping[int, Deep] = field(default_factory=dict)
     inserted: Mapping[int, Inserted] = field(default_factory=dict)
     front: Collection[int] = frozenset()
-    offset_shared: bool = True
+    parts: Mapping[int, BlockParts] = field(default_factory=dict)
+    prefix_shared: bool = True
     read: Collection[int] = ()
 
     @property
     def empty(self) -> bool:
         """Whether the tower runs unchanged and nothing in it is read."""
         return (self.context is None and self.offset is None and not (
-            self.deep or self.inserted or self.read))
+            self.deep or self.inserted or self.parts or self.read))
 
     @property
     def num_context(self) -> int:
@@ -130,6 +158,14 @@ class Prompts:
         """Add the offset to embeddings ``(..., T, W)`` of own tokens."""
         offset = self.offset_of(own)
         return own if offset is None else own + offset.to(own.dtype)
+
+    def first_learned(self, blocks: int) -> int:
+        """Return before which of a tower's blocks something first joins or is
+        read; the hidden states there are those of the frozen tower."""
+        if self.context is not None or self.offset is not None:
+            return 0
+        return min([*self.deep, *self.inserted, *self.parts,
+                    *self.reads_after(blocks), blocks])
 
     def reads_after(self, blocks: int) -> list[int]:
         """List after how many of a tower's blocks something is read.

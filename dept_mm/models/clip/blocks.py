@@ -3,9 +3,13 @@ what no feature depends on. Arithmetic and parameters are those of the block.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from dept_mm.structures import BlockParts
 
 
 def comes_apart(block: nn.Module) -> bool:
@@ -15,13 +19,14 @@ def comes_apart(block: nn.Module) -> bool:
             and block.attn.in_proj_weight is not None)
 
 
-def project(block: ResidualAttentionBlock, x: Tensor,
+def project(block: ResidualAttentionBlock, x: Tensor, parts: BlockParts,
             queries: Tensor | None = None) -> tuple[Tensor, ...]:
     """Compute query, key and value of normalised tokens.
 
     Args:
         block (ResidualAttentionBlock): The block.
         x (Tensor): ``(..., T, W)``.
+        parts (BlockParts): What is added to them.
         queries (Tensor, optional): ``(..., Q, W)``, those of ``x`` that ask.
             Defaults to all.
 
@@ -31,10 +36,14 @@ def project(block: ResidualAttentionBlock, x: Tensor,
     """
     weight, bias = block.attn.in_proj_weight, block.attn.in_proj_bias
     if queries is None:
-        return F.linear(x, weight, bias).chunk(3, -1)
-    width = x.shape[-1]
-    q = F.linear(queries, weight[:width], bias[:width])
-    return q, *F.linear(x, weight[width:], bias[width:]).chunk(2, -1)
+        queries = x
+        q, k, v = F.linear(x, weight, bias).chunk(3, -1)
+    else:
+        width = x.shape[-1]
+        q = F.linear(queries, weight[:width], bias[:width])
+        k, v = F.linear(x, weight[width:], bias[width:]).chunk(2, -1)
+    return (_add(q, parts.query, queries), _add(k, parts.key, x),
+            _add(v, parts.value, x))
 
 
 def heads(x: Tensor, block: ResidualAttentionBlock) -> Tensor:
@@ -42,16 +51,42 @@ def heads(x: Tensor, block: ResidualAttentionBlock) -> Tensor:
     return x.unflatten(-1, (block.attn.num_heads, -1)).transpose(-2, -3)
 
 
-def finish(block: ResidualAttentionBlock, x: Tensor, y: Tensor) -> Tensor:
+def finish(block: ResidualAttentionBlock, x: Tensor, normed: Tensor,
+           y: Tensor, parts: BlockParts) -> Tensor:
     """Compute what follows the attention in a block.
 
     Args:
         block (ResidualAttentionBlock): The block.
         x (Tensor): ``(..., T, W)``, what came in.
+        normed (Tensor): ``(..., T, W)``, ``x`` after the first norm.
         y (Tensor): ``(..., T, W)``, what the heads found.
+        parts (BlockParts): What is added.
     """
-    x = x + block.ls_1(block.attn.out_proj(y))
-    return x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
+    x = x + block.ls_1(_add(block.attn.out_proj(y), parts.out, y))
+    x = x + block.ls_2(_mlp(block.mlp, block.ln_2(x)))
+    return _add(x, parts.beside, normed)
+
+
+def whole_block(block: ResidualAttentionBlock, x: Tensor, parts: BlockParts,
+                mask: Tensor | None = None) -> Tensor:
+    """Run one block over all tokens ``(..., L, W)``, nothing left out.
+
+    Args:
+        block (ResidualAttentionBlock): The block.
+        x (Tensor): ``(..., L, W)``.
+        parts (BlockParts): What is added inside.
+        mask (Tensor, optional): ``(L, L)``, added to the scores.
+    """
+    normed = block.ln_1(x)
+    q, k, v = (heads(t, block) for t in project(block, normed, parts))
+    y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    return finish(block, x, normed, y.transpose(-2, -3).flatten(-2), parts)
+
+
+def _add(x: Tensor, part: Callable[[Tensor], Tensor] | None, given: Tensor
+         ) -> Tensor:
+    """Add what a part makes of the given tokens."""
+    return x if part is None else x + part(given).to(x.dtype)
 
 
 def _mlp(mlp: nn.Sequential, x: Tensor) -> Tensor:

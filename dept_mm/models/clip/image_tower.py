@@ -10,10 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
-from dept_mm.models.clip.blocks import comes_apart, finish, heads, project
+from dept_mm.models.clip.blocks import (
+    comes_apart,
+    finish,
+    heads,
+    project,
+    whole_block,
+)
 from dept_mm.models.clip.spec import CLIPSpec
-from dept_mm.models.clip.walk import Dense, join, walk
-from dept_mm.structures import Prompts
+from dept_mm.models.clip.walk import NO_PARTS, Dense, join, walk
+from dept_mm.structures import BlockParts, Prompts
 
 
 class ImageTower:
@@ -54,6 +60,11 @@ class ImageTower:
         """Number of its blocks."""
         return len(self._vit().transformer.resblocks)
 
+    @property
+    def takes_parts(self) -> bool:
+        """Whether its blocks are CLIP's own, which ``BlockParts`` fit."""
+        return all(map(comes_apart, self._vit().transformer.resblocks))
+
     def __call__(self, images: Tensor, prompts: Prompts,
                  states: list | None = None) -> Tensor:
         """Encode ``images (B, 3, H, W)`` to ``(B, D)``.
@@ -83,8 +94,12 @@ class ImageTower:
     def plain(self, images: Tensor, prompts: Prompts,
               states: list | None = None) -> Tensor:
         """Encode through open_clip's own blocks, for all tokens."""
-        return self._encode(images.to(self._dtype()), prompts,
-                            lambda block, x, last: block(x), states)
+        def run(block: nn.Module, x: Tensor, last: bool, parts: BlockParts
+                ) -> Tensor:
+            return (block(x) if parts == NO_PARTS
+                    else whole_block(block, x, parts))
+
+        return self._encode(images.to(self._dtype()), prompts, run, states)
 
     def project(self, x: Tensor) -> Tensor:
         """Turn hidden states ``(..., W)`` of the last block into features
@@ -109,7 +124,7 @@ class ImageTower:
                     if isinstance(m, nn.Conv2d))
 
     def _encode(self, images: Tensor, prompts: Prompts,
-                run: Callable[[nn.Module, Tensor, bool], Tensor],
+                run: Callable[..., Tensor],
                 states: list | None) -> Tensor:
         """Run open_clip's ViT with places for prompts.
 
@@ -126,7 +141,8 @@ class ImageTower:
         all_read = len(blocks) in prompts.reads_after(len(blocks))
         tokens = Dense(
             x, x.new_zeros(batch, dtype=torch.long),
-            lambda block, x, last: run(block, x, last and not all_read),
+            lambda block, x, last, parts: run(
+                block, x, last and not all_read, parts),
             lambda x, _: torch.cat([x[:, :1], x[:, own:]], dim=1))
         join(tokens, prompts, own)
         tokens.x = visual.ln_pre(tokens.x)
@@ -134,7 +150,8 @@ class ImageTower:
         pooled, _ = visual._pool(tokens.x[:, :own])
         return pooled if visual.proj is None else pooled @ visual.proj
 
-    def _block(self, block: nn.Module, x: Tensor, last: bool) -> Tensor:
+    def _block(self, block: nn.Module, x: Tensor, last: bool,
+               parts: BlockParts) -> Tensor:
         """Run one block over ``x (B, T, W)``; the last one
         computes the class token alone, where the feature is its own."""
         if not comes_apart(block):
@@ -142,6 +159,8 @@ class ImageTower:
         normed, asking = block.ln_1(x), None
         if last and self._pools_first:
             x, asking = x[:, :1], normed[:, :1]
-        q, k, v = (heads(t, block) for t in project(block, normed, asking))
-        y = F.scaled_dot_product_attention(q, k, v)
-        return finish(block, x, y.transpose(1, 2).flatten(2))
+        q, k, v = (heads(t, block)
+                   for t in project(block, normed, parts, asking))
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return finish(block, x, normed if asking is None else asking, y,
+                      parts)

@@ -12,32 +12,36 @@ from torch.nn import functional as F
 
 from dept_mm.models.clip.blocks import finish, heads, project
 from dept_mm.models.clip.text_layout import Packing
+from dept_mm.structures import BlockParts
 
 Heads = tuple[Tensor, Tensor]
 
 
-def prefix_block(block: ResidualAttentionBlock, x: Tensor, last: bool
-                 ) -> tuple[Tensor | None, Heads]:
+def prefix_block(block: ResidualAttentionBlock, x: Tensor, last: bool,
+                 parts: BlockParts) -> tuple[Tensor | None, Heads]:
     """Run one block over the shared prefix.
 
     Args:
         block (ResidualAttentionBlock): The block.
         x (Tensor): ``(..., P, W)``.
         last (bool): Whether only keys and values are wanted.
+        parts (BlockParts): What is added inside.
 
     Returns:
         tuple[Tensor | None, Heads]: The next ``x``, and keys and values
         ``(..., H, P, W/H)`` for the suffixes.
     """
-    q, k, v = (heads(t, block) for t in project(block, block.ln_1(x)))
+    normed = block.ln_1(x)
+    q, k, v = (heads(t, block) for t in project(block, normed, parts))
     if last:
         return None, (k, v)
     y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    return finish(block, x, y.transpose(-2, -3).flatten(-2)), (k, v)
+    y = y.transpose(-2, -3).flatten(-2)
+    return finish(block, x, normed, y, parts), (k, v)
 
 
 def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
-                 packing: Packing, last: bool) -> Tensor:
+                 packing: Packing, last: bool, parts: BlockParts) -> Tensor:
     """Run one block over packed suffixes, which look back at the prefix.
 
     Args:
@@ -46,6 +50,7 @@ def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
         prefix (Heads): Keys and values of the prefix.
         packing (Packing): Where the classes are in ``x``.
         last (bool): Whether only the last token of each class is wanted.
+        parts (BlockParts): What is added inside.
 
     Returns:
         Tensor: ``(..., T, W)``, or ``(..., C, W)`` of the last tokens.
@@ -53,10 +58,11 @@ def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
     normed = block.ln_1(x)
     if last:
         x, asking = (t.index_select(-2, packing.last) for t in (x, normed))
-        q, k, v = project(block, normed, asking)
+        q, k, v = project(block, normed, parts, asking)
+        normed = asking
         q, real = q.unsqueeze(-2), packing.real[:, None]
     else:
-        q, k, v = project(block, normed)
+        q, k, v = project(block, normed, parts)
         q = packing.pad(q)
         # Slots behind a class's end are no query's past.
         real = torch.ones(packing.longest, packing.longest, dtype=torch.bool,
@@ -64,7 +70,7 @@ def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
     k, v = packing.pad(k), packing.pad(v)
     y = _attend(*(heads(t, block) for t in (q, k, v)), prefix, real)
     y = y.squeeze(-2) if last else packing.pack(y)
-    return finish(block, x, y)
+    return finish(block, x, normed, y, parts)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, prefix: Heads, real: Tensor

@@ -9,8 +9,8 @@ from dept_mm.models.clip.blocks import comes_apart
 from dept_mm.models.clip.text_blocks import prefix_block, suffix_block
 from dept_mm.models.clip.text_layout import Layout, Packing
 from dept_mm.models.clip.tokens import ClassTokens
-from dept_mm.models.clip.walk import Slot, join, put, walk
-from dept_mm.structures.prompts import Prompts, axes_of
+from dept_mm.models.clip.walk import NO_PARTS, Slot, join, put, walk
+from dept_mm.structures.prompts import BlockParts, Prompts, axes_of
 
 
 class TextEngine:
@@ -23,8 +23,8 @@ class TextEngine:
       template) goes through the tower once, not once per class;
     * the classes' own tokens are packed, without padding;
     * the last block computes the end-of-text token only;
-    * in training, the blocks below the first late prompt run once for a
-      class list, if nothing learned enters them.
+    * in training, the blocks below the first one that something learned
+      enters run once for a class list.
 
     Args:
         text (TextTransformer): open_clip's text tower.
@@ -79,13 +79,11 @@ class TextEngine:
         What is kept belongs to ``tokens``, which another class list or
         template replaces.
         """
-        frozen = (prompts.context is None and prompts.offset is None
-                  and not prompts.deep and prompts.inserted)
-        if not frozen or not torch.is_grad_enabled():
-            return 0, self.assemble(tokens, prompts, position)
         blocks = self.text.transformer.resblocks
-        first = min(*prompts.inserted, *prompts.reads_after(len(blocks)),
-                    len(blocks) - 1)
+        # The last block has no state behind it.
+        first = min(prompts.first_learned(len(blocks)), len(blocks) - 1)
+        if first == 0 or prompts.empty or not torch.is_grad_enabled():
+            return 0, self.assemble(tokens, prompts, position)
 
         @torch.no_grad()
         def make() -> _State:
@@ -94,7 +92,7 @@ class TextEngine:
                 state.run(block)
             return state
 
-        kept = tokens.hidden.get(make, key=first,
+        kept = tokens.hidden.get(make, key=(first, prompts.prefix_shared),
                                  frozen=self.text.parameters())
         return first, _State(kept.prefix, kept.x, kept.packing)
 
@@ -102,7 +100,7 @@ class TextEngine:
                  position: str) -> _State:
         """Compute the input of the first block."""
         own = prompts.move(self.text.token_embedding(tokens.ids))
-        layout = _layout(tokens, prompts.offset_shared and not (
+        layout = _layout(tokens, prompts.prefix_shared and not (
             isinstance(prompts.offset, Tensor)
             and 'class' in axes_of(prompts.offset)), position == 'end')
         state = _State(own[0, :layout.prefix], own.flatten(0, 1).index_select(
@@ -130,10 +128,11 @@ class _State:
         self.x = x
         self.packing = packing
 
-    def run(self, block: ResidualAttentionBlock, last: bool = False) -> None:
+    def run(self, block: ResidualAttentionBlock, last: bool = False,
+            parts: BlockParts = NO_PARTS) -> None:
         """Run one block; the last one computes end-of-text tokens alone."""
-        self.prefix, seen = prefix_block(block, self.prefix, last)
-        self.x = suffix_block(block, self.x, seen, self.packing, last)
+        self.prefix, seen = prefix_block(block, self.prefix, last, parts)
+        self.x = suffix_block(block, self.x, seen, self.packing, last, parts)
 
     def put(self, tokens: Tensor, slot: Slot, replaced: int, name: str
             ) -> None:
@@ -159,6 +158,14 @@ class _State:
         tokens = tokens.expand(*tokens.shape[:-3], count, -1, -1)
         self.packing, self.x = self.packing.insert(
             self.x, tokens, slot, replaced, length)
+
+    def take(self, slot: int, count: int) -> Tensor:
+        """Return tokens, those of the prefix without a class axis of more
+        than one."""
+        if slot + count > self.prefix.shape[-2]:
+            return self.whole()[0][..., slot:slot + count, :]
+        found = self.prefix[..., slot:slot + count, :]
+        return found if found.ndim == 2 else found.unsqueeze(-3)
 
     def whole(self) -> tuple[Tensor, Tensor]:
         """Return padded sentences ``(..., C, L, W)`` and the slots ``(...,

@@ -6,10 +6,11 @@ from open_clip.transformer import TextTransformer
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
+from dept_mm.models.clip.blocks import comes_apart, whole_block
 from dept_mm.models.clip.text_engine import TextEngine
 from dept_mm.models.clip.tokens import ClassTokens
-from dept_mm.models.clip.walk import Dense, join, walk
-from dept_mm.structures import Prompts
+from dept_mm.models.clip.walk import NO_PARTS, Dense, join, walk
+from dept_mm.structures import BlockParts, Prompts
 
 POSITIONS = ('end', 'middle', 'front')
 
@@ -32,6 +33,11 @@ class TextTower:
         # None where only the plain way is exact.
         self.engine = (TextEngine(text)
                        if self.causal and TextEngine.runs(text) else None)
+
+    @property
+    def takes_parts(self) -> bool:
+        """Whether its blocks are CLIP's own, which ``BlockParts`` fit."""
+        return all(map(comes_apart, self.text.transformer.resblocks))
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return token embeddings ``(..., W)`` without positions."""
@@ -81,9 +87,13 @@ class TextTower:
         return torch.full_like(tokens.end, 0 if pool == 'first'
                                else tokens.ids.shape[1] - 1)
 
-    def _block(self, block: nn.Module, x: Tensor, last: bool) -> Tensor:
+    def _block(self, block: nn.Module, x: Tensor, last: bool,
+               parts: BlockParts) -> Tensor:
         """Run one block over all tokens of sentences ``(..., L, W)``."""
-        y, mask = x.flatten(0, -3), self._mask(x)
+        mask = self._mask(x)
+        if parts != NO_PARTS:
+            return whole_block(block, x, parts, mask)
+        y = x.flatten(0, -3)
         if self.text.transformer.batch_first:
             y = block(y, attn_mask=mask)
         else:
@@ -131,14 +141,14 @@ class OpaqueTextTower:
 
     @property
     def width(self) -> int:
-        """Refuse: only prompt learners ask for this and the two below.
+        """Refuse: only prompt learners ask for this and those below.
 
         Raises:
             DeptError: Always.
         """
         raise self._refusal()
 
-    num_layers = embed = width
+    num_layers = embed = takes_parts = width
 
     def _refusal(self) -> DeptError:
         return DeptError(

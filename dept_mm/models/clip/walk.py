@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dept_mm.structures.prompts import Prompts, make_tokens
+from dept_mm.structures.prompts import BlockParts, Prompts, make_tokens
 
+NO_PARTS = BlockParts()
 Slot = int | Tensor  # for all inputs, or ``(C, )``, one per class
 
 
@@ -26,8 +27,9 @@ class Dense:
         x (Tensor): ``(..., L, W)``.
         last (Tensor): Slots of the tokens that carry the features, as many
             as there are inputs ``(...)``, or classes.
-        block (Callable): A block, ``x``, and whether it is the last one,
-            which may leave out what is never read, to the next ``x``.
+        block (Callable): A block, ``x``, whether it is the last one, which
+            may leave out what is never read, and the ``BlockParts`` to the
+            next ``x``.
         read (Callable): ``x`` and ``last`` to what a learner may read.
     """
 
@@ -46,6 +48,11 @@ class Dense:
         behind = self.last >= slot + replaced
         self.last = self.last + (tokens.shape[-2] - replaced) * behind
 
+    def take(self, slot: int, count: int) -> Tensor:
+        """Return ``count`` tokens from a slot on, in the shape in which they
+        can be put back."""
+        return self.x[..., slot:slot + count, :]
+
     def whole(self) -> tuple[Tensor, Tensor]:
         """Return hidden states ``(..., L, W)`` and the slots ``(...)`` of the
         tokens that carry the features."""
@@ -56,9 +63,9 @@ class Dense:
         """
         return self._read(self.x, self.last)
 
-    def run(self, block: Any, last: bool) -> None:
+    def run(self, block: Any, last: bool, parts: BlockParts) -> None:
         """Go through one block, which may be the last."""
-        self.x = self._block(block, self.x, last)
+        self.x = self._block(block, self.x, last, parts)
 
 
 def join(follower, prompts: Prompts, own: int, position: str = 'end',
@@ -114,9 +121,13 @@ def walk(follower, blocks: Sequence, prompts: Prompts, own: int,
             counts.insert(at, given.shape[-2])
         if i in prompts.deep:
             given, at = prompts.deep[i], names.index('context')
-            follower.put(given, sum(counts[:at]), counts[at], 'context')
+            slot = sum(counts[:at])
+            if callable(given):
+                given = given(follower.take(slot, counts[at]))
+            follower.put(given, slot, counts[at], 'context')
             counts[at] = given.shape[-2]
-        follower.run(blocks[i], i == len(blocks) - 1)
+        follower.run(blocks[i], i == len(blocks) - 1,
+                     prompts.parts.get(i, NO_PARTS))
     if len(blocks) in reads:
         states.append(follower.read())
 

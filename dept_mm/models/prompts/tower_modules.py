@@ -132,7 +132,7 @@ class TowerModules(BaseModule):
         inserted = {m.layer: _given(m, read, len(moved), image)
                     for m in self.late}
         return Prompts(context, offset, inserted=inserted, front=self.front,
-                       offset_shared=shared)
+                       prefix_shared=shared)
 
 
 def _fill(where: str, config: Mapping, defaults: Mapping

@@ -12,7 +12,7 @@ from dept_mm.models.clip import FeatureCLIP
 from dept_mm.models.clip.text_tower import OpaqueTextTower
 from dept_mm.models.clip.tokens import ClassTokens
 from dept_mm.models.clip.walk import Slot, join, walk
-from dept_mm.structures.prompts import Prompts, axes_of
+from dept_mm.structures.prompts import BlockParts, Prompts, axes_of
 
 Token = dict  # name, count [least, most], state, sources, per, new
 
@@ -152,7 +152,11 @@ class _Layers:
         hidden = torch.zeros(self.shape[0], length, self.shape[2])
         return hidden, torch.zeros(len(hidden), dtype=torch.long)
 
-    def run(self, block: int, last: bool) -> None:
+    def take(self, slot: int, count: int) -> Tensor:
+        """Tokens of the right shape, for functions."""
+        return torch.zeros(count, self.shape[2])
+
+    def run(self, block: int, last: bool, parts: BlockParts) -> None:
         """Note the tokens of a block."""
         if self.found and _alike(self.found[-1]['tokens'], self.tokens):
             self.found[-1]['last'] = block

@@ -101,11 +101,11 @@ def test_dropout_differs_between_classes(clip, images):
     backbone = build(clip, ('cat', 'cat cat'), text=[
         dict(ADEPT, num_tokens=0, rank=32, dropout=.5)])
     prompts = backbone.texts.prompts((0, 1), None)[1]
-    assert not prompts.offset_shared
+    assert not prompts.prefix_shared
     first, second = prompts.offset(torch.ones(2, 3, 32))
     assert not torch.equal(first, second)
     assert backbone(images).text.isfinite().all()
-    assert backbone.eval().texts.prompts((0, 1), None)[1].offset_shared
+    assert backbone.eval().texts.prompts((0, 1), None)[1].prefix_shared
 
 
 def test_starts(clip, vocabulary):
