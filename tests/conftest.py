@@ -80,7 +80,10 @@ ARCHITECTURES = dict(
 # What the smallest towers need other than a learner's defaults.
 OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
                IVLPPrompt=dict(text_depth=2, image_depth=2),
-               TCPPrompt=dict(layer=1, reduction=2))
+               TCPPrompt=dict(layer=1, reduction=2),
+               CLIPLoRA=dict(dropout=0.),
+               MMRLPrompt=dict(first_block=2, token_width=8),
+               MultiModalAdapter=dict(first_block=2, width=4))
 LEARNERS = {n: dict(type=n, **OPTIONS.get(n, {}))
             for n, c in sorted(MODELS.module_dict.items())
             if isinstance(c, type) and issubclass(c, BasePrompt)}

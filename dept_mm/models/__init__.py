@@ -3,8 +3,10 @@ from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.clip import FeatureCLIP, TimmImages
 from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
 from dept_mm.models.losses import (
+    ImageConsistencyLoss,
     SelfConsistencyLoss,
     TextConsistencyLoss,
+    TokenFeatureLoss,
     ZeroShotDivergenceLoss,
 )
 from dept_mm.models.necks import TDA, CLIPAdapter, TipAdapter
@@ -19,12 +21,15 @@ from dept_mm.models.probes import (
 )
 from dept_mm.models.prompts import (
     ADePTPrompt,
+    CLIPLoRA,
     CoCoOpPrompt,
     CoOpPrompt,
     DecomposedPrompt,
     IVLPPrompt,
     LatePrompt,
     MaPLePrompt,
+    MMRLPrompt,
+    MultiModalAdapter,
     SoftPrompt,
     TCPPrompt,
     TowerPrompts,
@@ -33,10 +38,11 @@ from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
 __all__ = [
     'ADePTPrompt', 'APE', 'CLAP', 'CLIPAdapter', 'CLIPDataPreprocessor',
-    'CLIPHead', 'CoCoOpPrompt', 'CoOpPrompt', 'CrossModalProbe', 'DePTHead',
-    'DecomposedPrompt', 'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'LPPlusPlus',
-    'LatePrompt', 'LinearProbe', 'LinearProbeHead', 'MaPLePrompt',
-    'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt',
-    'TDA', 'TaskRes', 'TextConsistencyLoss', 'TimmImages',
-    'TipAdapter', 'TowerPrompts', 'ZeroShotDivergenceLoss'
+    'CLIPHead', 'CLIPLoRA', 'CoCoOpPrompt', 'CoOpPrompt', 'CrossModalProbe',
+    'DePTHead', 'DecomposedPrompt', 'FeatureCLIP', 'GDAProbe', 'IVLPPrompt',
+    'ImageConsistencyLoss', 'LPPlusPlus', 'LatePrompt', 'LinearProbe',
+    'LinearProbeHead', 'MMRLPrompt', 'MaPLePrompt', 'MultiModalAdapter',
+    'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TDA',
+    'TaskRes', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
+    'TokenFeatureLoss', 'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

@@ -35,8 +35,8 @@ class CLIPFeatures(NamedTuple):
         logit_scale (Tensor): CLIP's frozen scale, already exponentiated.
         teacher (TeacherFeatures, optional): Features of the frozen CLIP, to
             which loss terms compare. Present in training only.
-        bonus (Tensor, optional): Numbers ``(B, C)`` that ``TipAdapter`` adds
-            to the similarity logits.
+        bonus (Tensor, optional): Numbers ``(B, C)`` that a neck or learner
+            adds to the similarity logits.
         extra (Mapping[str, Tensor], optional): What a learner adds for a
             loss or head that knows it; see ``BasePrompt.change_features``.
         image (Tensor): Image features ``(B, D)``.

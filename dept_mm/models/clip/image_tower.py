@@ -104,9 +104,17 @@ class ImageTower:
     def project(self, x: Tensor) -> Tensor:
         """Turn hidden states ``(..., W)`` of the last block into features
         ``(..., D)``: the final norm and the projection."""
-        visual = self._vit()
-        x = visual.ln_post(x)
-        return x if visual.proj is None else x @ visual.proj
+        x = self.norm(x)
+        return x if self.projection is None else x @ self.projection
+
+    def norm(self, x: Tensor) -> Tensor:
+        """Apply the final norm to ``(..., W)``."""
+        return self._vit().ln_post(x)
+
+    @property
+    def projection(self) -> Tensor | None:
+        """The matrix ``(W, D)`` that makes features; None is the identity."""
+        return self._vit().proj
 
     def _vit(self) -> VisionTransformer:
         """Return the tower if it takes prompts."""

@@ -30,8 +30,9 @@ class CLIPHead(ClsHead):
 
     Args:
         losses (Sequence[Mapping]): Configs of further loss terms, each with
-            its own weight, such as ``TextConsistencyLoss``.
-            Defaults to none.
+            its own weight, such as ``TextConsistencyLoss``. A term is called
+            with features, similarity logits ``(B, C)`` and targets ``(B, )``,
+            which are rows of ``feats.text``. Defaults to none.
         **kwargs: ``loss``, ``topk`` and ``cal_acc`` of MMPretrain's
             ``ClsHead``.
 
@@ -48,7 +49,7 @@ class CLIPHead(ClsHead):
     def forward(self, feats: CLIPFeatures) -> Tensor:
         """Compute logits ``(B, C)``, one column per row of ``feats.text``.
 
-        The bonus of a ``TipAdapter``, if there is one, is added to them.
+        The bonus of a neck or learner, if there is one, is added to them.
         """
         logits = similarity(feats.image, feats.text, feats.logit_scale,
                             feats.per_image)
@@ -75,7 +76,7 @@ class CLIPHead(ClsHead):
         rows = [DataSample().set_gt_label(row) for row in target]
         losses = self._get_loss(logits, rows, **kwargs)
         for i, term in enumerate(self.terms):
-            losses[f'loss_term{i}'] = term(feats, logits)
+            losses[f'loss_term{i}'] = term(feats, logits, target)
         return losses
 
     def _get_predictions(self, cls_score: Tensor,

@@ -40,7 +40,8 @@ class SelfConsistencyLoss(nn.Module):
         self.image_weight = image_weight
         self.logit_weight = logit_weight
 
-    def forward(self, feats: CLIPFeatures, logits: Tensor) -> Tensor:
+    def forward(self, feats: CLIPFeatures, logits: Tensor, target: Tensor
+                ) -> Tensor:
         """Compute the scalar loss from similarity ``logits (B, C)``.
 
         Raises:

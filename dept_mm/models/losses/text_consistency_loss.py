@@ -31,7 +31,8 @@ class TextConsistencyLoss(nn.Module):
         super().__init__()
         self.loss_weight = loss_weight
 
-    def forward(self, feats: CLIPFeatures, logits: Tensor) -> Tensor:
+    def forward(self, feats: CLIPFeatures, logits: Tensor, target: Tensor
+                ) -> Tensor:
         """Compute the scalar loss of texts ``(C, D)`` or ``(B, C, D)``.
 
         Raises:

@@ -38,7 +38,8 @@ class ZeroShotDivergenceLoss(nn.Module):
         self.temperature = temperature
         self.loss_weight = loss_weight
 
-    def forward(self, feats: CLIPFeatures, logits: Tensor) -> Tensor:
+    def forward(self, feats: CLIPFeatures, logits: Tensor, target: Tensor
+                ) -> Tensor:
         """Compute the scalar loss from similarity ``logits (B, C)``.
 
         Raises:

@@ -63,6 +63,23 @@ def check_depth(learner: nn.Module, option: str, depth: int, clip: FrozenCLIP,
                 f'{tower.num_layers} blocks')
 
 
+def check_blocks(learner: nn.Module, option: str, first: int,
+                 clip: FrozenCLIP, tower) -> None:
+    """Refuse a first block, counted from 1, that a tower lacks, and a tower
+    inside whose blocks nothing can be added.
+
+    Raises:
+        DeptError: The message says which.
+    """
+    check_depth(learner, option, first, clip, tower)
+    if not tower.takes_parts:
+        raise DeptError(
+            f'{type(learner).__name__} adds to the blocks of a transformer, '
+            f'and those of the {type(tower).__name__} of CLIP {clip.name!r} '
+            "are not open_clip's own in floating point (quantised ones are "
+            'not): choose another CLIP, or a learner of tokens.')
+
+
 def deep_tokens(clip: FrozenCLIP, tower, count: int, depth: int
                 ) -> nn.ParameterList:
     """Make ``depth`` parameters ``(count, W)`` for a tower's first blocks."""

@@ -153,7 +153,7 @@ def test_divergence_by_hand(build):
         model.data_preprocessor(batch, training=True)['inputs'])
     logits = model.head(feats)
     found = ZeroShotDivergenceLoss(temperature=2., loss_weight=3.)(
-        feats, logits)
+        feats, logits, None)
     frozen = 2 * 50 * F.normalize(feats.image, dim=-1) @ F.normalize(
         feats.teacher.text, dim=-1).T * feats.logit_scale / 100
     p, q = (x.div(2).softmax(1) for x in (frozen, logits))

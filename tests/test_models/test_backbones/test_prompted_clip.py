@@ -22,7 +22,8 @@ def test_owns_only_what_is_learned(backbone, images):
     for parameter in backbone.parameters():  # some factors start at zero
         parameter.data.add_(torch.randn_like(parameter), alpha=0.1)
     feats = backbone.train()(images)
-    (feats.image.sum() + feats.text.sum()).backward()
+    found = feats.image, feats.text, *(feats.extra or {}).values()
+    sum(x.sum() for x in found).backward()
     for parameter in backbone.parameters():
         assert parameter.grad.isfinite().all() and parameter.grad.any()
     frozen = [p for p in backbone.clip.parameters() if p.grad is not None]

@@ -7,7 +7,7 @@ from open_clip.transformer import Transformer, VisionTransformer
 from torch import nn
 
 from dept_mm.models.clip.image_tower import ImageTower
-from dept_mm.structures import Prompts
+from dept_mm.structures import BlockParts, Prompts
 
 EXACT = dict(rtol=1e-12, atol=1e-12)
 
@@ -46,3 +46,21 @@ def test_features_and_gradients(tower, images):
         found.append([features, *(t.grad for t in given)])
     assert found[0][2].abs().sum() > 0
     torch.testing.assert_close(*found, **EXACT)
+
+
+def test_parts_and_functions(tower, images):
+    """What is added inside blocks, and deep tokens made of those before."""
+    if not tower.takes_parts:
+        return
+    weight = torch.randn(32, dtype=torch.double, requires_grad=True)
+    parts = BlockParts(*5 * [lambda x: (weight * x).sin() / 5])
+    tokens = torch.randn(2, 32, dtype=torch.double)
+    prompts = Prompts(tokens, deep={1: lambda x: x * .7 + weight},
+                      parts={0: parts, 1: parts})
+    found = []
+    for encode in (tower, tower.plain):
+        features = encode(images.double(), prompts)
+        found += [(features, *torch.autograd.grad(features.sum(), weight))]
+    torch.testing.assert_close(*found, **EXACT)
+    without = tower(images.double(), Prompts(tokens))
+    assert (found[0][0] - without).abs().max() > .01

@@ -9,7 +9,7 @@ from dept_mm.models import PromptedCLIP
 from dept_mm.models.class_texts.split import in_chunks
 from dept_mm.models.clip.text_tower import TextTower
 from dept_mm.models.utils.kept import keeping_nothing
-from dept_mm.structures import Prompts, Vocabulary
+from dept_mm.structures import BlockParts, Prompts, Vocabulary
 
 WORDS = ('cat', 'dog', 'owl', 'bee', 'fox', 'photo', 'red', 'x')
 EXACT = dict(rtol=1e-12, atol=1e-12)
@@ -100,6 +100,18 @@ def draw(*shape):
     return torch.randn(*shape, dtype=torch.float64) / 10
 
 
+def mix(before):
+    """Deep tokens that depend on those that they replace."""
+    return before * .7 + .1
+
+
+def add(x):
+    """A part of a block that is not linear."""
+    return (x * 3).sin() / 5
+
+
+PARTS = dict.fromkeys(range(2), BlockParts(add, add, add, add, add))
+
 # Name -> prompts for B images and C classes of T own tokens; 2 are context.
 PLACES = dict(
     offset=lambda b, c, t: Prompts(offset=draw(t, 32)),
@@ -113,6 +125,14 @@ PLACES = dict(
     deep_per_image_and_class=lambda b, c, t: Prompts(
         draw(b, 1, 2, 32), deep={1: draw(b, c, 2, 32)}),
     context_per_image_and_class=lambda b, c, t: Prompts(draw(b, c, 2, 32)),
+    deep_function=lambda b, c, t: Prompts(draw(2, 32), deep={1: mix}),
+    deep_function_per_class=lambda b, c, t: Prompts(
+        draw(c, 2, 32), deep={1: mix}),
+    deep_function_per_image=lambda b, c, t: Prompts(
+        draw(b, 1, 2, 32), deep={1: mix}),
+    parts=lambda b, c, t: Prompts(draw(2, 32), parts=PARTS),
+    parts_per_image=lambda b, c, t: Prompts(draw(b, 1, 2, 32), parts=PARTS),
+    parts_per_class=lambda b, c, t: Prompts(draw(c, 2, 32), parts=PARTS),
     inserted=lambda b, c, t: Prompts(draw(2, 32), inserted={1: draw(3, 32)}),
     inserted_per_class=lambda b, c, t: Prompts(
         draw(2, 32), inserted={1: draw(c, 3, 32)}),
