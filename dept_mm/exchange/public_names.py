@@ -4,6 +4,8 @@ from __future__ import annotations
 LEARNER = 'prompt_learner.'
 BLOCKS = 'transformer.resblocks'
 DEEP = range(1, 64)
+REPRESENTATION = 'representation_learner'
+ADAPTER = 'adapter_learner'
 
 _CONTEXT = {'context': LEARNER + 'ctx'}
 # Class of the prompt learner -> our parameter name -> the public name.
@@ -27,7 +29,40 @@ LEARNERS = dict(
         'text.0': LEARNER + 'ctx',
         'image.0': 'image_encoder.VPT',
         **{f'{tower}.{i}': f'{tower}_encoder.{BLOCKS}.{i}.VPT_shallow'
-           for tower in ('text', 'image') for i in DEEP}})
+           for tower in ('text', 'image') for i in DEEP}},
+    MMRLPrompt={
+        'tokens': f'{REPRESENTATION}.compound_rep_tokens',
+        'projection.weight': 'image_encoder.proj_rep',
+        'projection.left': 'image_encoder.A',
+        'projection.right': 'image_encoder.B',
+        **{f'to_{tower}.weight': f'{REPRESENTATION}.srra_r2{t}proj.weight'
+           for tower, t in (('text', 't'), ('image', 'v'))},
+        **{f'to_{tower}.{i}.{leaf}':
+           f'{REPRESENTATION}.compound_rep_tokens_r2{t}proj.{i}.{leaf}'
+           for tower, t in (('text', 't'), ('image', 'v'))
+           for i in range(64) for leaf in ('weight', 'bias')},
+        **{f'to_{tower}.{ours}.{i}':
+           f'{REPRESENTATION}.srra_r2{t}proj.srra.{i}.{theirs}'
+           for tower, t in (('text', 't'), ('image', 'v'))
+           for i in range(64)
+           for ours, theirs in (('bias', 'bias'), ('left', 'A'),
+                                ('right', 'B'))}},
+    CLIPLoRA={
+        f'{tower}.{i}.{place}.{leaf}':
+        f'{prefix}{BLOCKS}.{i}.attn.{public}.w_lora_{matrix}'
+        for tower, prefix in (('text', ''), ('image', 'visual.'))
+        for i in range(64)
+        for place, public in (('query', 'q_proj'), ('key', 'k_proj'),
+                              ('value', 'v_proj'), ('out', 'proj'))
+        for leaf, matrix in (('down', 'A'), ('up', 'B'))},
+    MultiModalAdapter={
+        **{f'{ours}.{i}.{layer}.{leaf}':
+           f'{ADAPTER}.{theirs}_adapter.{i}.{public}.{leaf}'
+           for ours, theirs in (('text', 'text'), ('image', 'visual'))
+           for i in DEEP for leaf in ('weight', 'bias')
+           for layer, public in (('down', 'down.0'), ('up', 'up'))},
+        **{f'shared.{i}.{leaf}': f'{ADAPTER}.shared_adapter.{i}.0.{leaf}'
+           for i in DEEP for leaf in ('weight', 'bias')}})
 HEAD = {
     **{f'{ours}_transform.{leaf}': f'film_lp_{theirs}.{leaf}'
        for ours, theirs in (('image', 'img'), ('text', 'text'))

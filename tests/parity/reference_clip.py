@@ -36,12 +36,13 @@ def draw(key: str, shape: tuple) -> np.ndarray:
     return random.standard_normal(size).reshape(shape).astype(np.float32)
 
 
-def frozen_value(name: str, shape: tuple) -> np.ndarray:
-    """Value of the frozen parameter with this OpenAI name."""
+def frozen_value(name: str, shape: tuple, salt: str = '') -> np.ndarray:
+    """Value of the frozen parameter with this OpenAI name; another ``salt``
+    gives other weights."""
     leaf = name.rsplit('.', 1)[-1]
     if name == 'logit_scale':
         return np.full(shape, np.log(100.), np.float32)
-    x = draw(name, shape)
+    x = draw(salt + name, shape)
     if 'ln_' in name:
         return (1 + .1 * x if leaf == 'weight' else .1 * x).astype('f4')
     if leaf.endswith('bias'):
@@ -77,11 +78,12 @@ def make_batches(size: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
 
 
 @cache
-def reference_clip() -> FrozenCLIP:
+def reference_clip(salt: str = '') -> FrozenCLIP:
     """The CLIP, as this package holds one."""
     plain = open_clip.CLIP(**ARCHITECTURE)
-    state = {name: torch.from_numpy(frozen_value(name, tuple(value.shape)))
-             for name, value in plain.state_dict().items()}
+    state = {
+        name: torch.from_numpy(frozen_value(name, tuple(value.shape), salt))
+        for name, value in plain.state_dict().items()}
     model = open_clip.CustomTextCLIP(**ARCHITECTURE)
     model.load_state_dict(convert_to_custom_text_state_dict(state))
     spec = CLIPSpec(512, 32, (0.5, ) * 3, (0.5, ) * 3, 'bicubic')

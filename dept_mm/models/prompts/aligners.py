@@ -41,11 +41,13 @@ class SharedAligner(nn.Module):
         super().__init__()
         start = nn.Linear(width, out)
         self.weight = start.weight
-        self.bias = nn.Parameter(start.bias.detach().repeat(blocks, 1))
-        self.left = nn.Parameter(torch.empty(blocks, out, rank))
-        for left in self.left:
-            nn.init.kaiming_uniform_(left, a=5**0.5)
-        self.right = nn.Parameter(torch.zeros(blocks, rank, width))
+        self.bias = nn.ParameterList(
+            start.bias.detach().clone() for _ in range(blocks))
+        self.left = nn.ParameterList(
+            nn.init.kaiming_uniform_(torch.empty(out, rank), a=5**0.5)
+            for _ in range(blocks))
+        self.right = nn.ParameterList(
+            torch.zeros(rank, width) for _ in range(blocks))
 
     def __len__(self) -> int:
         return len(self.bias)

@@ -52,21 +52,22 @@ class MultiModalAdapter(BasePrompt):
         towers = clip.text_tower, clip.image_tower
         for tower in towers:
             check_blocks(self, 'first_block', first_block, clip, tower)
-        self.first, self.scale = first_block - 1, scale
+        self.first_block, self.scale = first_block, scale
         self.template = f'{words} {{}}.'
         dtype = clip.learned_dtype
-        counts = [tower.num_layers - self.first for tower in towers]
-        self.text, self.image = (
-            nn.ModuleList(Bottleneck(tower.width, width)
-                          for _ in range(count)).to(dtype)
-            for tower, count in zip(towers, counts, strict=True))
-        self.shared = nn.ModuleList(
-            _linear(width, width) for _ in range(max(counts))).to(dtype)
+        # Block number -> maps; towers may have different numbers of blocks.
+        self.text, self.image = (nn.ModuleDict({
+            str(n): Bottleneck(tower.width, width)
+            for n in range(first_block, tower.num_layers + 1)}).to(dtype)
+            for tower in towers)
+        self.shared = nn.ModuleDict({
+            n: _linear(width, width) for n in {**self.text, **self.image}}
+        ).to(dtype)
 
     @property
     def settings(self) -> dict:
         """Which blocks are adapted, and the scale."""
-        return dict(first_block=self.first + 1, scale=self.scale,
+        return dict(first_block=self.first_block, scale=self.scale,
                     template=self.template)
 
     def for_image(self) -> Prompts:
@@ -77,11 +78,10 @@ class MultiModalAdapter(BasePrompt):
         """Return the adapters of the text tower."""
         return self._parts(self.text)
 
-    def _parts(self, own: nn.ModuleList) -> Prompts:
-        return Prompts(parts={
-            i: BlockParts(beside=partial(bottleneck, shared, self.scale))
-            for i, (bottleneck, shared) in enumerate(
-                zip(own, self.shared, strict=False), self.first)})
+    def _parts(self, own: nn.ModuleDict) -> Prompts:
+        return Prompts(parts={int(n) - 1: BlockParts(beside=partial(
+            bottleneck, self.shared[n], self.scale))
+            for n, bottleneck in own.items()})
 
 
 class Bottleneck(nn.Module):
