@@ -116,6 +116,40 @@ def test_recipes_of_hosts(name):
                                  val_interval=epochs)
 
 
+@pytest.mark.parametrize('name, lr, epochs, batch, options', [
+    ('mmrl_10e', .001, 10, 4, dict(type='AdamW')),
+    ('mm_adapter_5e', .0015, 5, 16, dict(type='SGD', momentum=.9))])
+def test_recipes_of_newer_hosts(name, lr, epochs, batch, options):
+    """MMRL's first epoch is at 1e-5; MultiModalAdapter has no warm-up."""
+    found, _ = learning_rates(f'{name}.py')
+    warm = int(name == 'mmrl_10e')
+    expected = warm * [1e-5] + [lr * (1 + cos(pi * e / epochs)) / 2
+                                for e in range(epochs - warm)]
+    assert found['backbone.prompt.weight'] == pytest.approx(expected, rel=1e-9)
+    cfg = Config.fromfile(SCHEDULES / f'{name}.py')
+    assert cfg.optim_wrapper.optimizer == dict(lr=lr, weight_decay=5e-4,
+                                               **options)
+    assert cfg.auto_scale_lr.base_batch_size == batch
+
+
+def test_recipe_of_clip_lora():
+    """AdamW; the cosine of its 8,000 steps ends at 1e-6."""
+    cfg = Config.fromfile(SCHEDULES / 'clip_lora_8k.py')
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.AdamW([weight], lr=cfg.optim_wrapper.optimizer.lr)
+    schedule = PARAM_SCHEDULERS.build(
+        cfg.param_scheduler[0], default_args=dict(optimizer=optimizer))
+    rates = []
+    for _ in range(cfg.train_cfg.max_iters):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        schedule.step()
+    assert rates[::1000] == pytest.approx([
+        1e-6 + (2e-4 - 1e-6) * (1 + cos(pi * i / 8000)) / 2
+        for i in range(0, 8000, 1000)], rel=1e-6)
+    assert cfg.optim_wrapper.optimizer.weight_decay == .01
+
+
 def test_published_rates_of_five_epochs():
     found, _ = learning_rates('maple_5e.py')
     assert found['backbone.prompt.weight'] == pytest.approx(
