@@ -81,6 +81,7 @@ ARCHITECTURES = dict(
 OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
                IVLPPrompt=dict(text_depth=2, image_depth=2),
                TCPPrompt=dict(layer=1, reduction=2),
+               ATPrompt=dict(host=dict(type='MaPLePrompt', depth=2)),
                CLIPLoRA=dict(dropout=0.),
                MMRLPrompt=dict(first_block=2, token_width=8),
                MultiModalAdapter=dict(first_block=2, width=4))

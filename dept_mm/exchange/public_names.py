@@ -63,6 +63,14 @@ LEARNERS = dict(
            for layer, public in (('down', 'down.0'), ('up', 'up'))},
         **{f'shared.{i}.{leaf}': f'{ADAPTER}.shared_adapter.{i}.0.{leaf}'
            for i in DEEP for leaf in ('weight', 'bias')}})
+LEARNERS['ATPrompt'] = {
+    **{f'tokens.{i}': f'{LEARNER}ctx_att{i + 1}' for i in range(3)},
+    **{f'host.{ours}': public for host in ('CoCoOpPrompt', 'MaPLePrompt')
+       for ours, public in LEARNERS[host].items()}}
+# CoPrompt's; other public code has no neck in its checkpoints.
+NECK = {f'{ours}.weight': f'adapter_{kind}.fc.{i}.weight'
+        for i, layer in ((0, 'down'), (2, 'up'))
+        for ours, kind in ((layer, 'image'), (f'text_{layer}', 'text'))}
 HEAD = {
     **{f'{ours}_transform.{leaf}': f'film_lp_{theirs}.{leaf}'
        for ours, theirs in (('image', 'img'), ('text', 'text'))
@@ -78,6 +86,8 @@ def find_public_name(learner: str, name: str) -> str | None:
         learner (str): Class name of the prompt learner.
         name (str): Our name, such as ``'backbone.prompt.context'``.
     """
+    if name.startswith('neck.'):
+        return NECK.get(name.removeprefix('neck.'))
     if name.startswith('head.'):
         return HEAD.get(name.removeprefix('head.'))
     return LEARNERS.get(learner, {}).get(

@@ -21,6 +21,7 @@ from dept_mm.models.probes import (
 )
 from dept_mm.models.prompts import (
     ADePTPrompt,
+    ATPrompt,
     CLIPLoRA,
     CoCoOpPrompt,
     CoOpPrompt,
@@ -37,12 +38,13 @@ from dept_mm.models.prompts import (
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
 __all__ = [
-    'ADePTPrompt', 'APE', 'CLAP', 'CLIPAdapter', 'CLIPDataPreprocessor',
-    'CLIPHead', 'CLIPLoRA', 'CoCoOpPrompt', 'CoOpPrompt', 'CrossModalProbe',
-    'DePTHead', 'DecomposedPrompt', 'FeatureCLIP', 'GDAProbe', 'IVLPPrompt',
-    'ImageConsistencyLoss', 'LPPlusPlus', 'LatePrompt', 'LinearProbe',
-    'LinearProbeHead', 'MMRLPrompt', 'MaPLePrompt', 'MultiModalAdapter',
-    'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TDA',
-    'TaskRes', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
-    'TokenFeatureLoss', 'TowerPrompts', 'ZeroShotDivergenceLoss'
+    'ADePTPrompt', 'APE', 'ATPrompt', 'CLAP', 'CLIPAdapter',
+    'CLIPDataPreprocessor', 'CLIPHead', 'CLIPLoRA', 'CoCoOpPrompt',
+    'CoOpPrompt', 'CrossModalProbe', 'DePTHead', 'DecomposedPrompt',
+    'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'ImageConsistencyLoss',
+    'LPPlusPlus', 'LatePrompt', 'LinearProbe', 'LinearProbeHead', 'MMRLPrompt',
+    'MaPLePrompt', 'MultiModalAdapter', 'PromptedCLIP', 'SelfConsistencyLoss',
+    'SoftPrompt', 'TCPPrompt', 'TDA', 'TaskRes', 'TextConsistencyLoss',
+    'TimmImages', 'TipAdapter', 'TokenFeatureLoss', 'TowerPrompts',
+    'ZeroShotDivergenceLoss'
 ]

@@ -12,7 +12,10 @@ one step on base classes, and the logits of base and of new classes.
 import argparse
 import contextlib
 import io
+import json
+import random
 import tempfile
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import numpy as np
@@ -30,6 +33,10 @@ from reference_clip import (
 )
 
 SALT = 'methods.'
+ATTRIBUTES = ['TRAINER.ATPROMPT.USE_ATPROMPT', True]
+for key, value in dict(ATT_NUM=2, ATT1_TEXT='color', ATT2_TEXT='shape',
+                       N_ATT1=2, N_ATT2=2).items():
+    ATTRIBUTES += [f'TRAINER.ATPROMPT.{key}', value]
 # Method -> commit, trainer, config file below configs/trainers, options.
 METHODS = dict(
     mmrl=('yunncheng/MMRL 27d8821', 'MMRL', 'MMRL/vit_b16.yaml', [
@@ -47,13 +54,29 @@ METHODS = dict(
                     'TRAINER.MMADAPTER.ADAPTER_START', 2,
                     'TRAINER.MMADAPTER.ADAPTER_END', 3,
                     'TRAINER.MMADAPTER.ADAPTER_DIM', 4,
-                    'TRAINER.MMADAPTER.ADAPTER_SCALE', .1]))
+                    'TRAINER.MMADAPTER.ADAPTER_SCALE', .1]),
+    coprompt=('ShuvenduRoy/CoPrompt a2a6c12', 'CoPrompt', 'coprompt.yaml', [
+        'TRAINER.CoPrompt.PREC', 'fp32', 'TRAINER.CoPrompt.PROMPT_DEPTH', 3,
+        'TRAINER.W', 2.]),
+    coop_atp=('zhengli97/ATPrompt 86980a1', 'CoOp_ATP', 'CoOp/vit_b16.yaml', [
+        'TRAINER.COOP.N_CTX', 3, 'TRAINER.COOP.PREC', 'fp32', *ATTRIBUTES]),
+    maple_atp=('zhengli97/ATPrompt 86980a1', 'MaPLe_ATP',
+               'MaPLe/vit_b16_c2_ep5_batch4_2ctx.yaml', [
+                   'TRAINER.MAPLE.N_CTX', 2, 'TRAINER.MAPLE.PREC', 'fp32',
+                   'TRAINER.MAPLE.PROMPT_DEPTH', 3, *ATTRIBUTES]))
 
 
-def make_images() -> tuple[torch.Tensor, torch.Tensor]:
+def make_images(name: str = 'images') -> tuple[torch.Tensor, torch.Tensor]:
     """Draw five images of noise, one for each base class."""
-    return (torch.from_numpy(draw(SALT + 'images', (5, 3, 32, 32))),
+    return (torch.from_numpy(draw(SALT + name, (5, 3, 32, 32))),
             torch.arange(5))
+
+
+def make_sentences() -> dict[str, list[str]]:
+    """Return two sentences of each class; a step of CoPrompt uses the second.
+    """
+    return {name: [f'{name} from above.', f'a picture that shows {name}.']
+            for name in BASE + NEW}
 
 
 def make_trainer(method: str, root: str, weights: str, names: tuple[str, ...],
@@ -106,6 +129,9 @@ def record_step(trainer, images: torch.Tensor, labels: torch.Tensor
                if p.requires_grad}
     trainer.num_batches, trainer.batch_idx = 2, 0
     trainer.set_model_mode('train')
+    # CoPrompt sees each image twice.
+    images = ([images, make_images('view')[0]]
+              if trainer.cfg.DATALOADER.K_TRANSFORMS == 2 else images)
     found = dict(loss=np.array(trainer.forward_backward(
         dict(img=images, label=labels))['loss']))
     for key, parameter in learned.items():
@@ -121,18 +147,24 @@ def main() -> None:
     parser.add_argument('checkout')
     parser.add_argument('dassl')
     args = parser.parse_args()
-    prepare(args.checkout, args.dassl)
+    checkout = Path(args.checkout).absolute()
+    prepare(checkout, Path(args.dassl).absolute())
+    random.randint = lambda low, high: high  # CoPrompt draws a sentence
     state = {name: torch.from_numpy(frozen_value(
         name, tuple(value.shape), SALT)) for name, value in open_clip.CLIP(
             **ARCHITECTURE).state_dict().items()}
     images, labels = make_images()
     found = {}
-    with tempfile.NamedTemporaryFile(suffix='.pt') as weights:
-        torch.save(state, weights.name)
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        weights = Path('clip.pt').absolute()
+        torch.save(state, weights)
+        Path('gpt_file').mkdir()
+        Path('gpt_file/eurosat_prompt.json').write_text(
+            json.dumps(make_sentences()))
         for half, names in (('new', NEW), ('base', BASE)):
             with contextlib.redirect_stdout(io.StringIO()):
-                trainer = make_trainer(args.method, args.checkout,
-                                       weights.name, names, half)
+                trainer = make_trainer(args.method, checkout,
+                                       str(weights), names, half)
                 found[f'logits_{half}'] = record_logits(trainer, images)
     found |= record_step(trainer, images, labels)
     np.savez_compressed(REFERENCE / f'method_{args.method}.npz', **found)

@@ -48,7 +48,7 @@ UNUSED = ('plotnine', 'gdown', 'wilds', 'pandas', 'tabulate', 'scipy',
 
 def prepare(*checkouts: str) -> None:
     """Make the public code importable on this torch, without a GPU."""
-    sys.path[:0] = checkouts
+    sys.path[:0] = map(str, checkouts)
     for name in UNUSED:
         module = types.ModuleType(name)
         module.__getattr__ = lambda attribute: MagicMock()

@@ -3,7 +3,7 @@ make_methods.py and make_clip_lora.py."""
 import numpy as np
 import pytest
 import torch
-from make_methods import SALT, make_images
+from make_methods import SALT, make_images, make_sentences
 from make_trajectories import sample
 from mmpretrain.structures import DataSample
 from reference_clip import (
@@ -13,10 +13,12 @@ from reference_clip import (
     reference_clip,
     trainable_value,
 )
+from torch import nn
 
 from dept_mm.exchange.public_names import find_public_name
 from dept_mm.models import CLIPHead, PromptedCLIP
-from dept_mm.structures import Vocabulary
+from dept_mm.registry import MODELS
+from dept_mm.structures import Views, Vocabulary
 
 MMRL = dict(type='MMRLPrompt', token_width=16, first_block=2)
 MMRL_HEAD = dict(
@@ -25,6 +27,7 @@ MMRL_HEAD = dict(
             dict(type='TextConsistencyLoss', loss_weight=.5),
             dict(type='ImageConsistencyLoss', loss_weight=.5)])
 IMAGE = dict(image=True)
+MAPLE = dict(type='MaPLePrompt', num_tokens=2, depth=3)
 # Method -> learner, teacher, head.
 METHODS = dict(
     mmrl=(MMRL, IMAGE, MMRL_HEAD),
@@ -32,7 +35,17 @@ METHODS = dict(
             MMRL_HEAD),
     clip_lora=(dict(type='CLIPLoRA', dropout=0.), None, {}),
     mm_adapter=(dict(type='MultiModalAdapter', first_block=2, width=4,
-                     scale=.1), None, {}))
+                     scale=.1), None, {}),
+    coprompt=(MAPLE, dict(IMAGE, draw=True, sentences={
+        name: own[1:] for name, own in make_sentences().items()}), dict(
+            losses=[dict(type='TextConsistencyLoss', loss_weight=2.),
+                    dict(type='ImageConsistencyLoss', loss_weight=2.)])),
+    coop_atp=(dict(type='ATPrompt', num_tokens=2, host=dict(
+        type='CoOpPrompt', num_tokens=3)), None, {}),
+    maple_atp=(dict(type='ATPrompt', num_tokens=2, host=dict(
+        MAPLE, words='a photo')), None, {}))
+# What stands between backbone and head.
+NECKS = dict(coprompt=dict(type='CLIPAdapter', ratio=.1, text_ratio=.2))
 # The sentence of the public code for the data set of its run.
 TEMPLATE = ('a centered satellite photo of {}.', )
 
@@ -45,11 +58,16 @@ def case(request):
         BASE + NEW, BASE, TEMPLATE), prompt, teacher=teacher)
     with np.load(REFERENCE / f'method_{request.param}.npz') as file:
         expected = {k: torch.from_numpy(file[k]) for k in file.files}
-    learned = {find_public_name(prompt['type'], f'backbone.{name}'): p
-               for name, p in backbone.named_parameters()}
+    neck = nn.Identity()
+    if request.param in NECKS:
+        clip = dict(name='ViT-B-16', pretrained='random')  # 512 wide
+        neck = MODELS.build(dict(NECKS[request.param], clip=clip))
+    learned = {find_public_name(prompt['type'], f'{part}.{name}'): p
+               for part, module in (('backbone', backbone), ('neck', neck))
+               for name, p in module.named_parameters()}
     for key, parameter in learned.items():
         parameter.data.copy_(trainable_value(SALT + key, parameter.shape))
-    return backbone, CLIPHead(**head), learned, expected
+    return backbone, neck, CLIPHead(**head), learned, expected
 
 
 def close(ours, theirs, relative):
@@ -60,13 +78,16 @@ def close(ours, theirs, relative):
 
 
 def test_loss_and_gradients(case):
-    backbone, head, learned, expected = case
+    backbone, neck, head, learned, expected = case
     images, labels = make_images()
-    losses = head.loss(backbone.train()(images),
+    view = make_images('view')[0]
+    inputs = images if isinstance(neck, nn.Identity) else Views(images, view)
+    losses = head.loss(neck(backbone.train()(inputs)),
                        [DataSample().set_gt_label(y) for y in labels])
     loss = sum(losses.values())
     close(loss, expected['loss'], 1e-5)
     backbone.zero_grad()
+    neck.zero_grad()
     loss.backward()
     grads = {key for key in expected if key.startswith('grad/')}
     assert {f'grad/{key}' for key in learned} == grads
@@ -77,8 +98,8 @@ def test_loss_and_gradients(case):
 
 
 def test_logits(case):
-    backbone, head, _, expected = case
+    backbone, neck, head, _, expected = case
     with torch.no_grad():
-        logits = head(backbone.eval()(make_images()[0]))
+        logits = head(neck(backbone.eval()(make_images()[0])))
     for half, columns in (('base', slice(5)), ('new', slice(5, 10))):
         close(logits[:, columns], expected[f'logits_{half}'], 1e-4)

@@ -25,16 +25,24 @@ class FrozenText:
         sentences (Mapping | str | ClassSentences, optional): Sentences of
             each class in place of templates, whose un-normalised features
             are averaged; see ``ClassSentences``. Defaults to none.
+        draw (bool): Whether each call draws one sentence of each class, the
+            same one of all where they have equally many, in place of their
+            mean (CoPrompt). Defaults to False.
 
     Raises:
-        DeptError: If both are given, or the sentences are malformed.
+        DeptError: If both are given, the sentences are malformed, or there
+            are none to draw from.
     """
 
     def __init__(self, templates: str | Sequence[str | None] | None = None,
-                 sentences: Mapping | str | ClassSentences | None = None
-                 ) -> None:
+                 sentences: Mapping | str | ClassSentences | None = None,
+                 draw: bool = False) -> None:
         if templates is not None and sentences is not None:
             raise DeptError("Give 'templates' or 'sentences', not both.")
+        if draw and sentences is None:
+            raise DeptError("'draw' takes one of several 'sentences' of each "
+                            "class: give 'sentences'.")
+        self.draw = draw
         if isinstance(sentences, (Mapping, str)):
             sentences = ClassSentences(sentences)
         self.sentences = sentences
@@ -57,7 +65,11 @@ class FrozenText:
                 known[labels] = self._encode(
                     clip, [vocabulary.names[label] for label in labels],
                     self.templates or vocabulary.templates)
-        return known[labels]
+        found = known[labels]
+        if not self.draw:
+            return found
+        drawn = int(torch.randint(2**31, ()))
+        return torch.stack([own[drawn % len(own)] for own in found])
 
     def check(self, clip: FrozenCLIP, names: Sequence[str]) -> None:
         """Raise a ``DeptError`` if the sentences do not serve these classes:
@@ -66,7 +78,10 @@ class FrozenText:
             self.sentences.check(clip, names)
 
     def _encode(self, clip: FrozenCLIP, names: Sequence[str],
-                templates: Sequence[str]) -> Tensor:
+                templates: Sequence[str]) -> Tensor | list[Tensor]:
+        if self.draw:
+            return [own.float()
+                    for own in self.sentences.encode_each(clip, names)]
         if self.sentences is not None:
             return self.sentences.encode(clip, names, normalize=False).float()
         texts = [clip.encode_text(clip.tokenize(names, template)).float()

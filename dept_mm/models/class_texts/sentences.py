@@ -116,12 +116,18 @@ class ClassSentences:
             normalize (bool): Whether features are normalised before the
                 mean; the mean never is.
         """
+        texts = self.encode_each(clip, names)
+        if normalize:
+            texts = [F.normalize(own, dim=-1) for own in texts]
+        return torch.stack([own.mean(0) for own in texts])
+
+    def encode_each(self, clip: FrozenCLIP, names: Sequence[str]
+                    ) -> Sequence[Tensor]:
+        """Compute the un-normalised features ``(S, D)`` of the ``S`` sentences
+        of each of ``C`` classes."""
         texts = torch.cat([clip.encode_text(tokens)
                            for tokens in self.tokenize(clip, names)])
-        if normalize:
-            texts = F.normalize(texts, dim=-1)
-        counts = [len(own) for own in self.look_up(names)]
-        return torch.stack([own.mean(0) for own in texts.split(counts)])
+        return texts.split([len(own) for own in self.look_up(names)])
 
 
 def _plain(name: str) -> str:

@@ -25,12 +25,15 @@ class Teacher:
             see ``TeacherView``. Defaults to False.
         sentences (Mapping | str, optional): Sentences of each class in place
             of templates; see ``FrozenText``. Defaults to none.
+        draw (bool): Whether each batch is compared with one sentence of each
+            class, drawn anew; see ``FrozenText``. Defaults to False.
     """
 
     def __init__(self, templates: str | Sequence[str | None] | None = None,
                  image: bool = False,
-                 sentences: Mapping | str | None = None) -> None:
-        self.text = FrozenText(templates, sentences)
+                 sentences: Mapping | str | None = None,
+                 draw: bool = False) -> None:
+        self.text = FrozenText(templates, sentences, draw)
         self.image = image
 
     @torch.no_grad()

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mmengine.model import BaseModule
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
@@ -26,7 +26,8 @@ class CLIPAdapter(HeaderMixin, BaseModule):
         f' = r A(f) + (1 - r) f, \quad
         A(f) = \text{ReLU}(W_2 \text{ReLU}(W_1 f))
 
-    where the two layers have no biases.
+    where the two layers have no biases. CoPrompt (Roy and Etemad, ICLR 2024)
+    mixes class texts with those of a second network in the same way.
 
     Args:
         clip (Mapping): Config of the CLIP, which determines the width ``D``
@@ -34,6 +35,8 @@ class CLIPAdapter(HeaderMixin, BaseModule):
         reduction (int): The width between the two layers is ``D`` divided by
             this number. Defaults to 4.
         ratio (float): :math:`r`. Defaults to 0.2.
+        text_ratio (float): The ratio for class texts. Defaults to 0.0, which
+            leaves them as they are.
 
     Raises:
         DeptError: If an option is out of range.
@@ -43,29 +46,34 @@ class CLIPAdapter(HeaderMixin, BaseModule):
     """
 
     def __init__(self, clip: Mapping, reduction: int = 4,
-                 ratio: float = 0.2) -> None:
+                 ratio: float = 0.2, text_ratio: float = 0.0) -> None:
         super().__init__()
         width = clip_spec(clip).embed_dim
         if not 1 <= reduction <= width:
             raise DeptError(f'CLIPAdapter: reduction is {reduction}; it must '
                             f'be between 1 and {width}, the width of the '
                             "CLIP's features.")
-        if not 0 <= ratio <= 1:
-            raise DeptError(f'CLIPAdapter: ratio is {ratio}; it must be '
-                            'between 0 and 1.')
-        self.ratio = ratio
-        dtype = learned_dtype(clip)
-        self.down = nn.Linear(width, width // reduction, bias=False).to(dtype)
-        self.up = nn.Linear(width // reduction, width, bias=False).to(dtype)
+        for name, value in (('ratio', ratio), ('text_ratio', text_ratio)):
+            if not 0 <= value <= 1:
+                raise DeptError(f'CLIPAdapter: {name} is {value}; it must be '
+                                'between 0 and 1.')
+        self.ratio, self.text_ratio = ratio, text_ratio
+        dtype, inner = learned_dtype(clip), width // reduction
+        self.down = nn.Linear(width, inner, bias=False).to(dtype)
+        self.up = nn.Linear(inner, width, bias=False).to(dtype)
+        if text_ratio:
+            self.text_down = nn.Linear(width, inner, bias=False).to(dtype)
+            self.text_up = nn.Linear(inner, width, bias=False).to(dtype)
         self.init_header()
 
     def forward(self, feats: CLIPFeatures) -> CLIPFeatures:
-        """Replace the image features ``(B, D)``; all others stay."""
-        image = feats.image
-        adapted = F.relu(self.down(image.to(self.down.weight.dtype)))
-        adapted = F.relu(self.up(adapted))
-        return feats._replace(
-            image=self.ratio * adapted + (1 - self.ratio) * image)
+        """Replace the image features ``(B, D)`` and, if asked for, the texts;
+        all others stay."""
+        if self.text_ratio:
+            feats = feats._replace(text=_mix(
+                feats.text, self.text_down, self.text_up, self.text_ratio))
+        return feats._replace(image=_mix(feats.image, self.down, self.up,
+                                         self.ratio))
 
     def header(self) -> dict:
         """Return an empty header: the backbone's header names the CLIP."""
@@ -74,3 +82,9 @@ class CLIPAdapter(HeaderMixin, BaseModule):
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
         """Accept any header: names and shapes of the weights are checked
         elsewhere."""
+
+
+def _mix(x: Tensor, down: nn.Linear, up: nn.Linear, ratio: float) -> Tensor:
+    """Mix features ``(..., D)`` with what two layers make of them."""
+    adapted = F.relu(up(F.relu(down(x.to(down.weight.dtype)))))
+    return ratio * adapted + (1 - ratio) * x

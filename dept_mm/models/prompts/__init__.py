@@ -1,5 +1,6 @@
 """Prompt learners, and the prompt modules that some of them consist of."""
 from dept_mm.models.prompts.adept import ADePTPrompt
+from dept_mm.models.prompts.atprompt import ATPrompt
 from dept_mm.models.prompts.base import BasePrompt, TextInput, TokenStates
 from dept_mm.models.prompts.clip_lora import CLIPLoRA
 from dept_mm.models.prompts.cocoop import CoCoOpPrompt
@@ -17,8 +18,8 @@ from dept_mm.models.prompts.tcp import TCPPrompt
 from dept_mm.models.prompts.tower_prompts import TowerPrompts
 
 __all__ = [
-    'ADePTPrompt', 'BasePrompt', 'CLIPLoRA', 'CoCoOpPrompt', 'CoOpPrompt',
-    'DecomposedPrompt', 'IVLPPrompt', 'LatePrompt', 'MMRLPrompt',
+    'ADePTPrompt', 'ATPrompt', 'BasePrompt', 'CLIPLoRA', 'CoCoOpPrompt',
+    'CoOpPrompt', 'DecomposedPrompt', 'IVLPPrompt', 'LatePrompt', 'MMRLPrompt',
     'MaPLePrompt', 'MultiModalAdapter', 'PromptModule', 'SoftPrompt',
     'TCPPrompt', 'TextInput', 'TokenStates', 'TowerPrompts', 'adaptive_pool',
     'check_kind', 'sample_rows'
