@@ -1,13 +1,14 @@
 """CLAP: a linear probe that stays near the class texts."""
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from dept_mm.models.probes.base import Shots
 from dept_mm.models.probes.classifier import ClassifierProbe
-from dept_mm.models.probes.directions import direction_gradient, draw_epochs
+from dept_mm.models.probes.directions import draw_epochs, train_directions
 from dept_mm.registry import MODELS
 
 
@@ -56,18 +57,12 @@ class CLAP(ClassifierProbe):
 
     def solve(self, shots: Shots) -> None:
         """Train the vectors."""
-        texts, size = shots.texts, len(shots.texts)
-        pull = 2 / size * self._multipliers(shots)[:, None]
-        vectors = nn.Parameter(texts.clone())
-        optimizer = torch.optim.SGD([vectors], lr=0., momentum=.9, fused=True)
-        for batch, rate in draw_epochs(len(shots.images), self.batch_size,
-                                       self.rate, self.epochs):
-            optimizer.param_groups[0]['lr'] = rate
-            vectors.grad = direction_gradient(
-                shots.images[batch], shots.labels[batch], vectors,
-                shots.scale).addcmul_(pull, vectors - texts)
-            optimizer.step()
-        self.set_classifier(shots.scale * F.normalize(vectors, dim=1))
+        pull = 2 / len(shots.texts) * self._multipliers(shots)
+        epochs = draw_epochs(len(shots.images), self.batch_size, self.rate,
+                             self.epochs)
+        self.set_classifier(train_directions(
+            shots, partial(torch.optim.SGD, momentum=.9, fused=True), epochs,
+            pull=pull))
 
     def _multipliers(self, shots: Shots) -> torch.Tensor:
         """Compute lambda ``(K, )``."""

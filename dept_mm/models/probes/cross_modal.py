@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dept_mm.models.probes.base import Shots
 from dept_mm.models.probes.classifier import ClassifierProbe
-from dept_mm.models.probes.softmax import softmax_gradient
+from dept_mm.models.probes.softmax import subtract_target
 from dept_mm.registry import MODELS
 
 WARM_UP, CHECKED_EVERY = 50, 100
@@ -75,17 +75,21 @@ class CrossModalProbe(ClassifierProbe):
         weight = nn.Parameter(texts.clone())
         optimizer = torch.optim.AdamW([weight], weight_decay=decay,
                                       fused=True)
+        weight.grad = torch.empty_like(weight)
+        examples = shots.scale * torch.cat([shots.images, texts])
+        labels = torch.cat([shots.labels, torch.arange(
+            len(texts), device=shots.labels.device)])
         random = torch.Generator().manual_seed(0)
         images = draw_batches(len(shots.images), batch_size // 2, random)
         classes = draw_batches(len(texts), batch_size // 2, random)
         best, kept = -1., weight
         for step in range(self.num_steps):
-            image, row = next(images), next(classes)
+            index = torch.cat([next(images),
+                               next(classes) + len(shots.images)])
+            x, y = examples[index], labels[index]
+            error = subtract_target((x @ weight.T).softmax(1), y)
+            torch.mm(error.T, x.div_(len(x)), out=weight.grad)
             optimizer.param_groups[0]['lr'] = self._rate(step, rate)
-            weight.grad = softmax_gradient(
-                shots.scale * torch.cat([shots.images[image], texts[row]]),
-                torch.cat([shots.labels[image], row.to(shots.labels)]),
-                weight)[1]
             optimizer.step()
             if step % CHECKED_EVERY == 0 and shots.validation is not None:
                 score = shots.accuracy(shots.validation[0] @ weight.T)

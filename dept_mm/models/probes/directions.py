@@ -2,33 +2,75 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from dept_mm.models.probes.softmax import softmax_gradient
+from dept_mm.models.probes.base import Shots
+from dept_mm.models.probes.softmax import subtract_target
 
 
-def direction_gradient(images: Tensor, labels: Tensor, vectors: Tensor,
-                       scale: float) -> Tensor:
+def train_directions(shots: Shots, make: Callable, epochs: Iterator,
+                     share: float = 1., pull: Tensor | None = None
+                     ) -> Tensor:
+    r"""Learn :math:`x_c`, from zero, in the cosines of images with
+    :math:`t_c + \alpha x_c`, where :math:`t` are the un-normalised texts.
+
+    Args:
+        shots (Shots): What to fit.
+        make (Callable): Makes an optimizer of a list of parameters.
+        epochs (Iterator): Indices and learning rate of each batch.
+        share (float): :math:`\alpha`. Defaults to 1.
+        pull (Tensor, optional): ``(K, )``; this times :math:`x_c` joins the
+            gradient of the cross-entropy.
+
+    Returns:
+        Tensor: Directions of unit length ``(K, D)``, times the scale.
+    """
+    texts = shots.texts
+    offset = nn.Parameter(torch.zeros_like(texts))
+    optimizer, vectors = make([offset]), texts.clone()
+    for batch, rate in epochs:
+        optimizer.param_groups[0]['lr'] = rate
+        offset.grad = cosine_gradient(
+            shots.images[batch], shots.labels[batch], vectors, shots.scale,
+            share)
+        if pull is not None:
+            offset.grad.addcmul_(pull[:, None], offset)
+        optimizer.step()
+        torch.add(texts, offset, alpha=share, out=vectors)
+    return vectors.mul_(shots.scale / _length(vectors)[:, None])
+
+
+def cosine_gradient(images: Tensor, labels: Tensor, vectors: Tensor,
+                    scale: float, factor: float) -> Tensor:
     """Compute the gradient of the mean cross-entropy of scaled cosines.
+
+    Logits and their errors, which are smaller than the vectors, are scaled in
+    place of these.
 
     Args:
         images (Tensor): Normalised features ``(B, D)``.
         labels (Tensor): ``(B, )``.
         vectors (Tensor): A vector of any length for each class, ``(K, D)``.
         scale (float): Factor of the cosines.
+        factor (float): Factor of the gradient.
 
     Returns:
         Tensor: With respect to ``vectors``.
     """
-    length = vectors.norm(dim=1, keepdim=True)
-    unit = vectors / length
-    # Scaling images in place of the classifier costs less.
-    slope = softmax_gradient(scale * images, labels, unit)[1]
-    along = torch.linalg.vecdot(slope, unit)[:, None]
-    return slope.addcmul_(along, unit, value=-1).div_(length)
+    stretch = scale / _length(vectors)
+    logits = (images @ vectors.T).mul_(stretch)
+    error = subtract_target(logits.softmax(1), labels)
+    error *= stretch * (factor / len(images))
+    # The part along a vector does not change its cosines.
+    along = torch.linalg.vecdot(error, logits, dim=0) * stretch / scale**2
+    return (error.T @ images).addcmul_(along[:, None], vectors, value=-1)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(vectors, dim=1)
 
 
 def draw_epochs(size: int, batch_size: int, rate: float, epochs: int

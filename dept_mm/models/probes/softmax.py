@@ -8,6 +8,13 @@ from torch import Tensor
 CHUNK = 256
 
 
+def subtract_target(error: Tensor, labels: Tensor) -> Tensor:
+    """Turn probabilities ``(B, K)`` into the gradient of the cross-entropy
+    with respect to logits, in place."""
+    error[torch.arange(len(labels), device=labels.device), labels] -= 1
+    return error
+
+
 def softmax_gradient(images: Tensor, labels: Tensor, weight: Tensor,
                      bias: Tensor | None = None
                      ) -> tuple[Tensor, Tensor, Tensor]:
@@ -31,13 +38,13 @@ def softmax_gradient(images: Tensor, labels: Tensor, weight: Tensor,
     for x, y in zip(images.split(chunk), labels.split(chunk), strict=True):
         logits = x @ weight.T if bias is None else torch.addmm(
             bias, x, weight.T)
-        error = logits.log_softmax(1)
-        rows = torch.arange(len(y), device=y.device)
-        loss -= error[rows, y].sum()
-        error.exp_()
-        error[rows, y] -= 1
-        error /= len(images)
+        highest = logits.amax(1) - logits.gather(1, y[:, None])[:, 0]
+        error = logits.softmax(1)
+        # The largest probability says what the exponentials sum up to.
+        loss += (highest - error.amax(1).log()).sum()
+        subtract_target(error, y)
         on_weight = error.T @ x if on_weight is None else on_weight.addmm_(
             error.T, x)
         on_bias += error.sum(0)
-    return loss / len(images), on_weight, on_bias
+    size = len(images)
+    return loss / size, on_weight.div_(size), on_bias.div_(size)

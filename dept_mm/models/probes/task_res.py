@@ -1,13 +1,13 @@
 """TaskRes: class texts plus a learned residual."""
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import nn
-from torch.nn import functional as F
 
 from dept_mm.models.probes.base import Shots
 from dept_mm.models.probes.classifier import ClassifierProbe
-from dept_mm.models.probes.directions import direction_gradient, draw_epochs
+from dept_mm.models.probes.directions import draw_epochs, train_directions
 from dept_mm.registry import MODELS
 
 
@@ -49,15 +49,8 @@ class TaskRes(ClassifierProbe):
 
     def solve(self, shots: Shots) -> None:
         """Train the residual."""
-        residual = nn.Parameter(torch.zeros_like(shots.texts))
-        optimizer = torch.optim.Adam([residual], weight_decay=5e-4,
-                                     fused=True)
-        for batch, rate in draw_epochs(len(shots.images), self.batch_size,
-                                       self.rate, self.epochs):
-            optimizer.param_groups[0]['lr'] = rate
-            residual.grad = self.alpha * direction_gradient(
-                shots.images[batch], shots.labels[batch],
-                shots.texts + self.alpha * residual, shots.scale)
-            optimizer.step()
-        self.set_classifier(shots.scale * F.normalize(
-            shots.texts + self.alpha * residual, dim=1))
+        epochs = draw_epochs(len(shots.images), self.batch_size, self.rate,
+                             self.epochs)
+        self.set_classifier(train_directions(
+            shots, partial(torch.optim.Adam, weight_decay=5e-4, fused=True),
+            epochs, share=self.alpha))
