@@ -12,6 +12,7 @@ from dept_mm.models.losses import (
 from dept_mm.models.necks import TDA, CLIPAdapter, TipAdapter
 from dept_mm.models.probes import (
     APE,
+    APET,
     CLAP,
     CrossModalProbe,
     GDAProbe,
@@ -38,7 +39,7 @@ from dept_mm.models.prompts import (
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
 __all__ = [
-    'ADePTPrompt', 'APE', 'ATPrompt', 'CLAP', 'CLIPAdapter',
+    'ADePTPrompt', 'APE', 'APET', 'ATPrompt', 'CLAP', 'CLIPAdapter',
     'CLIPDataPreprocessor', 'CLIPHead', 'CLIPLoRA', 'CoCoOpPrompt',
     'CoOpPrompt', 'CrossModalProbe', 'DePTHead', 'DecomposedPrompt',
     'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'ImageConsistencyLoss',

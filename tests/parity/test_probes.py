@@ -80,7 +80,8 @@ def test_linear_probe(logits, reference, fitted):
 @pytest.mark.parametrize('name, options', [
     ('task_res', dict(type='TaskRes')),
     ('clap', dict(type='CLAP')),
-    ('ape', dict(type='APE'))])
+    ('ape', dict(type='APE')),
+    ('ape_t', dict(type='APET', rate=.01))])
 def test_public_code(name, options, logits, reference):
     close(logits(**options)[0], reference[name])
 
