@@ -98,10 +98,23 @@ def test_formats(make, tmp_path, name):
 
 
 def test_parquet(make, tmp_path):
+    """Rows, class names and splits in columns; rows of a fixed length and of
+    any, in several groups."""
     pyarrow = pytest.importorskip('pyarrow')
-    table = pyarrow.table(dict(features=list(ROWS), labels=LABELS))
-    pyarrow.parquet.write_table(table, tmp_path / 'x.parquet')
-    assert len(make('x.parquet', None)) == 15
+    parquet = pytest.importorskip('pyarrow.parquet')
+    fixed = pyarrow.FixedSizeListArray.from_arrays(
+        pyarrow.array(ROWS.ravel()), ROWS.shape[1])
+    columns = dict(
+        id=np.arange(30), labels=[NAMES[i] for i in LABELS],
+        split=['test' if i % 5 else 'train' for i in range(30)])
+    for features in (list(ROWS), fixed):
+        table = pyarrow.table(dict(columns, features=features))
+        parquet.write_table(table, tmp_path / 'x.parquet', row_group_size=7)
+        data = make('x.parquet', None, None, split_of='x.parquet')
+        assert data.metainfo['classes'] == tuple(NAMES)
+        assert torch.equal(rows_of(data), torch.from_numpy(ROWS[::5]))
+        assert list(data.get_gt_labels()) == LABELS[::5].tolist()
+        assert len(make('x.parquet:features', 'x.parquet:labels')) == 15
 
 
 def test_parquet_without_the_package(make, tmp_path, monkeypatch):
