@@ -44,6 +44,16 @@ train_dataloader = dict(dataset=dict(pipeline=[
     dict(type='PackInputs')]))
 custom_hooks = [dict(type='BaseNewTableHook'), %s]
 """
+PROBE = """
+model = dict(neck=dict(num_shots=2))
+train_dataloader = dict(dataset=dict(pipeline=[
+    dict(type='LoadRGBImage'),
+    dict(type='CLIPRandomResizedCrop', clip=_base_.clip),
+    dict(type='PackInputs')]))
+custom_hooks = [
+    dict(type='BaseNewTableHook'),
+    dict(type='ProbeHook', pipeline=_base_.test_pipeline, views=2)]
+"""
 ZERO_SHOT = """
 model = dict(backbone=dict(prompt=None),
              head=dict(_delete_=True, type='CLIPHead'))
@@ -136,13 +146,15 @@ def metrics_of(work_dir):
 
 @pytest.mark.slow
 def test_what_processes_do_together(call, tmp_path):
-    """DePT, a guide for gradients, a cache of images, several data sets, a
-    feature store, a test: in one start of two processes, one after another.
+    """DePT, a guide for gradients, a cache of images, a probe on two views of
+    each, several data sets, a feature store, a test: in one start of two
+    processes, one after another.
     """
     hook = f"dict(type='FeatureStoreHook', root='{tmp_path}/features')"
     cases = dict(dept=('', '', 'dept'),
                  prograd=(PROGRAD, PROGRAD, 'coop'),
                  cache=('', '', 'tip_adapter'),
+                 probe=(PROBE, PROBE, 'probes'),
                  several=(SEVERAL, SEVERAL, 'dept'),
                  store=(STORE % '', STORE % hook, 'dept'))
     calls = []
@@ -166,4 +178,5 @@ def test_what_processes_do_together(call, tmp_path):
     metrics = scalars(tmp_path / 'several2')[1][0]
     assert metrics['clean/base_new/base_total'] == 37
     assert weights(tmp_path / 'cache2')['neck.count'].tolist() == [1] * 16
+    assert weights(tmp_path / 'probe2')['neck.count'].tolist() == [2] * 16
     assert len(list((tmp_path / 'features').iterdir())) == 2
