@@ -10,6 +10,8 @@ features have unit length and get the length that OpenAI's ViT-B/16 gives them
 (10 and 8), on which DePT's transforms act. DePT's second head is trained by
 the common recipe (SGD, 10 epochs, batches of 4) on the zero-shot texts; a
 probe does not change what it learns, so all share one.
+
+ECE is the expected calibration error of 15 bins; it and accuracies are in %.
 """
 from __future__ import annotations
 
@@ -22,6 +24,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from dept_mm.evaluation.calibration import expected_calibration_error
 from dept_mm.models import CLIPHead, DePTHead
 from dept_mm.models import probes as package
 from dept_mm.structures import CLIPFeatures
@@ -86,23 +89,26 @@ def train_dept(draw: Draw) -> DePTHead:
 
 @torch.no_grad()
 def measure(draw: Draw, probe: nn.Module | None, head: nn.Module
-            ) -> tuple[float, float]:
-    """Return the accuracy of base and new classes in %."""
-    found = []
+            ) -> tuple[float, ...]:
+    """Return the accuracy of base and new classes and their ECE, in %."""
+    accuracies, errors = [], []
     for task in ('base', 'new'):
         image, label = draw.parts[task]
         feats = draw.features(image, new=task == 'new')
         logits = head(feats if probe is None else probe(feats))
-        right = feats.labels[logits.argmax(1)] == label
-        found.append(100 * right.float().mean().item())
-    return tuple(found)
+        sure, column = logits.softmax(1).max(1)
+        right = feats.labels[column] == label
+        accuracies.append(100 * right.float().mean().item())
+        errors.append(100 * expected_calibration_error(
+            sure.numpy(), right.numpy()))
+    return *accuracies, *errors
 
 
-def row(name: str, pairs: list[tuple[float, float]]) -> str:
+def row(draws: list[tuple[float, ...]]) -> str:
     """Write means over draws, and H of the means."""
-    old, new = (mean(values) for values in zip(*pairs, strict=True))
-    h = harmonic_mean([old, new])
-    return f'| {name} | {old:.1f} | {new:.1f} | {h:.1f}'
+    old, new, *errors = (mean(values) for values in zip(*draws, strict=True))
+    return ' | '.join(f'{value:.1f}' for value in (
+        old, new, harmonic_mean([old, new]), *errors))
 
 
 def main() -> None:
@@ -117,7 +123,8 @@ def main() -> None:
     with np.load(args.features) as file:
         draws = [Draw(file, seed) for seed in range(1, args.draws + 1)]
     heads = [train_dept(draw) for draw in draws]
-    print('| | base | new | H | +DePT: base | new | H |\n|' + '---|' * 7)
+    columns = 'base | new | H | ECE base | ECE new |'
+    print(f'| | {columns} +DePT: {columns}\n|' + '---|' * 11)
     for name in ('zero-shot', *args.probes):
         alone, dept = [], []
         for draw, head in zip(draws, heads, strict=True):
@@ -128,7 +135,7 @@ def main() -> None:
                           draw.parts['val'])
             alone.append(measure(draw, probe, CLIPHead()))
             dept.append(measure(draw, probe, head))
-        print(row(name, alone), row('', dept)[3:], '|', flush=True)
+        print(f'| {name} | {row(alone)} | {row(dept)} |', flush=True)
 
 
 if __name__ == '__main__':

@@ -1,13 +1,16 @@
 """Measure the fit and the predictions of every probe against a plain way.
 
     python tools/benchmarks/probes.py [--probes GDAProbe LinearProbe]
-        [--classes 1000] [--shots 16] [--threads 2] [--cpu-time] [--quick]
+        [--classes 1000] [--shots 16] [--threads 2] [--part 10] [--cpu-time]
+        [--quick]
 
 Features are drawn around class centres and texts; 4 validation images per
 class. The plain way is what public code does: scikit-learn's solver for the
 linear probe, autograd on all images or batches for the others, and in the
 search of APE one product for each point of the grid. Where a plain way takes
-long, a part of it is run and multiplied; the table says so with ~.
+long, a part of it is run and multiplied; the table says so with ~. With
+--part, one of so many epochs, steps or validation images of ours is run and
+multiplied, too, but for probes that have none of them.
 """
 from __future__ import annotations
 
@@ -78,8 +81,8 @@ def plain_linear(task: Task) -> float:
     return 15 * 100 / max(int(fit.n_iter_[0]), 1)
 
 
-def plain_steps(batch: int, steps: int, run: int = 5, decay: float = 0.,
-                checked_every: int = 0) -> Callable[[Task], float]:
+def plain_steps(batch: int, steps: int | Callable, run: int = 5
+                ) -> Callable[[Task], float]:
     """Steps of SGD with autograd."""
     def work(task: Task) -> float:
         weight = task.texts.clone().requires_grad_()
@@ -98,13 +101,32 @@ def plain_steps(batch: int, steps: int, run: int = 5, decay: float = 0.,
     return work
 
 
-def plain_ape(task: Task) -> float:
-    """One of 20,000 points of the grid, for 100 validation images."""
-    image = task.validation[0][:100]
+def plain_search(points: int) -> Callable[[Task], float]:
+    """One of the points of a grid, for 100 validation images."""
+    def work(task: Task) -> float:
+        image = task.validation[0][:100]
+        value = F.one_hot(task.labels).float()
+        votes = (-(1 - image @ task.images.T)).exp() @ value
+        (image @ task.texts.T + votes).argmax(1)
+        return points * len(task.validation[0]) / len(image)
+
+    return work
+
+
+def plain_ape_t(task: Task) -> float:
+    """One step of 20 epochs, with autograd through keys, texts and votes."""
     value = F.one_hot(task.labels).float()
-    votes = (-(1 - image @ task.images.T)).exp() @ value
-    (image @ task.texts.T + votes).argmax(1)
-    return 20_000 * len(task.validation[0]) / len(image)
+    residual = torch.zeros_like(task.texts, requires_grad=True)
+    votes = torch.ones(len(value), 1, requires_grad=True)
+    optimizer = torch.optim.AdamW([residual, votes], lr=1e-4, eps=1e-3)
+    rows = torch.randperm(len(task.images))[:256]
+    image = task.images[rows]
+    keys = task.images + residual[task.labels]
+    logits = 100 * image @ (task.texts + residual).T + (
+        image @ keys.T - 1).exp() @ (votes * value)
+    F.cross_entropy(logits, task.labels[rows]).backward()
+    optimizer.step()
+    return 20 * -(-len(task.images) // 256)
 
 
 def epochs(number: int) -> Callable[[Task], float]:
@@ -112,19 +134,57 @@ def epochs(number: int) -> Callable[[Task], float]:
 
 
 PLAIN = dict(
-    APE=plain_ape, GDAProbe=plain_gda, LinearProbe=plain_linear,
-    LPPlusPlus=plain_steps(10**9, 300, run=1),
-    CLAP=plain_steps(256, epochs(300)),
-    TaskRes=plain_steps(256, epochs(200)),
-    CrossModalProbe=plain_steps(32, 4 * 12_800))
+    APE=[plain_search(20_000)], APET=[plain_ape_t, plain_search(4_000)],
+    GDAProbe=[plain_gda], LinearProbe=[plain_linear],
+    LPPlusPlus=[plain_steps(10**9, 300, run=1)],
+    CLAP=[plain_steps(256, epochs(300))],
+    TaskRes=[plain_steps(256, epochs(200))],
+    CrossModalProbe=[plain_steps(32, 4 * 12_800)])
+# What --part takes a part of, and how many of it there are.
+LENGTH = dict(
+    APET=('epochs', 20), CLAP=('epochs', 300), TaskRes=('epochs', 200),
+    LPPlusPlus=('num_steps', 300), CrossModalProbe=('num_steps', 12_800))
+SEARCHED = 'APE', 'APET'
 
 
-def measure(work: Callable[[], float | None], clock: Callable[[], float]
-            ) -> float:
+def measure(work: Callable[[], float | None], *clocks: Callable[[], float]
+            ) -> list[float]:
     """Return the seconds that work takes, times what it returns."""
-    start = clock()
+    starts = [clock() for clock in clocks]
     factor = work()
-    return (clock() - start) * (factor or 1.)
+    return [(clock() - start) * (factor or 1.)
+            for clock, start in zip(clocks, starts, strict=True)]
+
+
+def fit(name: str, task: Task, part: int
+        ) -> tuple[BaseProbe, Callable[[], float]]:
+    """Return a probe and what fits it, or a part of it."""
+    options, validation, parts = {}, task.validation, 1
+    if name in LENGTH:
+        option, length = LENGTH[name]
+        options[option] = max(length // part, 1)
+        parts = length / options[option]
+    if name in SEARCHED:
+        validation = tuple(x[::part] for x in validation)
+        parts = len(task.validation[0]) / len(validation[0])
+    probe = getattr(package, name)(CLIP, task.names, **options)
+
+    def work() -> float:
+        probe.fit(task.images, task.labels, task.texts, validation)
+        return parts
+
+    return probe, work
+
+
+def rate(task: Task, clock: Callable[[], float]) -> float:
+    """Measure the product of all images and classes, in GFLOP/s."""
+    images, texts = task.images, task.texts.T
+
+    def multiply() -> None:
+        images @ texts
+
+    seconds = min(measure(multiply, clock)[0] for _ in range(5))
+    return 2 * images.numel() * texts.shape[1] / seconds / 1e9
 
 
 def predict(probe: BaseProbe, task: Task) -> float:
@@ -147,6 +207,8 @@ def main() -> None:
     parser.add_argument('--classes', type=int, default=1000)
     parser.add_argument('--shots', type=int, default=16)
     parser.add_argument('--threads', type=int, help='CPU threads')
+    parser.add_argument('--part', type=int, default=1,
+                        help='run one of so many epochs of ours')
     parser.add_argument('--quick', action='store_true',
                         help='ten classes: does it run?')
     parser.add_argument('--cpu-time', action='store_true',
@@ -160,18 +222,27 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     task = Task(10 if args.quick else args.classes, args.shots,
                 clip_spec(CLIP).embed_dim)
-    print(f'{"probe":16} {"fit, s":>9} {"plain, s":>11} {"faster":>8} '
-          f'{"50,000 images, s":>17}')
+    print(f'{torch.get_num_threads()} threads, products of matrices: '
+          f'{rate(task, clock):.0f} GFLOP/s\n')
+    print('| probe | fit, s | CPU, s | plain, s | faster | 50,000 images, s |'
+          '\n|' + '---|' * 6)
     for name in args.probes:
-        probe = getattr(package, name)(CLIP, task.names)
-        ours = measure(lambda probe=probe: probe.fit(
-            task.images, task.labels, task.texts, task.validation), clock)
-        plain = measure(lambda name=name: PLAIN[name](task), clock)
-        predict(probe, task)
-        speed = min(measure(lambda probe=probe: predict(probe, task), clock)
-                    for _ in range(3))
-        print(f'{name:16} {ours:9.3f} {"" if name == "GDAProbe" else "~"}'
-              f'{plain:10.3f} {plain / ours:8.1f} {speed:17.2f}', flush=True)
+        print(row(name, task, args.part, clock), flush=True)
+
+
+def row(name: str, task: Task, part: int, clock: Callable[[], float]) -> str:
+    """Measure one probe and its plain way."""
+    probe, work = fit(name, task, part)
+    ours, cpu = measure(work, clock, time.process_time)
+    theirs = sum(measure(lambda way=way: way(task), clock)[0]
+                 for way in PLAIN[name])
+    predict(probe, task)
+    speed = min(measure(lambda: predict(probe, task), clock)[0]
+                for _ in range(3))
+    sign = '~' if part > 1 and (name in LENGTH or name in SEARCHED) else ''
+    return (f'| {name} | {sign}{ours:.3g} | {sign}{cpu:.3g} | '
+            f'{"" if name == "GDAProbe" else "~"}{theirs:.3g} | '
+            f'{theirs / ours:.2g} | {speed:.2f} |')
 
 
 if __name__ == '__main__':
