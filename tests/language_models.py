@@ -18,7 +18,13 @@ SPECIAL = dict(pad_token='<pad>', bos_token='<s>', eos_token='</s>',
                unk_token='<unk>', mask_token='<mask>', sep_token='</s>',
                cls_token='<s>')
 LENGTHS = (7, 4, 5)
-BLOCKS = dict(t5=3, roberta=4, bert=4, gpt2=3)
+BLOCKS = dict(t5=3, roberta=4, bert=4, gpt2=3, llama=3)
+# They share LLaMA's layout; windows of attention are shorter than the texts.
+LLAMAS = dict(
+    llama=('LlamaConfig', {}), mistral=('MistralConfig', dict(
+        sliding_window=4)),
+    qwen2=('Qwen2Config', dict(
+        use_sliding_window=True, sliding_window=4, max_window_layers=1)))
 VOCABULARY = ['<s>', '<pad>', '</s>', '<unk>', '<mask>', *WORDS]
 
 
@@ -37,6 +43,12 @@ def config(family):
     if family == 'gpt2':
         return transformers.GPT2Config(n_embd=32, n_layer=3, n_head=2,
                                        n_positions=40, **ends)
+    if family in LLAMAS:
+        kind, options = LLAMAS[family]
+        return getattr(transformers, kind)(
+            hidden_size=32, num_hidden_layers=3, num_attention_heads=4,
+            num_key_value_heads=2, intermediate_size=64,
+            max_position_embeddings=40, **ends, **options)
     kind = dict(roberta='RobertaConfig', bert='BertConfig')[family]
     return getattr(transformers, kind)(
         hidden_size=64, num_hidden_layers=4, num_attention_heads=4,
@@ -59,11 +71,12 @@ def tokenizer(family='roberta'):
         {w: i for i, w in enumerate(VOCABULARY)}, unk_token='<unk>'))
     words.pre_tokenizer = tokenizers.pre_tokenizers.WhitespaceSplit()
     words.decoder = tokenizers.decoders.WordPiece()
-    ends = dict(gpt2='$A', t5='$A </s>').get(family, '<s> $A </s>')
+    ends = dict(gpt2='$A', t5='$A </s>', llama='<s> $A', mistral='<s> $A',
+                qwen2='$A').get(family, '<s> $A </s>')
     words.post_processor = tokenizers.processors.TemplateProcessing(
         single=ends, special_tokens=[('<s>', 0), ('</s>', 2)])
     special = dict(SPECIAL)
-    if family in ('t5', 'gpt2'):
+    if family in ('t5', 'gpt2', *LLAMAS):
         special.pop('mask_token')
     return transformers.PreTrainedTokenizerFast(tokenizer_object=words,
                                                 **special)

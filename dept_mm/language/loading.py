@@ -11,7 +11,9 @@ from dept_mm.language.towers import TOWERS
 
 # The class of transformers that loads each family with its word head.
 AUTO = dict(bert='AutoModelForMaskedLM', roberta='AutoModelForMaskedLM',
-            gpt2='AutoModelForCausalLM', t5='AutoModelForSeq2SeqLM')
+            gpt2='AutoModelForCausalLM', llama='AutoModelForCausalLM',
+            mistral='AutoModelForCausalLM', qwen2='AutoModelForCausalLM',
+            t5='AutoModelForSeq2SeqLM')
 
 
 def build_language_model(config: Mapping | FrozenLanguageModel

@@ -33,17 +33,27 @@ PUBLIC = dict(
     lpt_roberta_static={
         'late_prompts.0.late_tokens': 'prompt_embedding.weight'},
 )
+PUBLIC['lpt_gpt2_static'] = PUBLIC['lpt_roberta_static']
 for kind in ('npg', 'appg', 'mppg'):
+    PUBLIC[f'lpt_gpt2_{kind}'] = {
+        f'late_prompts.0.late_{way}.{leaf}':
+            f'transformer.prompt_generator.proj_{way}.{leaf}'
+        for way in ('down', 'up') for leaf in ('weight', 'bias')}
     PUBLIC[f'lpt_roberta_{kind}'] = {
         f'late_prompts.0.late_{way}.{leaf}': f'{GENERATOR}proj_{way}.{leaf}'
         for way in ('down', 'up') for leaf in ('weight', 'bias')}
 LATE = dict(type='LatePrompt', layer=2, num_tokens=5, bottleneck=16)
+# File -> option of the public code for GPT-2; see make_lpt_gpt2.py.
+GPT2_CASES = {
+    f'lpt_gpt2_{kind or "static"}': dict(generator_type=kind and kind.upper())
+    for kind in (None, 'npg', 'appg', 'mppg')}
 PROMPTS = dict(
     decomposed_t5=dict(type='DecomposedPrompt', num_tokens=6, rank=4,
                        max_length=16),
     adept_t5=dict(type='ADePTPrompt', num_tokens=6, rank=4),
-    lpt_roberta_static=LATE,
-    **{f'lpt_roberta_{kind}': dict(LATE, generator=kind)
+    **{f'lpt_{family}_static': LATE for family in ('roberta', 'gpt2')},
+    **{f'lpt_{family}_{kind}': dict(LATE, generator=kind)
+       for family in ('roberta', 'gpt2')
        for kind in ('npg', 'appg', 'mppg')})
 
 
@@ -52,7 +62,7 @@ def frozen_value(name, shape):
     x = draw(name, shape)
     if 'LayerNorm' in name or name.startswith('lm_head.layer_norm'):
         return 1 + .1 * x if name.endswith('weight') else .1 * x
-    if 'layer_norm' in name:  # T5's have a scale only
+    if 'layer_norm' in name or '.ln_' in name and name.endswith('weight'):
         return 1 + .1 * x
     if name.endswith('bias'):
         return .02 * x
@@ -69,6 +79,19 @@ def trainable_value(name, shape, family):
                             else x).float()
 
 
+def fill(model, skip=()):
+    """Fill parameters by their names; returns the names. Where some are
+    skipped, the others are learned."""
+    names = [k for k, _ in model.named_parameters() if k not in skip]
+    for name in names:
+        parameter = model.get_parameter(name)
+        shape = tuple(parameter.shape)
+        value = (trainable_value(name, shape, 'gpt2') if skip else
+                 torch.from_numpy(frozen_value(name, shape)))
+        parameter.data.copy_(value)
+    return names
+
+
 def close(ours, theirs, relative):
     theirs = torch.as_tensor(theirs)
     torch.testing.assert_close(
@@ -80,7 +103,7 @@ def close(ours, theirs, relative):
 def case(request):
     """Model, learned parameters and reference outputs of one file."""
     name = request.param
-    family = 't5' if name.endswith('t5') else 'roberta'
+    family = next(f for f in ('t5', 'roberta', 'gpt2') if f in name)
     with np.load(REFERENCE / f'{name}.npz') as file:
         expected = {k: file[k] for k in file.files}
     plain = make(family)
@@ -94,8 +117,9 @@ def case(request):
         found.discard(key)
     assert not found
     lm = FrozenLanguageModel(plain, tokenizer(family), name)
+    head = 'CausalLMHead' if family == 'gpt2' else 'LinearTextHead'
     model = PromptedLanguageModel(
-        lm, dict(type='LinearTextHead', task='sst2'), [PROMPTS[name]],
+        lm, dict(type=head, task='sst2'), [PROMPTS[name]],
         max_length=16).eval()
     learned = {}
     for ours, theirs in PUBLIC[name].items():
@@ -112,7 +136,37 @@ def case(request):
 
 def test_loss_logits_gradients(case):
     model, learned, expected = case
-    ids, mask, labels = (torch.from_numpy(expected[key]) for key in (
+    if model.lm.family == 'gpt2':
+        scores, loss = score_ends(model, expected)
+    else:
+        scores, loss = score_labels(model, expected)
+    close(scores, expected['logits'], 1e-4)
+    close(loss, expected['loss'], 1e-4)
+    loss.backward()
+    for key, (parameter, turned) in learned.items():
+        grad = parameter.grad.T if turned else parameter.grad
+        close(grad, expected[f'grad/{key}'], 1e-3)
+
+
+def score_ends(model, given):
+    """Scores of all words at each token and prompt, and the loss of the ends
+    of sentences."""
+    ids, mask, end, last = (torch.from_numpy(given[key]) for key in (
+        'input_ids', 'attention_mask', 'loss_mask', 'seq_lengths'))
+    place = torch.arange(ids.shape[1])
+    # The public code pools the tokens before the last, and calls them all.
+    pooled = model.late_prompts[0].generator in ('appg', 'mppg')
+    read = place < (last + (not pooled))[:, None]
+    tokens = Tokens(ids, mask.bool())
+    out = model.encode(tokens, read)
+    ahead = (place < end.argmax(1)[:, None]).sum(1)
+    loss = model.head.compute_nll(lambda *_: out, tokens, ahead).mean()
+    return model.lm.score_words(out.hidden), loss
+
+
+def score_labels(model, given):
+    """Scores of all words where an answer is read, and their loss."""
+    ids, mask, labels = (torch.from_numpy(given[key]) for key in (
         'input_ids', 'attention_mask', 'labels'))
     out = model.encode(Tokens(ids, mask.bool()))
     if model.lm.has_decoder:
@@ -120,12 +174,6 @@ def test_loss_logits_gradients(case):
                                 attention_mask=out.mask.long()).logits
     else:
         rows = torch.arange(len(ids))
-        place = torch.from_numpy(expected['mask_pos']) + out.shift
+        place = torch.from_numpy(given['mask_pos']) + out.shift
         scores = model.lm.score_words(out.hidden[rows, place])
-    close(scores, expected['logits'], 1e-4)
-    loss = F.cross_entropy(scores.flatten(0, -2), labels.flatten())
-    close(loss, expected['loss'], 1e-4)
-    loss.backward()
-    for key, (parameter, turned) in learned.items():
-        grad = parameter.grad.T if turned else parameter.grad
-        close(grad, expected[f'grad/{key}'], 1e-3)
+    return scores, F.cross_entropy(scores.flatten(0, -2), labels.flatten())

@@ -13,7 +13,8 @@ SOFT = dict(type='SoftPrompt', num_tokens=3)
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2)
 
 
-@pytest.mark.parametrize('family', ['t5', 'roberta', 'bert', 'gpt2'])
+@pytest.mark.parametrize('family', ['t5', 'roberta', 'bert', 'gpt2',
+                                    'llama'])
 def test_autocast(family):
     """bf16 gives about the same, and gradients in fp32."""
     model = perturb(build(family, SOFT, LATE))

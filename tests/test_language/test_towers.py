@@ -14,8 +14,9 @@ from language_models import (
 
 from dept_mm.errors import DeptError
 from dept_mm.language import Tokens
+from dept_mm.language.towers import TOWERS
 
-FAMILIES = ('t5', 'roberta', 'bert', 'gpt2')
+FAMILIES = ('t5', 'roberta', 'bert', 'gpt2', 'llama')
 SOFT = dict(type='SoftPrompt', num_tokens=3)
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2, generator='npg',
             bottleneck=8)
@@ -39,10 +40,12 @@ def stock(lm, given, **more):
                 **dict(dict(position_ids=place), **more)).last_hidden_state
 
 
-@pytest.mark.parametrize('side', ['right', 'left'])
+@pytest.mark.parametrize('side', ['right', 'left', None])
+@pytest.mark.parametrize('family', TOWERS)
 def test_without_prompts_it_is_the_stock_forward(family, side):
-    """T8b."""
-    model, given = build(family), tokens(side)
+    """T8b, for every kind of model, with and without padding."""
+    model = build(family)
+    given = tokens(side) if side else Tokens(*(x[:1] for x in tokens()))
     expected = stock(model.lm, given)[given.mask]
     torch.testing.assert_close(own(model.encode(given)), expected, rtol=0,
                                atol=1e-5)
