@@ -18,6 +18,7 @@ SPECIAL = dict(pad_token='<pad>', bos_token='<s>', eos_token='</s>',
                unk_token='<unk>', mask_token='<mask>', sep_token='</s>',
                cls_token='<s>')
 LENGTHS = (7, 4, 5)
+FAMILIES = ('t5', 'roberta', 'bert', 'gpt2', 'llama')
 BLOCKS = dict(t5=3, roberta=4, bert=4, gpt2=3, llama=3)
 # They share LLaMA's layout; windows of attention are shorter than the texts.
 LLAMAS = dict(
@@ -109,8 +110,12 @@ def tokens(side='right'):
     return Tokens(ids, mask)
 
 
-def build(family, *prompts, head=None, **options):
+def build(family, *prompts, **options):
     lm = FrozenLanguageModel(make(family), tokenizer(family), family)
+    return build_on(lm, *prompts, **options)
+
+
+def build_on(lm, *prompts, head=None, **options):
     torch.manual_seed(1)
     return PromptedLanguageModel(
         lm, head or dict(type='LinearTextHead', task='sst2'), prompts,

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -28,20 +29,23 @@ class FrozenLanguageModel:
         name (str): Name for error messages and checkpoints.
         absent (Sequence[str]): Parameters that the weights file lacked.
             Defaults to none.
+        origin (FrozenLanguageModel, optional): The one whose weights these
+            are, perhaps in another dtype.
 
     Raises:
         DeptError: If the family is unknown.
     """
 
     def __init__(self, model: nn.Module, tokenizer: Any, name: str,
-                 absent: Sequence[str] = ()) -> None:
+                 absent: Sequence[str] = (),
+                 origin: FrozenLanguageModel | None = None) -> None:
         family = model.config.model_type
         if family not in TOWERS:
             raise DeptError(f'Language model {name!r} is a {family!r}; '
                             f'prompts can be put into {sorted(TOWERS)}.')
         self.model = model.requires_grad_(False).eval()
         self.tokenizer, self.name, self.absent = tokenizer, name, absent
-        self.family = family
+        self.family, self.origin = family, origin
         self.tower = TOWERS[family](model)
 
     @property
@@ -51,8 +55,33 @@ class FrozenLanguageModel:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the weights."""
-        return weights_digest(self.model)
+        """SHA-256 of the weights as they are stored."""
+        return (self.origin.digest if self.origin
+                else weights_digest(self.model))
+
+    def share(self, dtype: torch.dtype | None = None) -> FrozenLanguageModel:
+        """Make another one that has modules of its own on these weights.
+
+        Its mode, its device and its parts may change without a trace in this
+        one. Weights take no memory of their own until they are moved or get
+        another dtype.
+
+        Args:
+            dtype (torch.dtype, optional): Of its weights. Defaults to that of
+                each weight here. Buffers keep theirs: rotary frequencies, for
+                example, are always fp32.
+        """
+        # T5 overflows in fp16 but for these; transformers keeps them, too.
+        kept = dtype == torch.float16 and getattr(
+            self.model, '_keep_in_fp32_modules', None) or ()
+        memo: dict = {id(b): b.detach() for b in self.model.buffers()}
+        for name, weight in self.model.named_parameters():
+            fixed = dtype is None or not {*kept}.isdisjoint(name.split('.'))
+            memo[id(weight)] = nn.Parameter(
+                weight.detach().to(weight.dtype if fixed else dtype), False)
+        return FrozenLanguageModel(
+            deepcopy(self.model, memo), self.tokenizer, self.name,
+            self.absent, self.origin or self)
 
     @property
     def device(self) -> torch.device:

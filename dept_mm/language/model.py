@@ -146,7 +146,7 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             place = tokens.mask.cumsum(1) - 1
             offset = prompt.offset(embeds, place)
             if offset is not None:
-                embeds = embeds + offset.to(embeds.dtype)
+                embeds = (embeds + offset).to(embeds.dtype)
         rows = prompt.tokens().to(embeds.dtype)
         rows = rows.expand(len(embeds), -1, -1)
         return (torch.cat([rows, embeds], 1),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 pytest.importorskip('transformers')
-from language_models import build, own, perturb, tokens
+from language_models import FAMILIES, build, own, perturb, tokens
 
 from dept_mm.errors import DeptError
 from dept_mm.language import Tokens
@@ -13,8 +13,7 @@ SOFT = dict(type='SoftPrompt', num_tokens=3)
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2)
 
 
-@pytest.mark.parametrize('family', ['t5', 'roberta', 'bert', 'gpt2',
-                                    'llama'])
+@pytest.mark.parametrize('family', FAMILIES)
 def test_autocast(family):
     """bf16 gives about the same, and gradients in fp32."""
     model = perturb(build(family, SOFT, LATE))

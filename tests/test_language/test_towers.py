@@ -5,6 +5,7 @@ import torch
 
 pytest.importorskip('transformers')
 from language_models import (
+    FAMILIES,
     LENGTHS,
     build,
     own,
@@ -16,7 +17,6 @@ from dept_mm.errors import DeptError
 from dept_mm.language import Tokens
 from dept_mm.language.towers import TOWERS
 
-FAMILIES = ('t5', 'roberta', 'bert', 'gpt2', 'llama')
 SOFT = dict(type='SoftPrompt', num_tokens=3)
 LATE = dict(type='LatePrompt', layer=2, num_tokens=2, generator='npg',
             bottleneck=8)

@@ -85,8 +85,9 @@ class ADePTPrompt(PromptModule):
         module and table stay as they are."""
         if not self.rank:
             return table
-        return self._kept.get(lambda: table + self._network(table, 0.),
-                              learned=tensors_of(self), frozen=(table, ))
+        return self._kept.get(
+            lambda: (table + self._network(table, 0.)).to(table.dtype),
+            learned=tensors_of(self), frozen=(table, ))
 
     def _network(self, embeds: Tensor, dropout: float) -> Tensor:
         x = self.offset_down(embeds.to(self.offset_down.weight.dtype))
