@@ -27,7 +27,7 @@ EXTRAS = {
         'onedl-mmpretrain>=1.3.4'
     ],
     # Prompts in language models; CLIP does without.
-    'language': ['transformers>=4.48'],
+    'language': ['transformers>=4.48', 'peft>=0.14'],
     'export': ['onnx>=1.16', 'onnxruntime>=1.18'],
     'sweep': ['submitit>=1.5'],
     # Which parts of an image speak for a class; MMPretrain asks for this

@@ -21,10 +21,20 @@ from dept_mm.language.model import PromptedLanguageModel
 from dept_mm.language.result_hook import LanguageResultHook
 from dept_mm.language.task import Task
 from dept_mm.language.tokens import Tokens
+from dept_mm.language.tuning import (
+    IA3,
+    BitFit,
+    BottleneckAdapters,
+    DeepPrompts,
+    FullTuning,
+    LanguageTuning,
+    LoRA,
+)
 
 __all__ = [
-    'CausalLMHead', 'Encoded', 'FrozenLanguageModel', 'LanguageMetric',
-    'LanguageResultHook', 'LinearTextHead', 'MaskedLMHead',
-    'PromptedLanguageModel', 'Seq2SeqHead', 'Task', 'TextDataset', 'TextHead',
-    'Tokens', 'build_language_model'
+    'IA3', 'BitFit', 'BottleneckAdapters', 'CausalLMHead', 'DeepPrompts',
+    'Encoded', 'FrozenLanguageModel', 'FullTuning', 'LanguageMetric',
+    'LanguageResultHook', 'LanguageTuning', 'LinearTextHead', 'LoRA',
+    'MaskedLMHead', 'PromptedLanguageModel', 'Seq2SeqHead', 'Task',
+    'TextDataset', 'TextHead', 'Tokens', 'build_language_model'
 ]

@@ -16,14 +16,10 @@ from dept_mm.errors import DeptError
 from dept_mm.language.frozen import FrozenLanguageModel
 from dept_mm.language.heads import Encoded
 from dept_mm.language.loading import build_language_model
+from dept_mm.language.prompting import build_prompts
 from dept_mm.language.tokens import Tokens
-from dept_mm.models.prompts import (
-    ADePTPrompt,
-    LatePrompt,
-    PromptModule,
-    check_kind,
-    sample_rows,
-)
+from dept_mm.language.tuning import LanguageTuning, build_tuning, check_budget
+from dept_mm.models.prompts import ADePTPrompt, LatePrompt
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
 
@@ -33,20 +29,22 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
     """A frozen language model with learned prompts and a head.
 
     An *input prompt* is put in front of the token embeddings; a *late prompt*
-    joins the hidden states after some blocks. The language model is not a
-    submodule, so ``parameters()`` and checkpoints contain only what is
-    learned.
+    joins the hidden states after some blocks. Methods to compare prompts with
+    tune the model itself. The language model is not a submodule, so
+    ``parameters()`` and checkpoints contain only what is learned.
 
     Args:
         lm (Mapping | FrozenLanguageModel): The language model; see
             ``build_language_model``.
         head (Mapping): Config of a head such as ``MaskedLMHead``.
-        prompts (Sequence[Mapping]): Configs of at most one input prompt
-            (``SoftPrompt``, ``DecomposedPrompt`` or ``ADePTPrompt``) and any
-            number of late prompts after different blocks. ``embed_dims`` is
-            filled in. With ``init=dict(text='...')`` a prompt starts from the
-            embeddings of a text, with ``init=dict(vocab=SEED)`` from those of
-            frequent words. Defaults to none.
+        prompts (Sequence[Mapping]): Configs of prompts; see
+            ``build_prompts``. Defaults to none.
+        tuning (Mapping, optional): Config of a method that tunes the model
+            itself, such as ``LoRA``. Defaults to none.
+        budget (int, optional): Number of learned parameters, without those of
+            the head: the size of the one prompt or of ``tuning`` becomes the
+            largest that has at most so many. Defaults to the sizes of their
+            configs.
         max_length (int): Largest number of tokens of an input, without
             prompts. Defaults to 256.
         backbone_eval (bool): Whether to switch off the dropout of the frozen
@@ -65,22 +63,26 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
     """
 
     def __init__(self, lm: Mapping | FrozenLanguageModel, head: Mapping,
-                 prompts: Sequence[Mapping] = (), max_length: int = 256,
-                 backbone_eval: bool = False, **kwargs) -> None:
+                 prompts: Sequence[Mapping] = (),
+                 tuning: Mapping | None = None, budget: int | None = None,
+                 max_length: int = 256, backbone_eval: bool = False, **kwargs
+                 ) -> None:
         super().__init__(**kwargs)
         self.lm = build_language_model(lm)
+        if tuning is not None:
+            self.lm = self.lm.share()  # which it changes
         self.backbone_eval = backbone_eval
-        self.input_prompt: nn.Module | None = None
-        self.late_prompts = nn.ModuleList()
-        for config in prompts:
-            self._add_prompt(self._build_prompt(config))
-        self._check_length(max_length)
+        if budget is not None:
+            check_budget(prompts, tuning)
+        self.input_prompt, self.late_prompts = build_prompts(
+            prompts, self.lm, max_length, budget)
         self.head = MODELS.build(
             dict(head, lm=self.lm, max_length=max_length))
-        if self.input_prompt is not None and len(self.late_prompts):
-            print_log('Gradients of the input prompt pass through all blocks: '
-                      'the late prompt saves neither time nor memory.',
-                      'current', 30)
+        self.tuning: LanguageTuning | None = None
+        if tuning is not None:
+            self.tuning = build_tuning(tuning, self.lm, self.head.parts,
+                                       budget)
+        self._check_parts()
         self.init_header()
 
     def forward(self, inputs: Mapping[str, Sequence[str]],
@@ -122,9 +124,10 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
                 for p in self.late_prompts}
         # Nothing is learned below the first late prompt.
         frozen = min(late, default=len(self.lm.tower.blocks))
-        if self.input_prompt is not None:
+        if self.input_prompt is not None or self.tuning is not None:
             frozen = 0
-        hidden, mask = self.lm.tower(embeds, mask, late, frozen)
+        deep = None if self.tuning is None else self.tuning.deep_tokens
+        hidden, mask = self.lm.tower(embeds, mask, late, frozen, deep)
         return Encoded(hidden, mask, hidden.shape[1] - size)
 
     def _embed(self, tokens: Tokens) -> tuple[Tensor, Tensor]:
@@ -173,72 +176,35 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         self.lm.apply(fn)
         return super()._apply(fn, recurse)
 
-    def _build_prompt(self, config: Mapping) -> nn.Module:
-        """Build a prompt of the model's width."""
-        check_kind('PromptedLanguageModel(prompts=[...])', config,
-                   PromptModule)
-        config = dict(config, embed_dims=self.lm.tower.width)
-        init = config.get('init')
-        if isinstance(init, Mapping):
-            config['init'] = self._make_initial_rows(config, **init)
-        return MODELS.build(config)
-
-    def _make_initial_rows(self, config: Mapping, text: str | None = None,
-                           vocab: int | None = None) -> Tensor:
-        """Make the embeddings that a prompt starts from, ``(m, W)``."""
-        table = self.lm.tower.words.weight
-        if text is not None:
-            ids, = self.lm.tokenize([text])
-            return table[ids]
-        return sample_rows(table, config['num_tokens'], vocab,
-                           self.lm.tokenizer.all_special_ids)
-
-    def _add_prompt(self, prompt: nn.Module) -> None:
-        """Add an input or late prompt, and check that it has a place."""
-        if not isinstance(prompt, LatePrompt):
-            if self.input_prompt is not None:
-                raise DeptError('prompts: at most one prompt of the input; '
-                                f'{type(self.input_prompt).__name__} and '
-                                f'{type(prompt).__name__} are given.')
-            self.input_prompt = prompt
+    def _check_parts(self) -> None:
+        """Refuse parts that exclude each other; warn where one undoes what
+        another is for."""
+        if not len(self.late_prompts):
             return
-        blocks = len(self.lm.tower.blocks)
-        taken = [p.layer for p in self.late_prompts]
-        if prompt.layer >= blocks or prompt.layer in taken:
-            raise DeptError(
-                f'LatePrompt: layer {prompt.layer} is taken, or no block '
-                f'follows it; {self.lm.name!r} has {blocks} blocks.')
-        self.late_prompts.append(prompt)
-
-    def _check_length(self, max_length: int) -> None:
-        """Refuse inputs that exceed the positions or the offsets."""
-        count = getattr(self.input_prompt, 'num_tokens', 0)
-        most = self.lm.tower.max_length
-        if most is not None and max_length + count > most:
-            raise DeptError(
-                f'max_length {max_length} and {count} prompt tokens are more '
-                f'than the {most} positions of {self.lm.name!r}.')
-        offsets = getattr(self.input_prompt, 'max_length', max_length)
-        if offsets < max_length and self.input_prompt.overflow == 'error':
-            raise DeptError(
-                f'DecomposedPrompt: max_length {offsets} is less than that '
-                f"of the model, {max_length}. Raise it, or set overflow='none'"
-                ' to leave the tokens beyond it without an offset.')
+        if self.tuning is not None and self.tuning.deep_tokens is not None:
+            raise DeptError('DeepPrompts replace what stands in front of each '
+                            'block: leave out the LatePrompt.')
+        if self.input_prompt is not None or self.tuning is not None:
+            print_log('Gradients of the input prompt or of what is tuned '
+                      'pass through all blocks: the late prompt saves '
+                      'neither time nor memory.', 'current', 30)
 
     def header(self) -> dict:
-        """Describe the language model, the prompts and the task."""
+        """Describe the language model, what is learned, and the task."""
         prompts = [self.input_prompt] if self.input_prompt else []
         return dict(
             lm=dict(name=self.lm.name, sha256=self.lm.digest),
             prompts=[dict(type=type(p).__name__, **p.settings)
                      for p in (*prompts, *self.late_prompts)],
+            tuning=self.tuning and dict(type=type(self.tuning).__name__,
+                                        **self.tuning.settings),
             head=dict(type=type(self.head).__name__, **self.head.settings),
             classes=list(self.head.task.classes))
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
         """Refuse a checkpoint of another model, method or task."""
         own = self.header()
-        for key in ('prompts', 'head', 'classes'):
+        for key in ('prompts', 'tuning', 'head', 'classes'):
             if found.get(key) != own[key]:
                 raise DeptError(f'The checkpoint has {key} {found.get(key)}, '
                                 f'but this model has {own[key]}.')

@@ -53,6 +53,28 @@ def test_input_and_late_prompts(lm):
     assert 'tools/benchmarks/language.py' in text
 
 
+@pytest.mark.parametrize('method, count', [
+    ('BitFit', None), ('LoRA', 3072), ('DeepPrompts', 3072), ('IA3', 1280)])
+def test_methods_that_tune_the_model(lm, method, count):
+    """What is learned inside the model is not frozen."""
+    pytest.importorskip('peft')
+    cfg = Config.fromfile(CONFIGS / 'linear_minilm_reviews.py')
+    replace_datasets(cfg, ('bad', 'good'), 40)
+    cfg.model.update(lm=dict(name=lm), max_length=16)
+    plain = explain(cfg.copy())['parameters']
+    cfg.model.tuning = dict(type=method)
+    cfg.model.budget = 3100 if count else None
+    facts = explain(cfg)
+    found = facts['parameters']
+    learned = found['learned_count'] - plain['learned_count']
+    if count is None:  # its biases are frozen without it
+        assert learned == plain['frozen_count'] - found['frozen_count'] > 0
+    else:
+        assert learned == count
+        assert found['frozen_count'] == plain['frozen_count']
+    assert f'tuning {method}' in format_report(facts)
+
+
 def test_steps_instead_of_epochs(tmp_path):
     facts = facts_of('soft-prompt_t5-base_30k_rte.py', save('t5', tmp_path),
                      dict(type='SoftPrompt', num_tokens=2))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.language.frozen import FrozenLanguageModel
@@ -61,6 +61,12 @@ class TextHead(BaseModule):
         """Settings that a checkpoint must match although shapes do not show
         them; JSON types."""
         return {}
+
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """The modules of the language model that the head uses beside the
+        tower."""
+        return ()
 
     def default_template(self) -> str:
         """Return the task's template for this kind of model.

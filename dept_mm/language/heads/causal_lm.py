@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
@@ -52,6 +52,11 @@ class CausalLMHead(TextHead):
             raise DeptError(f'CausalLMHead: {lm.name!r} is not causal; take '
                             'MaskedLMHead, Seq2SeqHead or LinearTextHead.')
         self.words = require_words(self)
+
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """The head that scores words; see ``TextHead``."""
+        return (self.lm.word_head, )
 
     def build_candidates(self, texts: Mapping[str, str]
                          ) -> tuple[list[list[int]], int]:

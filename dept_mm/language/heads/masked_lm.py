@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
@@ -55,6 +55,11 @@ class MaskedLMHead(TextHead):
         lm.word_head  # noqa: B018  raises where there is none
         self.word_ids = [lm.find_word_id(word) for word in require_words(self)]
         self.restrict_loss = restrict_loss
+
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """The head that scores words; see ``TextHead``."""
+        return (self.lm.word_head, )
 
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
         """Compute the scores ``(B, V)`` of all words at the mask."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError
@@ -45,6 +45,11 @@ class Seq2SeqHead(TextHead):
                             'MaskedLMHead, CausalLMHead or LinearTextHead.')
         super().__init__(lm, task, max_length, template)
         self.max_new_tokens = max_new_tokens
+
+    @property
+    def parts(self) -> tuple[nn.Module, ...]:
+        """Decoder and head for words, too; see ``TextHead``."""
+        return (self.lm.model, )
 
     def default_template(self) -> str:
         """Return the task's ``source``, which has no mask."""

@@ -30,12 +30,17 @@ class LanguageTower:
         blocks (nn.ModuleList): The transformer blocks.
         words (nn.Embedding): The table of token embeddings ``(V, W)``.
         max_length (int, optional): Number of positions, if it is limited.
+        parts (tuple[nn.Module]): All modules that the tower runs.
+        outputs (tuple[str]): How the names of the last layers of attentions
+            and MLPs end.
     """
     anchor = 'first'
     causal = False
     blocks: nn.ModuleList
     words: nn.Embedding
     max_length: int | None = None
+    parts: tuple[nn.Module, ...]
+    outputs: tuple[str, ...]
 
     def __init__(self, model: nn.Module) -> None:
         raise NotImplementedError
@@ -71,8 +76,8 @@ class LanguageTower:
         return unwrap_hidden(block(hidden, attention_mask=bias))
 
     def __call__(self, embeds: Tensor, mask: Tensor,
-                 late: Mapping[int, Late] | None = None, frozen: int = 0
-                 ) -> tuple[Tensor, Tensor]:
+                 late: Mapping[int, Late] | None = None, frozen: int = 0,
+                 deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Run the model.
 
         Args:
@@ -82,14 +87,21 @@ class LanguageTower:
                 that makes the late prompt tokens which join after them.
             frozen (int): Number of blocks to run without gradients.
                 Defaults to 0.
+            deep (Tensor, optional): ``(blocks, m, W)``, tokens that stand in
+                front of the input of each block, in place of what the block
+                before made of its own. Not together with ``late``.
 
         Returns:
             tuple[Tensor, Tensor]: Hidden states ``(B, T', W)`` and their
-            mask, with late prompt tokens in front.
+            mask, with late or deep prompt tokens in front.
         """
         wanted = torch.is_grad_enabled()
         with torch.set_grad_enabled(wanted and not frozen):
             hidden = self.start(embeds)
+        if deep is not None:
+            start = _expand(deep[0], hidden)
+            hidden = torch.cat([start, hidden], 1)
+            mask = torch.cat([mask.new_ones(start.shape[:2]), mask], 1)
         bias = self.make_bias(mask, hidden.dtype)
         for k, block in enumerate(self.blocks):
             if late and k in late:
@@ -98,9 +110,17 @@ class LanguageTower:
                 mask = torch.cat(
                     [mask.new_ones(rows.shape[:2]), mask], 1)
                 bias = self.make_bias(mask, hidden.dtype)
+            if deep is not None and k:
+                hidden = torch.cat([_expand(deep[k], hidden),
+                                    hidden[:, deep.shape[1]:]], 1)
             with torch.set_grad_enabled(wanted and k >= frozen):
                 hidden = self.step(block, hidden, bias)
         return self.finish(hidden), mask
+
+
+def _expand(rows: Tensor, hidden: Tensor) -> Tensor:
+    """Repeat rows ``(m, W)`` for each input."""
+    return rows.to(hidden.dtype).expand(len(hidden), -1, -1)
 
 
 def make_mask_bias(visible: Tensor, dtype: torch.dtype) -> Tensor:

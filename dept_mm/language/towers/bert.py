@@ -14,10 +14,12 @@ class BERTTower(LanguageTower):
     no positions.
     """
     first_position = 0
+    outputs = ('output.dense', )
 
     def __init__(self, model: nn.Module) -> None:
         base = getattr(model, model.base_model_prefix, model)
         self.embeddings = base.embeddings
+        self.parts = (base.embeddings, base.encoder)
         self.blocks = base.encoder.layer
         self.words = self.embeddings.word_embeddings
         positions = self.embeddings.position_embeddings.num_embeddings

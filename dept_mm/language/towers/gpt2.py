@@ -14,10 +14,11 @@ class GPT2Tower(LanguageTower):
     """
     anchor = 'last'
     causal = True
+    outputs = ('attn.c_proj', 'mlp.c_proj')
 
     def __init__(self, model: nn.Module) -> None:
         base = getattr(model, model.base_model_prefix, model)
-        self.base = base
+        self.base, self.parts = base, (base, )
         self.blocks, self.words = base.h, base.wte
         self.max_length = base.wpe.num_embeddings
 

@@ -20,10 +20,11 @@ class LlamaTower(LanguageTower):
     """
     anchor = 'last'
     causal = True
+    outputs = ('self_attn.o_proj', 'mlp.down_proj')
 
     def __init__(self, model: nn.Module) -> None:
         base = getattr(model, model.base_model_prefix, model)
-        self.base = base
+        self.base, self.parts = base, (base, )
         self.blocks, self.words = base.layers, base.embed_tokens
         self.max_length = base.config.max_position_embeddings
 

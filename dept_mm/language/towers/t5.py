@@ -13,9 +13,11 @@ class T5Tower(LanguageTower):
     Late prompt tokens take the positions before the first token, so the bias
     between the other tokens does not change.
     """
+    outputs = ('SelfAttention.o', 'EncDecAttention.o', 'DenseReluDense.wo')
 
     def __init__(self, model: nn.Module) -> None:
         self.stack = getattr(model, 'encoder', model)
+        self.parts = (self.stack, )
         self.blocks = self.stack.block
         self.words = self.stack.embed_tokens
         self.attention = self.blocks[0].layer[0].SelfAttention

@@ -43,6 +43,7 @@ class ADePTPrompt(PromptModule):
         >>> prompt = dict(type='TowerPrompts', text=[
         ...     dict(type='ADePTPrompt', num_tokens=4, rank='match:16')])
     """
+    size = 'rank'
 
     def __init__(self, embed_dims: int, num_tokens: int, rank: int | str,
                  dropout: float = 0., w1_init: str = 'code',

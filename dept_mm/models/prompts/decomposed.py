@@ -50,6 +50,7 @@ class DecomposedPrompt(PromptModule):
         >>> prompt = dict(type='TowerPrompts', text=[
         ...     dict(type='DecomposedPrompt', num_tokens=4, rank='match:16')])
     """
+    size = 'rank'
 
     def __init__(self, embed_dims: int, num_tokens: int, rank: int | str,
                  max_length: int, alpha: float = 8,

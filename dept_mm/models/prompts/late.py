@@ -59,6 +59,7 @@ class LatePrompt(PromptModule):
         >>> prompt = dict(type='TowerPrompts', text=[
         ...     dict(type='LatePrompt', layer=6, generator='npg')])
     """
+    size = 'bottleneck'
     late = True
 
     def __init__(self, embed_dims: int, layer: int, num_tokens: int,

@@ -21,9 +21,11 @@ class PromptModule(BaseModule):
         num_tokens (int): Number of learned tokens.
         late (bool): Whether the tokens join behind block ``layer``, where
             they may be generated, and not at the input.
+        size (str): The option that sets the number of parameters.
     """
     num_tokens = 0
     late = False
+    size: str
 
     @property
     def settings(self) -> dict:

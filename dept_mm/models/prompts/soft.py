@@ -30,6 +30,7 @@ class SoftPrompt(PromptModule):
         >>> prompt = dict(type='TowerPrompts', text=[
         ...     dict(type='SoftPrompt', num_tokens=4)])
     """
+    size = 'num_tokens'
 
     def __init__(self, embed_dims: int, num_tokens: int,
                  init: Tensor | float | None = None) -> None:

@@ -99,8 +99,10 @@ def _adapt_to_machine(cfg: Config) -> list[str]:
 def _summarize_model(model: nn.Module) -> dict:
     if hasattr(model, 'lm'):
         prompts = [model.input_prompt or None, *model.late_prompts]
-        return dict(language_model=model.lm.name, prompts=', '.join(
-            type(p).__name__ for p in prompts if p),
+        return dict(
+            language_model=model.lm.name, prompts=', '.join(
+                type(p).__name__ for p in prompts if p),
+            tuning=model.tuning and type(model.tuning).__name__,
             head=type(model.head).__name__)
     backbone = model.backbone
     found = dict(backbone=type(backbone).__name__, clip=None, prompt=None,

@@ -10,7 +10,7 @@ def language_layout(model: nn.Module) -> dict:
     """List the tokens of a prompted language model in training.
 
     An input prompt stands before the tokens of a text; late prompts are put
-    before all tokens when their block begins.
+    before all tokens when their block begins. Deep prompts replace each other.
 
     Args:
         model (nn.Module): A ``PromptedLanguageModel``.
@@ -29,6 +29,10 @@ def language_layout(model: nn.Module) -> dict:
             offset = dict(_learned('offset', 1, added, 'token'),
                           count=words['count'])
     tokens.append(words)
+    deep = None if model.tuning is None else model.tuning.deep_tokens
+    if deep is not None:
+        tokens.insert(0, _learned('deep prompt', deep.shape[1],
+                                  [names[id(deep)]], 'block'))
     layers, start = [], 0
     for late in sorted(model.late_prompts, key=lambda p: p.layer):
         if late.layer > start:

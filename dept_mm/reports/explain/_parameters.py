@@ -25,7 +25,9 @@ def list_parameters(model: nn.Module) -> dict:
     if isinstance(backbone, PromptedCLIP):
         frozen += list(backbone.clip.parameters())
     if hasattr(model, 'lm'):  # a language model, which is no submodule either
-        frozen += list(model.lm.model.parameters())
+        own = {id(p) for p in model.parameters()}  # some methods learn there
+        frozen += [p for p in model.lm.model.parameters()
+                   if id(p) not in own]
     return dict(
         learned=rows, learned_count=sum(row['count'] for row in rows),
         learned_bytes=_count_bytes(p for p in model.parameters()

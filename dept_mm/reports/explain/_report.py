@@ -12,7 +12,8 @@ COLUMNS = 3  # parameter groups side by side
 ROWS = 20
 PER = {None: 'one for all', 'class': 'one per class',
        'image': 'one per image', 'input': 'one per text',
-       'token': 'one per token', 'image and class': 'one per image and class'}
+       'token': 'one per token', 'block': 'one per block',
+      'image and class': 'one per image and class'}
 
 
 def format_report(facts: dict) -> str:
