@@ -4,8 +4,6 @@ from __future__ import annotations
 import csv
 import json
 import os.path as osp
-import random
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,14 @@ from mmengine.dataset import BaseDataset
 from mmpretrain.structures import DataSample
 
 from dept_mm.errors import DeptError
+from dept_mm.language.draws import (
+    Share,
+    draw_examples,
+    draw_part,
+    draw_shots,
+)
 from dept_mm.language.task import Task
 from dept_mm.registry import DATASETS
-
-Share = float | int | None
 
 
 @DATASETS.register_module()
@@ -38,6 +40,9 @@ class TextDataset(BaseDataset):
             leaves out 1000 rows. Defaults to None, all rows.
         num_examples (int, optional): Number of examples to draw; the class
             frequencies are kept. Defaults to None, all examples.
+        skip (int): Number of examples that belong to another draw of
+            ``num_examples`` with this seed: with 500, the examples are drawn
+            from what ``num_examples=500`` leaves. Defaults to 0.
         num_shots (int, optional): Number of examples to draw per class.
             Defaults to None, all examples.
         seed (int): Seed of the draw. Defaults to 1.
@@ -58,7 +63,7 @@ class TextDataset(BaseDataset):
     def __init__(self, task: str | Mapping | Task, split: str = 'train',
                  ann_file: str = '', data_root: str = '',
                  part: Sequence[Share] | None = None,
-                 num_examples: int | None = None,
+                 num_examples: int | None = None, skip: int = 0,
                  num_shots: int | None = None, seed: int = 1,
                  part_seed: int = 42, **kwargs) -> None:
         self.task = Task.resolve(task)
@@ -71,7 +76,7 @@ class TextDataset(BaseDataset):
                             'both.')
         self.part, self.part_seed = part, part_seed
         self.num_examples, self.num_shots = num_examples, num_shots
-        self.seed = seed
+        self.skip, self.seed = skip, seed
         super().__init__(ann_file=ann_file or self.task.files[split],
                          data_root=osp.expanduser(data_root),
                          metainfo=dict(classes=self.task.classes,
@@ -88,11 +93,8 @@ class TextDataset(BaseDataset):
             key = tuple(row['texts'][name] for name in self.task.group)
             row['group'] = groups.setdefault(key, len(groups))
         if self.part is not None:
-            order = list(range(len(rows)))
-            random.Random(self.part_seed).shuffle(order)
-            start, stop = (int(at * len(rows)) if isinstance(at, float)
-                           else at for at in self.part)
-            rows = [rows[i] for i in sorted(order[start:stop])]
+            rows = [rows[i] for i in draw_part(len(rows), self.part,
+                                               self.part_seed)]
         rows = self._draw(rows)
         if not rows:
             raise DeptError(f'{self.ann_file}: no samples are left.')
@@ -120,24 +122,18 @@ class TextDataset(BaseDataset):
 
     def _draw(self, rows: list[dict]) -> list[dict]:
         """Draw a few examples; the draw depends only on the seed."""
-        if not (self.num_examples or self.num_shots):
-            return rows
-        draw = random.Random(self.seed)
-        groups = defaultdict(list)
-        for i, row in enumerate(rows):
-            groups[row['gt'] if self.task.classes else 0].append(i)
-        counts = {label: self.num_shots for label in groups}
-        if self.num_examples:
-            counts = _apportion({k: len(v) for k, v in groups.items()},
-                                self.num_examples)
-        chosen = []
-        for label, found in sorted(groups.items()):
-            if len(found) < counts[label]:
-                raise DeptError(
-                    f'{self.ann_file}: {counts[label]} examples of class '
-                    f'{label} were requested, but there are {len(found)}.')
-            chosen += draw.sample(found, counts[label])
-        return [rows[i] for i in sorted(chosen)]
+        labels = [row['gt'] if self.task.classes else None for row in rows]
+        try:
+            if self.num_examples:
+                chosen = draw_examples(labels, self.num_examples, self.seed,
+                                       self.skip)
+            elif self.num_shots:
+                chosen = draw_shots(labels, self.num_shots, self.seed)
+            else:
+                return rows
+        except DeptError as error:
+            raise DeptError(f'{self.ann_file}: {error}') from None
+        return [rows[i] for i in chosen]
 
     def prepare_data(self, idx: int) -> dict:
         """Return one sample in the form that the model expects."""
@@ -149,17 +145,6 @@ class TextDataset(BaseDataset):
             sample.set_field(info['gt'], 'gt_value')
         sample.set_field(info['group'], 'group')
         return dict(inputs=info['texts'], data_samples=sample)
-
-
-def _apportion(sizes: Mapping[int, int], total: int) -> dict[int, int]:
-    """Divide ``total`` in proportion to ``sizes``, by largest remainders."""
-    whole = sum(sizes.values())
-    exact = {k: total * n / whole for k, n in sizes.items()}
-    found = {k: int(x) for k, x in exact.items()}
-    by_rest = sorted(exact, key=lambda k: (found[k] - exact[k], k))
-    for k in by_rest[:total - sum(found.values())]:
-        found[k] += 1
-    return found
 
 
 def _get_column(row: Mapping, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Texts of tables, tasks, and measures worked out by hand."""
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from dept_mm.language.metric import (
     spearman,
 )
 from dept_mm.language.presets import TASKS
+
+DATA = Path(__file__).parents[1] / 'data'
 
 
 def write(path, *lines):
@@ -98,12 +101,35 @@ def many(tmp_path):
 
 def test_draws(many):
     few = many(num_examples=10)
-    assert sum(y for _, y in few) == 3  # largest remainder of 3.33
+    assert sum(y for _, y in few) == 3  # of 3.33
     assert few == many(num_examples=10) != many(num_examples=10, seed=2)
     shots = many(num_shots=4)
     assert len(shots) == 8 and sum(y for _, y in shots) == 4
     with pytest.raises(DeptError, match='40 examples of class 1'):
         many(num_shots=40)
+
+
+def test_draws_are_those_of_the_public_code(tmp_path):
+    """Late Prompt Tuning's two draws; DePT's halves and few shots, of which
+    its code takes the last from any class."""
+    found = json.loads((DATA / 'reference/text_draws.json').read_text())
+    labels = [int(i % 3 == 0) for i in range(200)]
+    write(tmp_path / 'train.tsv', *(
+        f'{y}\ttext {i}' for i, y in enumerate(labels)))
+
+    def draw(**options):
+        data = TextDataset('mr', data_root=str(tmp_path), **options)
+        return [int(data[i]['inputs']['sentence'][5:])
+                for i in range(len(data))]
+
+    for task in found['late'].values():
+        for seed, parts in task.items():
+            assert draw(num_examples=50, seed=int(seed)) == parts['train']
+            assert draw(num_examples=70, skip=50, seed=int(seed)
+                        ) == parts['dev']
+    assert [draw(part=part) for part in ((0, .5), (.5, None))] == found['half']
+    for seed, shots in found['shots'].items():
+        assert set(shots[:-1]) <= set(draw(num_shots=8, seed=int(seed)))
 
 
 def test_parts(many):

@@ -3,11 +3,11 @@
 protocol = 'few_shot_500'
 train_dataloader = dict(
     batch_size=32, num_workers=0,
-    dataset=dict(split='train', part=(1000, None), num_examples=500),
+    dataset=dict(split='train', num_examples=500),
     sampler=dict(type='InfiniteSampler', shuffle=True))
 val_dataloader = dict(
     batch_size=32, num_workers=0,
-    dataset=dict(split='train', part=(0, 1000), test_mode=True),
+    dataset=dict(split='train', num_examples=1000, skip=500, test_mode=True),
     sampler=dict(type='DefaultSampler', shuffle=False))
 test_dataloader = dict(
     batch_size=32, num_workers=0,
