@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.evaluator import BaseMetric
 
 from dept_mm.errors import DeptError
+from dept_mm.language.answers import squad_em, squad_f1
 from dept_mm.registry import METRICS
 
 
@@ -73,17 +74,21 @@ def exact_match(truth: np.ndarray, guess: np.ndarray, group: np.ndarray
 MEASURES = dict(accuracy=accuracy, f1=f1, macro_f1=macro_f1,
                 matthews=matthews, pearson=pearson, spearman=spearman)
 GROUPED = dict(exact_match=exact_match)
+# Of the accepted answers and the one written, averaged over samples.
+WRITTEN = dict(squad_em=squad_em, squad_f1=squad_f1)
 
 
 @METRICS.register_module()
 class LanguageMetric(BaseMetric):
-    """Measure predicted classes or values; results are multiplied by 100.
+    """Measure predicted classes, values or texts; results are multiplied by
+    100.
 
     Args:
         measures (Sequence[str], optional): Names out of ``accuracy``, ``f1``
             (that of class 1), ``macro_f1``, ``matthews``, ``pearson``,
-            ``spearman`` and ``exact_match`` (of the task's groups). Defaults
-            to the measures of the task.
+            ``spearman``, ``exact_match`` (of the task's groups), and of text
+            answers ``squad_em`` and ``squad_f1``. Defaults to the measures of
+            the task.
         collect_device (str): Device on which the results of all ranks are
             gathered. Defaults to ``'cpu'``.
         prefix (str, optional): Prefix of the names of the results.
@@ -92,10 +97,11 @@ class LanguageMetric(BaseMetric):
     Attributes:
         values (dict): Measures of the last evaluation, in the main process
             only.
-        counts (dict): Its ``correct`` and ``total``; empty in regression.
+        counts (dict): Its ``correct`` and ``total``; empty in regression. A
+            text is correct if its ``squad_em`` is 1.
 
     Raises:
-        DeptError: If a measure is unknown.
+        DeptError: If a measure is unknown, or does not fit to the task.
 
     Examples:
         >>> val_evaluator = dict(type='LanguageMetric')
@@ -106,7 +112,7 @@ class LanguageMetric(BaseMetric):
                  collect_device: str = 'cpu',
                  prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        known = {**MEASURES, **GROUPED}
+        known = {**MEASURES, **GROUPED, **WRITTEN}
         if unknown := set(measures or ()) - known.keys():
             raise DeptError(f'LanguageMetric: {sorted(unknown)} are unknown; '
                             f'choose from {sorted(known)}.')
@@ -116,20 +122,45 @@ class LanguageMetric(BaseMetric):
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
         """Store (truth, guess, whether they are labels, group) of each
-        sample."""
+        sample, and of a text answer its measures by name."""
         for sample in data_samples:
+            if 'gt_texts' in sample:
+                self.results.append({
+                    name: measure(sample['gt_texts'], sample['pred_text'])
+                    for name, measure in WRITTEN.items()})
+                continue
             kind = 'label' if 'gt_label' in sample else 'value'
             self.results.append((
                 float(sample[f'gt_{kind}']), float(sample[f'pred_{kind}']),
                 kind == 'label', sample.get('group', 0)))
 
-    def compute_metrics(self, results: list[tuple]) -> dict[str, float]:
+    def compute_metrics(self, results: list[tuple] | list[dict]
+                        ) -> dict[str, float]:
         """Compute the measures from the stored predictions."""
+        names = self.measures or self.dataset_meta['measures']
+        compute = (self._average if isinstance(results[0], dict) else
+                   self._compare)
+        try:
+            self.values = compute(results, names)
+        except KeyError as error:
+            raise DeptError(f'LanguageMetric: {error} does not fit to the '
+                            'answers of this task.') from None
+        return dict(self.values)
+
+    def _average(self, results: list[dict], names: Sequence[str]
+                 ) -> dict[str, float]:
+        """Average the measures of text answers."""
+        self.counts = dict(correct=int(sum(r['squad_em'] for r in results)),
+                           total=len(results))
+        return {name: 100 * float(np.mean([r[name] for r in results]))
+                for name in names}
+
+    def _compare(self, results: list[tuple], names: Sequence[str]
+                 ) -> dict[str, float]:
+        """Measure labels or values."""
         truth, guess, labels, group = np.array(results, dtype=float).T
         self.counts = dict(correct=int((truth == guess).sum()),
                            total=len(truth)) if labels.all() else {}
-        self.values = {
-            name: 100 * (MEASURES[name](truth, guess) if name in MEASURES
-                         else GROUPED[name](truth, guess, group))
-            for name in self.measures or self.dataset_meta['measures']}
-        return dict(self.values)
+        return {name: 100 * (GROUPED[name](truth, guess, group)
+                             if name in GROUPED else
+                             MEASURES[name](truth, guess)) for name in names}

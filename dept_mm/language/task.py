@@ -1,18 +1,20 @@
-"""Describe a text task: its columns, its classes, and how to ask a model."""
+"""Describe a text task: its columns, its answers, and how to ask a model."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from string import Formatter
 
 from dept_mm.errors import DeptError
+from dept_mm.language.layouts import LAYOUTS
 from dept_mm.language.presets import TASKS
 
 
 @dataclass(frozen=True)
 class Task:
-    """The columns, classes and sentences of a classification or regression
-    task on texts.
+    """The columns, answers and sentences of a task on texts.
+
+    The answer is a class, a value (regression), or a text.
 
     A *template* is a sentence into which the texts are filled. A *label word*
     is the word that answers it for one class.
@@ -22,7 +24,11 @@ class Task:
             use for the text. ``outer.inner`` is a nested column of a jsonl
             file.
         classes (tuple[str]): Class names in label order; empty for
-            regression.
+            regression and for text answers.
+        answers (str): The column that lists the accepted answers, if answers
+            are texts. The first is the one to learn.
+        all_answers (bool): Whether each accepted answer of a training sample
+            makes a sample of its own. Defaults to False.
         label (str): The column of the label. Defaults to 'label'.
         values (tuple[str], optional): What the label column contains for each
             class. Defaults to ``0``, ``1``, ...; class names are accepted
@@ -30,15 +36,22 @@ class Task:
         template (str): A sentence with the names of ``columns`` in braces
             and ``{mask}`` in place of the answer.
         words (tuple[str]): The label word of each class.
+        causal (str, optional): The template of a causal language model, which
+            must not begin with the answer. Defaults to ``template``.
         source (str, optional): The template of a sequence-to-sequence model.
             Defaults to ``name: text`` for each column, as T5 was trained.
         files (Mapping): The file of each split.
+        hub (Mapping): Arguments ``path``, ``name`` and ``splits`` of
+            ``hub.read_hub``, by which the library ``datasets`` finds the data,
+            and entries of the task that differ there.
+        layout (str): How records become rows; see ``LAYOUTS``. Defaults to
+            'plain', one row each.
         header (tuple[str]): Columns of a file that has no header line.
         step (float, optional): In regression, answers are rounded to
             multiples of it.
         measures (tuple[str]): See ``LanguageMetric``. Defaults to accuracy.
-        group (tuple[str]): Names of texts; rows in which these are equal
-            belong together, such as the answers to one question.
+        group (tuple[str]): Columns; rows in which these are equal belong
+            together, such as the answers to one question.
 
     Raises:
         DeptError: If these arguments contradict each other.
@@ -52,12 +65,17 @@ class Task:
     """
     columns: Mapping[str, str]
     classes: tuple[str, ...] = ()
+    answers: str = ''
+    all_answers: bool = False
     label: str = 'label'
     values: tuple[str, ...] = ()
     template: str = ''
     words: tuple[str, ...] = ()
+    causal: str = ''
     source: str = ''
     files: Mapping[str, str] = field(default_factory=dict)
+    hub: Mapping = field(default_factory=dict)
+    layout: str = 'plain'
     header: tuple[str, ...] = ()
     step: float | None = None
     measures: tuple[str, ...] = ('accuracy', )
@@ -73,8 +91,13 @@ class Task:
             if found and len(found) != count:
                 raise DeptError(f'task.{key} has {len(found)} entries for '
                                 f'{count} classes: {found}.')
+        if self.answers and self.classes:
+            raise DeptError('task: give answers or classes, not both.')
+        if self.layout not in LAYOUTS:
+            raise DeptError(f'task.layout {self.layout!r} is unknown: choose '
+                            f'one of {sorted(LAYOUTS)}.')
         known = {*self.columns, 'mask', 'sep'}
-        for text in (self.template, self.source):
+        for text in (self.template, self.causal, self.source):
             unknown = {name for _, name, _, _ in Formatter().parse(text)
                        if name is not None} - known
             if unknown:
@@ -90,7 +113,7 @@ class Task:
 
         Args:
             given (str | Mapping | Task): A task, the name of a task in
-                ``presets.py``, a dict of the arguments of this class, or the
+                ``presets``, a dict of the arguments of this class, or the
                 config of a data set with a ``task``. A dict may name a known
                 task as ``base`` and replace some of its entries.
 
@@ -113,6 +136,19 @@ class Task:
             raise DeptError(f'task: unknown entries {sorted(unknown)}.'
                             if unknown else 'task: columns are missing.')
         return cls(**options)
+
+    def on_hub(self) -> Task:
+        """Return the task as the library ``datasets`` presents it.
+
+        Raises:
+            DeptError: If the task does not say where the library finds it.
+        """
+        if 'path' not in self.hub:
+            raise DeptError("source='hub': the task does not say where; give "
+                            "task.hub=dict(path='NAME').")
+        own = {f.name for f in fields(self)}
+        return replace(self, **{key: value for key, value in self.hub.items()
+                                if key in own})
 
     def find_label(self, value: object) -> int | None:
         """Find the label of a value in the label column, or return None."""

@@ -83,10 +83,10 @@ def test_causal_lm():
     model = build('gpt2', 'CausalLMHead')
     expected = []
     for word in ('terrible', 'great'):
-        row = ids(*'a superb cast .'.split(), '<unk>', 'was', word, '.')
+        row = ids(*'a superb cast'.split(), '<unk>', 'was', word, '.')
         with torch.no_grad():
             scores = model.lm.model(row).logits[0].log_softmax(-1)
-        expected.append(-(scores[5, row[0, 6]] + scores[6, row[0, 7]]) / 2)
+        expected.append(-(scores[4, row[0, 5]] + scores[5, row[0, 6]]) / 2)
     found = model(TEXTS, samples(0, 1), 'predict')[1]
     torch.testing.assert_close(found.pred_score,
                                (-torch.stack(expected)).softmax(0))
@@ -164,3 +164,31 @@ def test_what_does_not_fit():
         build('bert', 'MaskedLMHead', absent=['cls.predictions.bias'])
     with pytest.raises(DeptError, match='template with {mask}'):
         build('roberta', 'MaskedLMHead', task='stsb')
+
+
+def test_text_answers():
+    """They are learned as texts; what the decoder writes is kept."""
+    model = build('t5', 'Seq2SeqHead', SOFT, task='newsqa')
+    asked = dict(question=['the film'], context=['it was boring'])
+    sample = DataSample()
+    sample.set_field(['a superb cast', 'cast'], 'gt_texts')
+    loss, = model(asked, [sample], 'loss').values()
+    tokens = model.head.tokenize([dict(question='the film',
+                                       context='it was boring')], sep='')
+    scores = model.head.score_answer(
+        model.encode(tokens), ids('a', 'superb', 'cast', '</s>'))
+    torch.testing.assert_close(loss, F.cross_entropy(
+        scores[0], ids('a', 'superb', 'cast', '</s>')[0]))
+    written, = model(asked, [sample], 'predict')
+    assert written.pred_text == model(asked)[0].strip()
+    for family, head in (('roberta', 'MaskedLMHead'), ('gpt2', 'CausalLMHead'),
+                         ('t5', 'LinearTextHead')):
+        with pytest.raises(DeptError, match='answers of the task are texts'):
+            build(family, head, task='newsqa')
+
+
+def test_texts_that_are_not_shown_are_not_cut():
+    model = build('roberta', 'MaskedLMHead', max_length=12)
+    row = model.head.tokenize_one(
+        dict(sentence='the film was boring', other='good ' * 50), mask='great')
+    assert len(row) == 11

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
 from typing import NamedTuple
 
 import torch
@@ -47,14 +48,28 @@ class TextHead(BaseModule):
         max_length (int): Largest number of tokens of an input. Longer inputs
             lose the end of their longest text, never part of the template.
         template (str, optional): Template to use instead of the task's.
+
+    Attributes:
+        writes (bool): Whether answers may be any text.
+
+    Raises:
+        DeptError: If the answers of the task are texts, and the head cannot
+            write.
     """
+    writes = False
 
     def __init__(self, lm: FrozenLanguageModel, task: str | Mapping | Task,
                  max_length: int, template: str | None = None) -> None:
         super().__init__()
         self.lm, self.task = lm, Task.resolve(task)
+        if self.task.answers and not self.writes:
+            raise DeptError(f'{type(self).__name__}: the answers of the task '
+                            'are texts; take a Seq2SeqHead and a model with a '
+                            'decoder.')
         self.max_length = max_length
         self.template = template or self.default_template()
+        self.shown = {name for _, name, _, _ in
+                      Formatter().parse(self.template)}
 
     @property
     def settings(self) -> dict:
@@ -115,7 +130,9 @@ class TextHead(BaseModule):
         Raises:
             DeptError: If the template is too long without any text.
         """
-        texts = dict(texts)
+        # Only texts that the template shows can be cut to make it shorter.
+        texts = {name: text for name, text in texts.items()
+                 if name in self.shown}
         while True:
             text = self.template.format(**texts, **words)
             ids, = self.lm.tokenize([text])

@@ -58,6 +58,10 @@ class CausalLMHead(TextHead):
         """The head that scores words; see ``TextHead``."""
         return (self.lm.word_head, )
 
+    def default_template(self) -> str:
+        """Return the task's template for causal models, if it has one."""
+        return self.task.causal or super().default_template()
+
     def build_candidates(self, texts: Mapping[str, str]
                          ) -> tuple[list[list[int]], int]:
         """Build one sentence per label word.

@@ -17,7 +17,7 @@ from dept_mm.registry import MODELS
 
 @MODELS.register_module()
 class Seq2SeqHead(TextHead):
-    """Let the decoder write the number of the class, or a value, as text.
+    """Let the decoder write the number of the class, a value, or a text.
 
     The head follows the public code of "Decomposed Prompt Tuning" (Shi and
     Lipani, 2024) and ADePT. The answer for class ``i`` is the text ``'i'``; a
@@ -36,6 +36,7 @@ class Seq2SeqHead(TextHead):
     Examples:
         >>> head = dict(type='Seq2SeqHead', task='rte')
     """
+    writes = True
 
     def __init__(self, lm: FrozenLanguageModel, task: str | Mapping | Task,
                  max_length: int, template: str | None = None,
@@ -59,6 +60,8 @@ class Seq2SeqHead(TextHead):
         """Return the text that the decoder should write for a sample."""
         if self.task.classes:
             return str(int(sample.gt_label))
+        if self.task.answers:
+            return sample.gt_texts[0]
         value, step = float(sample.gt_value), self.task.step
         return f'{round(value / step) * step if step else value:.1f}'
 
@@ -92,7 +95,7 @@ class Seq2SeqHead(TextHead):
 
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:
-        """Read classes or values from the decoder's texts.
+        """Read classes or values from the decoder's texts, or keep the texts.
 
         The label is -1 where the text is not a class, and the value is 0
         where the text is not a number.
@@ -100,6 +103,8 @@ class Seq2SeqHead(TextHead):
         for sample, text in zip(samples, self(encode, texts), strict=True):
             if self.task.classes:
                 sample.set_pred_label(torch.tensor(self._read_class(text)))
+            elif self.task.answers:
+                sample.set_field(text.strip(), 'pred_text')
             else:
                 sample.set_field(self._read_value(text), 'pred_value')
         return samples

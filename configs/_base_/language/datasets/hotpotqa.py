@@ -1,0 +1,2 @@
+dataset = dict(
+    type='TextDataset', task='hotpotqa', data_root='data/mrqa', seed=1)

@@ -1,0 +1,2 @@
+dataset = dict(
+    type='TextDataset', task='mr', data_root='data/late_prompt/mr', seed=1)

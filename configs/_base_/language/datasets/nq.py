@@ -1,0 +1,2 @@
+dataset = dict(
+    type='TextDataset', task='nq', data_root='data/mrqa', seed=1)

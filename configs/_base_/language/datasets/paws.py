@@ -1,0 +1,3 @@
+dataset = dict(
+    type='TextDataset', task='paws', data_root='data/paws_wiki/final',
+    seed=1)

@@ -1,0 +1,3 @@
+dataset = dict(
+    type='TextDataset', task='record', data_root='data/super_glue/ReCoRD',
+    seed=1)
