@@ -1,8 +1,8 @@
 """Print tables of all results below some folders.
 
     python tools/summarize.py FOLDER ... [--format markdown|csv|latex]
-        [--compare-published] [--interval] [--by OPTION] [--choose val]
-        [--plot FILE]
+        [--compare-published] [--interval | --error] [--by OPTION]
+        [--choose val] [--plot FILE [--costs]]
 
 There is one table for each protocol and number of shots, with methods as rows
 and data sets as columns. Protocol and method are read from the names of the
@@ -20,6 +20,7 @@ from dept_mm.reports.summary import (
     choose_recipes,
     group_results,
     list_datasets,
+    plot_costs,
     plot_curves,
     plot_results,
     render,
@@ -36,10 +37,16 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--compare-published', action='store_true',
         help='add the rows of published tables')
-    parser.add_argument(
-        '--interval', action='store_true',
-        help='print half the width of the 95 %% interval of the mean '
-        '(Student t) instead of the standard deviation; csv has both')
+    spread = parser.add_mutually_exclusive_group()
+    spread.add_argument(
+        '--interval', dest='kind', action='store_const', const='interval',
+        default='std',
+        help='give half the width of the 95 %% interval of the mean (Student '
+        't) instead of the standard deviation; csv has both')
+    spread.add_argument(
+        '--error', dest='kind', action='store_const', const='error',
+        help='give the standard error of the mean instead of the standard '
+        'deviation')
     parser.add_argument(
         '--by', metavar='OPTION',
         help='print a row for each value of this option of the config, such '
@@ -53,6 +60,10 @@ def parse_args() -> argparse.Namespace:
         '--plot', metavar='FILE',
         help='draw base against new accuracy, the metrics of tasks, or curves '
         'over --by')
+    parser.add_argument(
+        '--costs', action='store_true',
+        help='draw the first metric over seconds of training and peak memory, '
+        'with a line through the rows that no other beats in both')
     return parser.parse_args()
 
 
@@ -72,11 +83,13 @@ def main() -> None:
     if args.by and all(row.value is None for t in tables for row in t.rows):
         raise DeptError(f'--by {args.by}: no run has this option in its '
                         'config.')
-    print(render(tables, args.format, args.interval), end='')
-    if args.plot and args.by:
-        plot_curves(tables, args.plot, args.by)
+    print(render(tables, args.format, args.kind), end='')
+    if args.plot and args.costs:
+        plot_costs(tables, args.plot, args.kind)
+    elif args.plot and args.by:
+        plot_curves(tables, args.plot, args.by, args.kind)
     elif args.plot:
-        plot_results(tables, args.plot)
+        plot_results(tables, args.plot, args.kind)
 
 
 if __name__ == '__main__':

@@ -224,7 +224,7 @@ def test_the_tool(runs, tmp_path):
 
 
 def test_latex_and_faults(runs, tmp_path_factory):
-    text = render([table_of(runs)], 'latex', interval=True)
+    text = render([table_of(runs)], 'latex', 'interval')
     assert r'coop\_vit-base-p16\_16shot' in text and r'$\pm$ 25.41' in text
     assert text.count('&') == 12 * 5  # a head and four rows
     empty = tmp_path_factory.mktemp('empty')

@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 
 from dept_mm.reports.summary.published import AVERAGE, load_published_tables
-from dept_mm.reports.summary.statistics import Spread
+from dept_mm.reports.summary.statistics import KINDS, Spread
 from dept_mm.reports.summary.tables import Table
 
 HALVES_NOTE = (
@@ -17,35 +17,35 @@ TASKS_NOTE = 'Metrics of each task, multiplied by 100.'
 AVERAGE_NOTE = 'An average is over seeds that all its data sets have.'
 
 
-def render(tables: Sequence[Table], form: str, interval: bool = False) -> str:
+def render(tables: Sequence[Table], form: str, kind: str = 'std') -> str:
     """Format tables as text.
 
     Args:
         tables (Sequence[Table]): The tables.
         form (str): 'markdown', 'csv' or 'latex'. CSV has one line per number,
             with mean, standard deviation and both ends of the 95 % interval.
-        interval (bool): Whether Markdown and LaTeX give half the width of the
-            95 % interval (Student's t) instead of the standard deviation.
+        kind (str): What Markdown and LaTeX give behind the mean; see
+            ``Spread.around``. Defaults to 'std'.
 
     Returns:
         str: The text.
     """
     if form == 'csv':
         return _format_csv(tables)
-    return '\n'.join(_format_table(table, form, interval)
+    return '\n'.join(_format_table(table, form, kind)
                      for table in tables)
 
 
-def _format_table(table: Table, form: str, interval: bool) -> str:
+def _format_table(table: Table, form: str, kind: str) -> str:
     shown = list_heads(table)
     head = ['method', *shown.values()]
     plus_minus, minus = ('±', '-') if form == 'markdown' else (r'$\pm$', '--')
     body = [[row.label] + [
-        format_spread(row.cells.get(key), interval, plus_minus, minus)
+        format_spread(row.cells.get(key), kind, plus_minus, minus)
         for key in shown] for row in table.rows]
-    what = '95 % interval' if interval else 'standard deviation'
     note = HALVES_NOTE if 'base' in table.metrics else TASKS_NOTE
-    caption = f'{table.title}; ± {what} over seeds. {note} {AVERAGE_NOTE}'
+    caption = (f'{table.title}; ± {KINDS[kind]} over seeds. {note} '
+               f'{AVERAGE_NOTE}')
     return (_format_markdown if form == 'markdown' else _format_latex)(
         table, caption, head, body)
 
@@ -69,13 +69,12 @@ def _format_metric(table: Table, metric: str) -> str:
     return '' if list(table.metrics) == ['base'] else metric
 
 
-def format_spread(value: Spread | None, interval: bool = False,
+def format_spread(value: Spread | None, kind: str = 'std',
                   plus_minus: str = '±', none: str = '-') -> str:
-    """Write a mean with its standard deviation, or half the width of its
-    interval."""
+    """Write a mean with its ``Spread.around(kind)``."""
     if value is None:
         return none
-    spread = value.half_width if interval else value.std
+    spread = value.around(kind)
     around = '' if spread is None else f' {plus_minus} {spread:.2f}'
     return f'{value.mean:.2f}{around}'
 

@@ -28,6 +28,7 @@ class Method:
         sources (set): Data sets that were trained on.
         values (dict): Data set -> metric (the accuracy on half 'base' or
             'new', or a metric of the task) -> seed -> value in %.
+        costs (dict): Cost -> its value in each run; see ``list_costs``.
     """
     name: str
     value: Any = None
@@ -35,6 +36,7 @@ class Method:
     sources: set[str] = field(default_factory=set)
     values: dict[str, dict[str, dict[int, float]]] = field(
         default_factory=dict)
+    costs: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def method(self) -> str:
@@ -102,6 +104,8 @@ def group_results(results: Mapping[Path, Mapping], by: str | None = None
         method.sources.add(result['dataset'])
         if not repeated:
             _add_metrics(method, row, result['seed'])
+            for cost, value in list_costs(result).items():
+                method.costs.setdefault(cost, []).append(value)
         if 'zero-shot' in rows:
             name = f'zero-shot_{(result["clip"] or {}).get("name", "")}'
             zero_shot = table.setdefault(name, Method(name, aside=True))
@@ -172,3 +176,20 @@ def _add_metrics(method: Method, row: Mapping, seed: int) -> None:
         metrics = method.values.setdefault(dataset, {})
         for metric, value in list_metrics(found).items():
             metrics.setdefault(metric, {}).setdefault(seed, value)
+
+
+def list_costs(result: Mapping) -> dict[str, float]:
+    """List what a training took, as far as it is known.
+
+    Returns:
+        dict: Seconds of training and GB of peak memory, of the GPU if there
+        was one, by names for an axis.
+    """
+    if 'tuned' not in result['results']:
+        return {}
+    memory = result.get('peak_memory') or {}
+    used = memory.get('cuda') or memory.get('process')
+    seconds = (result.get('seconds') or {}).get('train')
+    return {name: value for name, value in (
+        ('training in s', seconds), ('peak memory in GB', used and used / 1e9)
+    ) if value is not None}

@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
 
+# What may stand behind a mean -> its name.
+KINDS = dict(std='standard deviation', error='standard error',
+             interval='95 % interval')
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -33,6 +37,19 @@ class Spread:
         std = stdev(values)
         half_width = compute_t_quantile(n - 1) * std / math.sqrt(n)
         return cls(mean(values), std, half_width, n)
+
+
+    def around(self, kind: str = 'std') -> float | None:
+        """Return how far the mean may be off; None for a single seed.
+
+        Args:
+            kind (str): 'std', 'error' (one standard error of the mean) or
+                'interval' (half the width). Defaults to 'std'.
+        """
+        if self.std is None:
+            return None
+        return dict(std=self.std, error=self.std / math.sqrt(self.n),
+                    interval=self.half_width)[kind]
 
 
 def compute_wilson_interval(correct: int, total: int

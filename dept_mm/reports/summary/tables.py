@@ -27,6 +27,7 @@ class Row:
         method (str): Name of the method, without the value of the option.
         value (optional): Value of the option by which methods are grouped.
         seeds (dict): (column, metric) -> the value of each seed, of 'run'.
+        costs (dict): Cost -> its spread over runs, of 'run'.
     """
     label: str
     kind: str
@@ -35,6 +36,7 @@ class Row:
     value: Any = None
     seeds: Mapping[tuple[str, str], Sequence[float]] = field(
         default_factory=dict)
+    costs: Mapping[str, Spread] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ def build_table(protocol: str, shots: int | None,
                  for column, group in groups.items() for metric, values in
                  _average_datasets(method, group).items()}
         rows.append(Row(label, 'run', _compute_cells(method, groups),
-                        method.name, method.value, seeds))
+                        method.name, method.value, seeds,
+                        {cost: Spread.from_values(values)
+                         for cost, values in method.costs.items()}))
         host = _find_host(methods, label) if label.startswith(DEPT) else None
         if host:
             rows.append(Row(f'{label} - {host}', 'delta', _compute_cells(
