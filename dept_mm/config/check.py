@@ -15,6 +15,7 @@ from dept_mm.config._without_type import READERS, clip
 from dept_mm.config.signature import Option, describe, fits, read_options
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.teacher import Teacher
+from dept_mm.models.class_texts.tpt import TPT
 
 # Key at the top of a config -> where its `type` is looked up, and what is
 # built without one.
@@ -45,7 +46,7 @@ INSIDE = dict(
     optimizer=host.OPTIMIZERS, vis_backends=host.VISBACKENDS, clip_grad=None,
     policies=None, targets=None, vision_encoder=None)
 # What parts of this package build of a dict without a type.
-WITHOUT_TYPE = dict(clip=clip, teacher=Teacher)
+WITHOUT_TYPE = dict(clip=clip, teacher=Teacher, tpt=TPT)
 # Options that MMEngine takes out before it calls what it builds.
 TAKEN_OUT = {
     host.OPTIM_WRAPPERS: ('constructor', 'paramwise_cfg'),

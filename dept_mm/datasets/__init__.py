@@ -1,4 +1,5 @@
 """Image data sets with few-shot draws, and transforms that load images."""
+from .augment_views import AugmentViews
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
 from .epoch_sampler import EpochIndex, EpochSampler
@@ -19,9 +20,10 @@ from .transforms import (
 )
 
 __all__ = [
-    'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop', 'CSVDataset',
-    'DrawnShapes', 'EpochIndex', 'EpochSampler', 'FeatureDataset',
-    'FewShotDataset', 'FolderDataset', 'Item', 'LoadRGBImage', 'PackViews',
-    'PathPatternDataset', 'SeededDataset', 'SplitFileDataset', 'Splits',
-    'StoredFeatures', 'TeacherView', 'TipAdapterCache', 'draw_shots'
+    'AugmentViews', 'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop',
+    'CSVDataset', 'DrawnShapes', 'EpochIndex', 'EpochSampler',
+    'FeatureDataset', 'FewShotDataset', 'FolderDataset', 'Item',
+    'LoadRGBImage', 'PackViews', 'PathPatternDataset', 'SeededDataset',
+    'SplitFileDataset', 'Splits', 'StoredFeatures', 'TeacherView',
+    'TipAdapterCache', 'draw_shots'
 ]

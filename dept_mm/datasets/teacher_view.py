@@ -3,12 +3,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import Compose
 from mmpretrain.datasets import PackInputs
 
 from dept_mm.registry import TRANSFORMS
-from dept_mm.structures import Views
+from dept_mm.structures import AugmentedViews, Views
+
+from .augment_views import KEY as AUGMENTED
 
 KEY = 'teacher_img'
 
@@ -51,18 +54,23 @@ class TeacherView(BaseTransform):
 
 @TRANSFORMS.register_module()
 class PackViews(PackInputs):
-    """MMPretrain's ``PackInputs``, which packs the teacher's view as well.
+    """MMPretrain's ``PackInputs``, which packs the teacher's view as well,
+    or the views that ``AugmentViews`` made.
 
-    A sample without one is packed as ``PackInputs`` does.
+    A sample without them is packed as ``PackInputs`` does.
 
     Args:
         **kwargs: Of ``PackInputs``.
     """
 
     def transform(self, results: dict) -> dict:
-        """``inputs`` are ``Views`` where there are two."""
+        """``inputs`` are ``Views`` where there are two, ``AugmentedViews``
+        where there are many."""
         packed = super().transform(results)
         if KEY in results:
             packed['inputs'] = Views(packed['inputs'],
                                      self.format_input(results[KEY]))
+        if AUGMENTED in results:
+            packed['inputs'] = AugmentedViews(packed['inputs'], torch.stack([
+                self.format_input(view) for view in results[AUGMENTED]]))
         return packed

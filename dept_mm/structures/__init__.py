@@ -6,5 +6,11 @@ from dept_mm.structures.vocabulary import Vocabulary
 
 __all__ = [
     'BlockParts', 'CLIPFeatures', 'ImageFeatures', 'Prompts',
+from dept_mm.structures.inputs import AugmentedViews, ImageFeatures, Views
+from dept_mm.structures.prompts import Prompts
+from dept_mm.structures.vocabulary import Vocabulary
+
+__all__ = [
+    'AugmentedViews', 'CLIPFeatures', 'ImageFeatures', 'Prompts',
     'TeacherFeatures', 'Views', 'Vocabulary'
 ]

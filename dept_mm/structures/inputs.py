@@ -28,3 +28,15 @@ class Views(NamedTuple):
     """
     image: Tensor
     teacher: Tensor
+
+
+class AugmentedViews(NamedTuple):
+    """An image and augmented views of it, on which prompts are tuned.
+
+    Attributes:
+        image (Tensor): ``(3, H, W)`` of a sample, ``(B, 3, H, W)`` of a
+            batch.
+        augmented (Tensor): ``(N, 3, H, W)``, or ``(B, N, 3, H, W)``.
+    """
+    image: Tensor
+    augmented: Tensor

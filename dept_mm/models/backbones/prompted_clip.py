@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from mmengine.model import BaseModule
@@ -11,11 +12,13 @@ from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.teacher import Teacher
+from dept_mm.models.class_texts.tpt import TPT
 from dept_mm.models.clip import FeatureCLIP, FrozenCLIP, build_clip
 from dept_mm.models.prompts import BasePrompt, TokenStates, check_kind
 from dept_mm.models.utils.header import HeaderMixin
 from dept_mm.registry import MODELS
 from dept_mm.structures import (
+    AugmentedViews,
     CLIPFeatures,
     ImageFeatures,
     Prompts,
@@ -57,6 +60,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         class_chunk (int, optional): Encode at most so many classes at once
             and recompute them in the backward pass, where memory is short.
             Defaults to all.
+        tpt (Mapping, optional): Options of ``TPT``: in evaluation, prompts
+            are tuned on views of each image, which ``AugmentViews`` makes.
+            Defaults to none.
 
     Attributes:
         share_classes (bool): Whether all processes take part in each training
@@ -80,7 +86,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                  templates: str | Sequence[str | None] | None = None,
                  teacher: Mapping | None = None,
                  class_chunk: int | None = None,
-                 sentences: Mapping | str | None = None) -> None:
+                 sentences: Mapping | str | None = None,
+                 tpt: Mapping | None = None) -> None:
         super().__init__()
         # nn.Module would register it; see the class's docstring.
         object.__setattr__(self, 'clip', build_clip(clip))
@@ -101,6 +108,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                 raise DeptError(f"PromptedCLIP: {prompt['type']} reads no "
                                 "'sentences', which are for the zero-shot "
                                 'classifier and for teachers.')
+        self.tpt = None if tpt is None else TPT(**tpt)
+        if self.tpt is not None:
+            self.tpt.check(self.prompt)
         self.texts = TextClassifier(
             self.clip, self.prompt, templates,
             None if sentences is None else ClassSentences(sentences),
@@ -129,24 +139,29 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """
         self.texts.set_vocabulary(vocabulary)
 
-    def forward(self, images: Tensor | ImageFeatures | Views
+    def forward(self, images: Tensor | ImageFeatures | Views | AugmentedViews
                 ) -> CLIPFeatures:
         """Encode images and the classes they are scored among.
 
         Args:
-            images (Tensor | ImageFeatures | Views): ``(B, 3, H, W)``,
-                normalised; or stored features of the image tower; or images
-                and the view of them that the teacher sees.
+            images (Tensor | ImageFeatures | Views | AugmentedViews): ``(B,
+                3, H, W)``, normalised; or stored features of the image tower;
+                or images and the view of them that the teacher sees, or
+                those that prompts are tuned on.
         """
-        images, view = (images if isinstance(images, Views)
-                        else (images, images))
+        given = images
+        images, view = (given if isinstance(given, (Views, AugmentedViews))
+                        else (given, given))
         states = TokenStates([], [])
         image = self._image(images, states.image)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
-            text = self.text_features(image, states.text)
+            encode = partial(self.text_features, image, states.text)
+            tune = self.tpt is not None and not self.training
+            text = (self.tpt(self.clip, self.prompt, encode, image, given)
+                    if tune else encode())
             if self.teacher is not None and self.training:
                 teacher = self.teacher(self.clip, self.vocabulary, view)
         feats = CLIPFeatures(text, labels, ids, self.clip.logit_scale,

@@ -10,7 +10,7 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import clip_spec
 from dept_mm.registry import MODELS
-from dept_mm.structures import ImageFeatures, Views
+from dept_mm.structures import AugmentedViews, ImageFeatures, Views
 
 
 @MODELS.register_module()
@@ -18,7 +18,8 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
     """Normalise images by the channel statistics of a CLIP.
 
     ``ImageFeatures`` pass through, see ``StoredFeatures``; of ``Views`` both
-    are normalised, see ``TeacherView``.
+    are normalised, see ``TeacherView``, and of ``AugmentedViews`` all, see
+    ``AugmentViews``.
 
     Args:
         clip (Mapping): Config of the CLIP, as in ``PromptedCLIP``.
@@ -45,6 +46,8 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
             return self._features(data, inputs.feature, training)
         if isinstance(inputs, Views):
             return self._views(data, inputs, training)
+        if isinstance(inputs, AugmentedViews):
+            return self._augmented(data, inputs, training)
         return super().forward(data, training)
 
     def _features(self, data: dict, feature: Tensor | Sequence[Tensor],
@@ -65,3 +68,12 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
         packed = super().forward(dict(data, inputs=views.image), training)
         teacher = super().forward(dict(inputs=views.teacher))['inputs']
         return dict(packed, inputs=Views(packed['inputs'], teacher))
+
+    def _augmented(self, data: dict, views: AugmentedViews, training: bool
+                   ) -> dict:
+        packed = super().forward(dict(data, inputs=views.image), training)
+        flat = [image for views in views.augmented for image in views]
+        augmented = super().forward(dict(inputs=flat))['inputs']
+        augmented = augmented.unflatten(0, (len(views.augmented), -1))
+        return dict(packed, inputs=AugmentedViews(packed['inputs'],
+                                                  augmented))

@@ -6,7 +6,7 @@ from mmpretrain.structures import DataSample
 
 from dept_mm.errors import DeptError
 from dept_mm.registry import MODELS
-from dept_mm.structures import ImageFeatures, Views
+from dept_mm.structures import AugmentedViews, ImageFeatures, Views
 
 COLLATE = [default_collate, pseudo_collate]
 
@@ -49,6 +49,17 @@ def test_both_views_are_normalised(make, collate):
         torch.testing.assert_close(y, (x[:, [2, 1, 0]] / 255 - .5) / .25)
     assert isinstance(found['inputs'], Views)
     assert [s.gt_label.item() for s in found['data_samples']] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize('collate', COLLATE)
+def test_augmented_views_are_normalised(make, collate):
+    image = torch.randint(256, (2, 3, 8, 8), dtype=torch.uint8)
+    views = torch.randint(256, (2, 5, 3, 8, 8), dtype=torch.uint8)
+    found = make()(batch(collate, map(AugmentedViews, image, views)))
+    assert isinstance(found['inputs'], AugmentedViews)
+    for x, y in zip((image, views), found['inputs'], strict=True):
+        x = x[..., [2, 1, 0], :, :]
+        torch.testing.assert_close(y, (x / 255 - .5) / .25)
 
 
 def test_mixed_images_have_no_view_of_the_teacher(make):
