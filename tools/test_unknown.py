@@ -45,13 +45,15 @@ def main() -> None:
     far = load_dataset_config(args.far, DATASETS) if args.far else None
     found = measure_unknown(dept_mm.load(*files, device=args.device), far,
                             num_workers=args.workers)
-    print(f'{"":20}' + ''.join(f'{kind:>18}' for kind in KNOWN_SCORES))
+    kinds = [kind for kind in (*KNOWN_SCORES, 'gl_mcm')
+             if kind in next(iter(found.values()))]
+    print(f'{"":20}' + ''.join(f'{kind:>18}' for kind in kinds))
     for name, part in found.items():
         print(f'{name}: {part["known"]} known images, {part["unknown"]} '
               'unknown')
         for key, label in (('auroc', 'AUROC in %'), ('fpr95', 'FPR95 in %')):
             print(f'  {label:18}' + ''.join(
-                f'{100 * part[kind][key]:18.2f}' for kind in KNOWN_SCORES))
+                f'{100 * part[kind][key]:18.2f}' for kind in kinds))
 
 
 if __name__ == '__main__':

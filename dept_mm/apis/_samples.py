@@ -1,7 +1,7 @@
 """The logits of a whole split of a data set."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -49,8 +49,18 @@ def build_split(model: TunedModel, dataset: Mapping, split: str,
 
 
 def collect_logits(model: TunedModel, dataset: Dataset, batch_size: int,
-                   num_workers: int) -> tuple[Tensor, list[str]]:
+                   num_workers: int,
+                   score: Callable[[TunedModel, Tensor], Tensor]
+                   = TunedModel.logits) -> tuple[Tensor, list[str]]:
     """Compute the logits of all images of a data set.
+
+    Args:
+        model (TunedModel): The model.
+        dataset (Dataset): The images.
+        batch_size (int): Images per batch.
+        num_workers (int): Processes that read images.
+        score (Callable): Computes something else ``(B, ...)`` of a model and
+            prepared images. Defaults to logits.
 
     Returns:
         tuple: Logits ``(N, C)`` of the model's classes, and the identities of
@@ -59,7 +69,7 @@ def collect_logits(model: TunedModel, dataset: Dataset, batch_size: int,
     ids = Vocabulary.from_metainfo(dataset.metainfo).ids
 
     def compute(model: TunedModel, data: dict) -> Tensor:
-        return model.logits(model.prepare(data))
+        return score(model, model.prepare(data))
 
     loader = DataLoader(dataset, batch_size, num_workers=num_workers,
                         collate_fn=pseudo_collate)

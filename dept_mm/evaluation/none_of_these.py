@@ -1,7 +1,7 @@
 """Scores that say whether an image shows a known class, and their quality.
 
-All are functions of logits ``(N, C)`` before the temperature, and higher for
-images of known classes.
+Those of ``KNOWN_SCORES`` are functions of logits ``(N, C)`` before the
+temperature. All are higher for images of known classes.
 """
 from __future__ import annotations
 
@@ -44,6 +44,20 @@ def score_energy(logits: Tensor, scale: float) -> Tensor:
         scale (float): Not used.
     """
     return logits.logsumexp(1)
+
+
+def score_local_match(local: Tensor, scale: float) -> Tensor:
+    """Compute what GL-MCM adds to MCM, the highest softmax of any patch.
+
+    "GL-MCM: Global and Local Maximum Concept Matching for Zero-Shot
+    Out-of-Distribution Detection" (Miyai et al., IJCV 2025), with which
+    LoCoOp is measured, too; temperature 1.
+
+    Args:
+        local (Tensor): Logits of patches ``(N, P, C)``.
+        scale (float): What similarities were multiplied by to get logits.
+    """
+    return (local / scale).softmax(2).amax((1, 2))
 
 
 KNOWN_SCORES: dict[str, Callable[[Tensor, float], Tensor]] = dict(

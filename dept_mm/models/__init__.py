@@ -4,6 +4,7 @@ from dept_mm.models.clip import FeatureCLIP, TimmImages
 from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
 from dept_mm.models.losses import (
     ImageConsistencyLoss,
+    LocalEntropyLoss,
     SelfConsistencyLoss,
     TextConsistencyLoss,
     TokenFeatureLoss,
@@ -43,9 +44,9 @@ __all__ = [
     'CLIPDataPreprocessor', 'CLIPHead', 'CLIPLoRA', 'CoCoOpPrompt',
     'CoOpPrompt', 'CrossModalProbe', 'DePTHead', 'DecomposedPrompt',
     'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'ImageConsistencyLoss',
-    'LPPlusPlus', 'LatePrompt', 'LinearProbe', 'LinearProbeHead', 'MMRLPrompt',
-    'MaPLePrompt', 'MultiModalAdapter', 'PromptedCLIP', 'SelfConsistencyLoss',
-    'SoftPrompt', 'TCPPrompt', 'TDA', 'TaskRes', 'TextConsistencyLoss',
-    'TimmImages', 'TipAdapter', 'TokenFeatureLoss', 'TowerPrompts',
-    'ZeroShotDivergenceLoss'
+    'LPPlusPlus', 'LatePrompt', 'LinearProbe', 'LinearProbeHead',
+    'LocalEntropyLoss', 'MMRLPrompt', 'MaPLePrompt', 'MultiModalAdapter',
+    'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TDA',
+    'TaskRes', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
+    'TokenFeatureLoss', 'TowerPrompts', 'ZeroShotDivergenceLoss'
 ]

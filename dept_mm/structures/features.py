@@ -39,6 +39,8 @@ class CLIPFeatures(NamedTuple):
             adds to the similarity logits.
         extra (Mapping[str, Tensor], optional): What a learner adds for a
             loss or head that knows it; see ``BasePrompt.change_features``.
+            ``'local'`` are features of patches ``(B, P, D)``, with
+            ``PromptedCLIP(local=True)``.
         image (Tensor): Image features ``(B, D)``.
     """
     text: Tensor | None

@@ -164,6 +164,8 @@ def check_model(model: nn.Module) -> None:
     if backbone.prompt is not None and not backbone.prompt.for_image().empty:
         raise _refusal(f'{type(backbone.prompt).__name__} prompts the image '
                        'tower, so image features change in training')
+    if backbone.local:
+        raise _refusal('features of patches are not stored (local)')
     if backbone.tpt is not None:
         raise _refusal('prompts are tuned on views of each image (tpt)')
     if backbone.teacher is not None and backbone.teacher.image:

@@ -60,9 +60,10 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         class_chunk (int, optional): Encode at most so many classes at once
             and recompute them in the backward pass, where memory is short.
             Defaults to all.
-        tpt (Mapping, optional): Options of ``TPT``: in evaluation, prompts
-            are tuned on views of each image, which ``AugmentViews`` makes.
-            Defaults to none.
+        tpt (Mapping, optional): Options of ``TPT``, which tunes the prompts
+            on views of each test image. Defaults to none.
+        local (bool): Whether ``CLIPFeatures.extra['local']`` has features of
+            patches, ``(B, P, D)``. Defaults to False.
 
     Attributes:
         share_classes (bool): Whether all processes take part in each training
@@ -87,7 +88,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                  teacher: Mapping | None = None,
                  class_chunk: int | None = None,
                  sentences: Mapping | str | None = None,
-                 tpt: Mapping | None = None) -> None:
+                 tpt: Mapping | None = None, local: bool = False) -> None:
         super().__init__()
         # nn.Module would register it; see the class's docstring.
         object.__setattr__(self, 'clip', build_clip(clip))
@@ -96,7 +97,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                             'vocabulary, e.g. vocabulary=_base_.dataset.')
         if isinstance(templates, str):
             templates = (templates, )
-        self.prompt = None
+        self.prompt, self.local = None, local
         self.teacher = None if teacher is None else Teacher(**teacher)
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
@@ -108,9 +109,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
                 raise DeptError(f"PromptedCLIP: {prompt['type']} reads no "
                                 "'sentences', which are for the zero-shot "
                                 'classifier and for teachers.')
-        self.tpt = None if tpt is None else TPT(**tpt)
-        if self.tpt is not None:
-            self.tpt.check(self.prompt)
+        self.tpt = tpt if tpt is None else TPT(**tpt).check(self.prompt)
         self.texts = TextClassifier(
             self.clip, self.prompt, templates,
             None if sentences is None else ClassSentences(sentences),
@@ -145,27 +144,25 @@ class PromptedCLIP(HeaderMixin, BaseModule):
 
         Args:
             images (Tensor | ImageFeatures | Views | AugmentedViews): ``(B,
-                3, H, W)``, normalised; or stored features of the image tower;
-                or images and the view of them that the teacher sees, or
-                those that prompts are tuned on.
+                3, H, W)``, normalised; or stored features; or images and the
+                views that the teacher sees or prompts are tuned on.
         """
         given = images
-        images, view = (given if isinstance(given, (Views, AugmentedViews))
-                        else (given, given))
+        images, view = given if isinstance(
+            given, (Views, AugmentedViews)) else (given, given)
         states = TokenStates([], [])
-        image = self._image(images, states.image)
+        image, extra = self._image(images, states.image)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
             labels = torch.tensor(self._labels(), device=image.device)
             encode = partial(self.text_features, image, states.text)
-            tune = self.tpt is not None and not self.training
-            text = (self.tpt(self.clip, self.prompt, encode, image, given)
-                    if tune else encode())
+            text = (encode() if self.tpt is None or self.training else
+                    self.tpt(self.clip, self.prompt, encode, image, given))
             if self.teacher is not None and self.training:
                 teacher = self.teacher(self.clip, self.vocabulary, view)
         feats = CLIPFeatures(text, labels, ids, self.clip.logit_scale,
-                             teacher, None, None, image)
+                             teacher, None, extra, image)
         if self.prompt is None:
             return feats
         return self.prompt.change_features(feats, states, self.clip)
@@ -188,20 +185,24 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         return list(range(len(self.vocabulary)))
 
     def _image(self, images: Tensor | ImageFeatures, states: list[Tensor]
-               ) -> Tensor:
-        """Encode images to ``(B, D)``, or return their stored features."""
+               ) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """Encode images to ``(B, D)``, or return their stored features; and
+        features of patches."""
         visual = self.prompt.for_image() if self.prompt else Prompts()
         if not isinstance(images, ImageFeatures):
-            return self.clip.encode_image(images, visual, states)
-        if not visual.empty:
-            raise DeptError(f'{type(self.prompt).__name__} prompts or reads '
-                            'the image tower: give it images, no stored '
-                            'features.')
+            if not self.local:
+                return self.clip.encode_image(images, visual, states), None
+            x, local = self.clip.encode_patches(images, visual, states)
+            return x, dict(local=local)
+        if self.local or not visual.empty:
+            who = 'local=True' if self.local else type(self.prompt).__name__
+            raise DeptError(f'{who} prompts or reads the image tower: give '
+                            'it images, no stored features.')
         found, own = images.feature.shape[-1], self.clip.spec.embed_dim
         if found != own:
             raise DeptError(f'The image features are {found} wide, those of '
                             f'CLIP {self.clip.name!r} {own}.')
-        return images.feature
+        return images.feature, None
 
     def text_features(self, image: Tensor,
                       states: list[Tensor] | None = None) -> Tensor:

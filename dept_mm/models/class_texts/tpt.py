@@ -56,8 +56,11 @@ class TPT:
         self.lr, self.steps = lr, steps
         self.confident, self.dispersion = confident, dispersion
 
-    def check(self, prompt: BasePrompt | None) -> None:
+    def check(self, prompt: BasePrompt | None) -> TPT:
         """Refuse a learner whose prompts cannot be tuned through the texts.
+
+        Returns:
+            TPT: Itself.
 
         Raises:
             DeptError: If there is none, or its prompts depend on the image
@@ -79,6 +82,7 @@ class TPT:
             raise DeptError('PromptedCLIP(tpt=...) takes steps that fp16 '
                             'cannot hold: leave clip.precision='
                             "'pure_fp16' out.")
+        return self
 
     def __call__(self, clip: FrozenCLIP, prompt: BasePrompt,
                  encode: Callable[[], Tensor], image: Tensor,

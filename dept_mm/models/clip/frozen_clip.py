@@ -141,6 +141,12 @@ class FrozenCLIP(nn.Module):
         that the prompts ask for are appended to ``states``."""
         return self.image_tower(images, prompts, states)
 
+    def encode_patches(self, images: Tensor, prompts: Prompts = Prompts(),
+                       states: list | None = None) -> tuple[Tensor, Tensor]:
+        """Encode images as ``encode_image`` does, and each of their ``P``
+        patches on its own, to un-normalised ``(B, P, D)``."""
+        return self.image_tower.with_patches(images, prompts, states)
+
     def encode_text(self, tokens: ClassTokens, prompts: Prompts = Prompts(),
                     position: str = 'end', states: list | None = None
                     ) -> Tensor:

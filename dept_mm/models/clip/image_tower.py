@@ -101,6 +101,40 @@ class ImageTower:
 
         return self._encode(images.to(self._dtype()), prompts, run, states)
 
+    def with_patches(self, images: Tensor, prompts: Prompts,
+                     states: list | None = None) -> tuple[Tensor, Tensor]:
+        """Encode images, and each of their ``P`` patches on its own.
+
+        A patch feature is what the last block makes of the patch where no
+        token attends to others: its value in place of the attention ("Extract
+        Free Dense Labels from CLIP", Zhou et al., ECCV 2022; GL-MCM, LoCoOp).
+
+        Returns:
+            tuple[Tensor, Tensor]: ``(B, D)`` and ``(B, P, D)``.
+
+        Raises:
+            DeptError: See ``__call__``; and if the tower is not CLIP's ViT.
+        """
+        own, last, kept = self.num_tokens, self._vit().transformer, []
+        last = last.resblocks[-1]
+        if not comes_apart(last):
+            raise DeptError(f'The image tower of CLIP {self.name!r} has '
+                            'blocks of its own kind, which give no features '
+                            'of patches; choose a ViT of CLIP.')
+
+        def run(block: nn.Module, x: Tensor, is_last: bool, parts: BlockParts
+                ) -> Tensor:
+            if block is last:
+                kept.append((x[:, 1:own], parts))
+            return self._block(block, x, is_last, parts)
+
+        feature = self._encode(images.to(self._dtype()), prompts, run, states)
+        (patches, parts), = kept
+        normed = last.ln_1(patches)
+        value = project(last, normed, parts)[2]
+        return feature, self.project(finish(last, patches, normed, value,
+                                            parts))
+
     def project(self, x: Tensor) -> Tensor:
         """Turn hidden states ``(..., W)`` of the last block into features
         ``(..., D)``: the final norm and the projection."""

@@ -2,6 +2,7 @@
 from dept_mm.models.losses.image_consistency_loss import (
     ImageConsistencyLoss,
 )
+from dept_mm.models.losses.local_entropy_loss import LocalEntropyLoss
 from dept_mm.models.losses.self_consistency_loss import SelfConsistencyLoss
 from dept_mm.models.losses.text_consistency_loss import TextConsistencyLoss
 from dept_mm.models.losses.token_feature_loss import TokenFeatureLoss
@@ -10,6 +11,6 @@ from dept_mm.models.losses.zero_shot_divergence_loss import (
 )
 
 __all__ = [
-    'ImageConsistencyLoss', 'SelfConsistencyLoss', 'TextConsistencyLoss',
-    'TokenFeatureLoss', 'ZeroShotDivergenceLoss'
+    'ImageConsistencyLoss', 'LocalEntropyLoss', 'SelfConsistencyLoss',
+    'TextConsistencyLoss', 'TokenFeatureLoss', 'ZeroShotDivergenceLoss'
 ]

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dept_mm.structures import CLIPFeatures
+
 
 def similarity(image: Tensor, text: Tensor, scale: Tensor,
                per_image: bool = False) -> Tensor:
@@ -28,3 +30,17 @@ def similarity(image: Tensor, text: Tensor, scale: Tensor,
         if per_image:
             return scale * torch.einsum('bd,bcd->bc', image, text)
         return scale * image @ text.T
+
+
+def local_similarity(feats: CLIPFeatures) -> Tensor:
+    """Compute the similarities of patches and classes, ``(B, P, C)``.
+
+    Args:
+        feats (CLIPFeatures): With features of patches; see ``PromptedCLIP``.
+    """
+    local, text = feats.extra['local'], feats.text
+    batch, count = local.shape[:2]
+    if feats.per_image:
+        text = text.repeat_interleave(count, 0)
+    return similarity(local.flatten(0, 1), text, feats.logit_scale,
+                      feats.per_image).unflatten(0, (batch, count))

@@ -6,6 +6,9 @@ import torch
 from open_clip.transformer import Transformer, VisionTransformer
 from torch import nn
 
+from dept_mm.errors import DeptError
+from dept_mm.models.clip import build_clip
+from dept_mm.models.clip.blocks import comes_apart
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.structures import BlockParts, Prompts
 
@@ -64,3 +67,29 @@ def test_parts_and_functions(tower, images):
     torch.testing.assert_close(*found, **EXACT)
     without = tower(images.double(), Prompts(tokens))
     assert (found[0][0] - without).abs().max() > .01
+
+
+def test_patches(tower, images):
+    """Each is what the last block gives where tokens see themselves alone."""
+    images, (*_, block) = images.double(), tower.visual.transformer.resblocks
+    prompts = Prompts(torch.randn(2, 32, dtype=torch.double), None,
+                      {1: torch.randn(3, 32, dtype=torch.double)})
+    if not comes_apart(block):
+        with pytest.raises(DeptError, match='blocks of its own kind'):
+            tower.with_patches(images, prompts)
+        return
+    feature, patches = tower.with_patches(images, prompts)
+    seen = []
+    block.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    torch.testing.assert_close(feature, tower.plain(images, prompts), **EXACT)
+    x, = seen
+    alone = torch.full((x.shape[1], x.shape[1]), float('-inf')).double()
+    alone.fill_diagonal_(0)
+    torch.testing.assert_close(
+        patches, tower.project(block(x, attn_mask=alone))[:, 1:5], **EXACT)
+
+
+def test_towers_without_patches(clip_configs, images):
+    for kind in ('resnet', 'timm'):
+        with pytest.raises(DeptError, match='has no tokens'):
+            build_clip(clip_configs[kind]).encode_patches(images)
