@@ -24,7 +24,7 @@ HOSTS = dict(
     cocoop_10e=(10, 1, .002), kgcoop_100e=(100, 128, .002),
     maple_5e=(5, 4, .0035), ivlp_5e=(5, 4, .0025),
     promptsrc_20e=(20, 4, .0025), prograd_100e=(100, 32, .002),
-    tcp_50e=(50, 32, .002))
+    tcp_50e=(50, 32, .002), coprompt_8e=(8, 4, .0035))
 
 
 class Model(nn.Module):

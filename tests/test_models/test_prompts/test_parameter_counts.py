@@ -28,6 +28,12 @@ HOSTS = dict(
                image_depth=12), 30_720),
     promptsrc=(dict(IVLP, text_depth=9, image_depth=9), 46_080),
     promptsrc_cross=(dict(IVLP, text_depth=3, image_depth=3), 15_360),
+    # 4.992M, 0.674M and 0.184M in the papers.
+    mmrl=(dict(type='MMRLPrompt'), 4_992_256),
+    mm_adapter=(dict(type='MultiModalAdapter'), 674_560),
+    clip_lora=(dict(type='CLIPLoRA'), 184_320),
+    atprompt=(dict(type='ATPrompt', num_tokens=2, host=dict(
+        type='CoOpPrompt', num_tokens=2)), 3_072),
     soft=(dict(TOWERS, text=[dict(type='SoftPrompt')]), 2_048),
     # At most the 8,192 of 16 soft tokens.
     decomposed=(dict(TOWERS, text=[dict(type='DecomposedPrompt')]), 7_898),
