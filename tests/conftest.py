@@ -103,6 +103,7 @@ LEARNERS['late-of-image'] = dict(type='TowerPrompts', text=[dict(
     type='LatePrompt', condition='image')])
 # What a model may have before its head: a prompt learner, nothing, a neck.
 HOSTS = {name: dict(prompt=config) for name, config in LEARNERS.items()}
+HOSTS['MMRLPrompt']['losses'] = [dict(type='TokenFeatureLoss')]
 HOSTS['none'] = dict()
 HOSTS['CLIPAdapter'] = dict(neck=dict(type='CLIPAdapter'))
 HEADS = ('CLIPHead', 'DePTHead')
@@ -176,13 +177,15 @@ def pair_configs(clip, vocabulary):
     configs = {}
     for host, head in PAIRS:
         neck = HOSTS[host].get('neck')
+        losses = HOSTS[host].get('losses', [])
         configs[host, head] = dict(
             type='ImageClassifier',
             backbone=dict(type='PromptedCLIP', clip=clip, vocabulary=names,
                           prompt=HOSTS[host].get('prompt')),
             neck=neck and dict(neck, clip=clip),
-            head=dict(type=head) if head == 'CLIPHead' else
-            dict(type=head, clip=clip, vocabulary=names))
+            head=dict(type=head, losses=losses, **(
+                {} if head == 'CLIPHead' else
+                dict(clip=clip, vocabulary=names))))
     return configs
 
 

@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.clip.blocks import comes_apart, finish, heads, project
+from dept_mm.models.clip.blocks import comes_apart, whole_block
 from dept_mm.models.clip.text_tower import TextTower
 from dept_mm.models.clip.tokens import ClassTokens, Words, tokenize_classes
 from dept_mm.models.prompts import TextInput
+from dept_mm.structures import BlockParts
 
 
 @contextmanager
@@ -28,14 +29,11 @@ def plain_texts(clip: FrozenCLIP) -> Iterator[None]:
         return
     engine, plain = tower.engine, tower._block
 
-    def run(block: nn.Module, x: Tensor, last: bool) -> Tensor:
+    def run(block: nn.Module, x: Tensor, last: bool, parts: BlockParts
+            ) -> Tensor:
         if not comes_apart(block):
-            return plain(block, x, last)
-        y, mask = x.flatten(0, -3), tower._mask(x)
-        q, k, v = (heads(t, block) for t in project(block, block.ln_1(y)))
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return finish(block, y, seen.transpose(1, 2).flatten(2)
-                      ).reshape(x.shape)
+            return plain(block, x, last, parts)
+        return whole_block(block, x, parts, tower._mask(x))
 
     tower.engine, tower._block = None, run
     try:
