@@ -15,7 +15,7 @@ from dept_mm import (  # noqa: E402
     exchange,
     models,
 )
-from dept_mm.apis import build, load, train  # noqa: E402
+from dept_mm.apis import build, load, merge, train  # noqa: E402
 from dept_mm.exchange import register_zoo  # noqa: E402
 from dept_mm.version import __version__  # noqa: E402
 
@@ -23,5 +23,5 @@ register_zoo()
 
 __all__ = [
     '__version__', 'apis', 'build', 'datasets', 'engine', 'evaluation',
-    'exchange', 'load', 'models', 'register_zoo', 'train'
+    'exchange', 'load', 'merge', 'models', 'register_zoo', 'train'
 ]

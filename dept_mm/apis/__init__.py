@@ -4,6 +4,7 @@ from dept_mm.apis._build import build
 from dept_mm.apis._calibrate import Calibration, calibrate, keep_calibration
 from dept_mm.apis._find import find_weights
 from dept_mm.apis._load import load
+from dept_mm.apis._merge import merge
 from dept_mm.apis._rules import Rules
 from dept_mm.apis._train import train
 from dept_mm.apis._unknown import measure_unknown
@@ -14,5 +15,5 @@ from dept_mm.apis.tuned_model import TunedModel
 __all__ = [
     'Calibration', 'Prediction', 'Rules', 'TunedModel', 'Unreadable', 'build',
     'calibrate', 'find_images', 'find_weights', 'keep_calibration', 'load',
-    'measure_unknown', 'predict_each', 'train'
+    'measure_unknown', 'merge', 'predict_each', 'train'
 ]

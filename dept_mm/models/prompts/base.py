@@ -4,8 +4,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
+from dept_mm.errors import DeptError
 from dept_mm.models.clip import ClassTokens, FrozenCLIP
 from dept_mm.structures import CLIPFeatures, Prompts
 
@@ -84,6 +85,21 @@ class BasePrompt(BaseModule):
     def for_text(self, given: TextInput) -> Prompts:
         """Return the prompts of the text tower, by default none."""
         return Prompts()
+
+    def merge_into(self, model: nn.Module) -> None:
+        """Add what was learned to the weights of an open_clip model, in
+        place.
+
+        Args:
+            model (nn.Module): A copy of the model that this was made for.
+
+        Raises:
+            DeptError: By default: tokens, and functions that are not linear,
+                are no change of weights.
+        """
+        raise DeptError(f'{type(self).__name__} cannot be merged: what it '
+                        'learns is no change of the weights of the CLIP. '
+                        'CLIPLoRA can.')
 
     def change_features(self, feats: CLIPFeatures, states: TokenStates,
                         clip: FrozenCLIP) -> CLIPFeatures:

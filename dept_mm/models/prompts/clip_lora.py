@@ -28,8 +28,8 @@ class CLIPLoRA(BasePrompt):
     r`, which is ``alpha=1 / r**0.5`` here. Sentences are the data set's own.
 
     ``peft`` is not used: it replaces modules of a model, but this CLIP is
-    shared by several models and read block by block. ``merge_into`` of this
-    class gives plain weights.
+    shared by several models and read block by block. ``dept_mm.merge`` gives
+    plain weights.
 
     Args:
         clip (FrozenCLIP): Gives the sizes.
@@ -103,11 +103,7 @@ class CLIPLoRA(BasePrompt):
 
     @torch.no_grad()
     def merge_into(self, model: nn.Module) -> None:
-        """Add the changes to the weights of an open_clip model, in place.
-
-        Args:
-            model (nn.Module): A copy of the model that this was made for.
-        """
+        """Add the changes to the weights of an open_clip model, in place."""
         towers = dict(text=model.text, image=model.visual)
         for name in self.towers:
             blocks = towers[name].transformer.resblocks[self.first:]
