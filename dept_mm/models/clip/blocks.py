@@ -16,7 +16,8 @@ def comes_apart(block: nn.Module) -> bool:
     """Tell whether a block is CLIP's own, which the functions here know."""
     return (type(block) is ResidualAttentionBlock
             and type(block.attn) is nn.MultiheadAttention
-            and block.attn.in_proj_weight is not None)
+            and block.attn.in_proj_weight is not None
+            and block.attn.in_proj_weight.is_floating_point())
 
 
 def project(block: ResidualAttentionBlock, x: Tensor, parts: BlockParts,

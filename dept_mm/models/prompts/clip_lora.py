@@ -64,13 +64,15 @@ class CLIPLoRA(BasePrompt):
                 raise DeptError(f'CLIPLoRA: {name}={given!r} must be some of '
                                 f'{known}.')
         check_range('CLIPLoRA', 'dropout', dropout, 0, 1, 'it is a share')
-        self.first, self.scale = first_block - 1, alpha / rank**0.5
         found = dict(text=clip.text_tower, image=clip.image_tower)
         for name in towers:
+            check_blocks(self, 'first_block', first_block, clip, found[name])
+            width = found[name].width
+            check_range('CLIPLoRA', 'rank', rank, 1, width,
+                        f'the {name} tower is {width} wide')
+        self.first, self.scale = first_block - 1, alpha / rank**0.5
+        for name in towers:
             tower = found[name]
-            check_blocks(self, 'first_block', first_block, clip, tower)
-            check_range('CLIPLoRA', 'rank', rank, 1, tower.width,
-                        f'the {name} tower is {tower.width} wide')
             setattr(self, name, nn.ModuleList(nn.ModuleDict({
                 place: LowRank(tower.width, rank, self.scale, dropout)
                 for place in places})

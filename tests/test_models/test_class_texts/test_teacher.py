@@ -53,3 +53,27 @@ def test_features_are_no_images(clip, vocabulary, images):
     assert found.image is feature and found.teacher.image is None
     with pytest.raises(DeptError, match='teacher=dict.image=True.*no stored'):
         both(ImageFeatures(feature))
+
+
+def test_sentences_are_drawn(clip, vocabulary, images):
+    """One of each class in each batch, with the same number in all."""
+    sentences = {name: [f'{name} {word}' for word in ('here', 'there')]
+                 for name in vocabulary.names}
+    sentences['cat'].append('one more')
+    backbone = PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt'),
+                            teacher=dict(sentences=sentences, draw=True))
+    encode, tokenize = backbone.clip.model.encode_text, backbone.clip.tokenizer
+    each = [encode(tokenize(sentences[n])) for n in vocabulary.base]
+    seen = set()
+    for _ in range(30):
+        found = backbone(images).teacher.text
+        rows = [int((own - row).abs().sum(1).argmin())
+                for own, row in zip(each, found, strict=True)]
+        torch.testing.assert_close(found, torch.stack(
+            [own[i] for own, i in zip(each, rows, strict=True)]))
+        assert rows[0] == rows[2]
+        seen.add(tuple(rows))
+    assert len(seen) == 6
+    with pytest.raises(DeptError, match="give 'sentences'"):
+        PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt'),
+                     teacher=dict(draw=True))

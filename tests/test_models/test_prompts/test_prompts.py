@@ -68,6 +68,15 @@ def test_class_specific_contexts_refuse_unseen_classes(clip, vocabulary,
     (dict(type='TCPPrompt', layer=1, reduction=0), 'reduction is 0'),
     (dict(type='TCPPrompt', layer=1, words=None, num_tokens=80),
      'TCPPrompt: num_tokens is 80'),
+    (dict(type='MMRLPrompt'), 'MMRLPrompt: first_block is 6.*2 blocks'),
+    (dict(type='MMRLPrompt', first_block=1, blend=1.5), 'blend is 1.5'),
+    (dict(type='ATPrompt', host=dict(type='LatePrompt')), 'prompt module'),
+    (dict(type='ATPrompt', attributes=[], host=dict(type='CoOpPrompt')),
+     'attributes must be a list'),
+    (dict(type='ATPrompt', host=dict(type='CoOpPrompt', position='front')),
+     'CoOpPrompt has no context behind the start'),
+    (dict(type='ATPrompt', host=dict(type='CLIPLoRA')),
+     'CLIPLoRA has no context behind the start'),
 ])
 def test_bad_options(clip, vocabulary, config, culprit):
     with pytest.raises(DeptError, match=culprit):
@@ -75,11 +84,13 @@ def test_bad_options(clip, vocabulary, config, culprit):
 
 
 @pytest.mark.parametrize('kind', ['resnet', 'timm'])
-@pytest.mark.parametrize('learner', ['IVLPPrompt', 'MaPLePrompt'])
+@pytest.mark.parametrize('learner', ['IVLPPrompt', 'MMRLPrompt',
+                                     'MaPLePrompt'])
 def test_visual_prompts_need_a_vit(clip_configs, vocabulary, learner, kind):
     with pytest.raises(DeptError, match='no tokens'):
         PromptedCLIP(clip_configs[kind], vocabulary, dict(
-            type=learner, **({'depth': 1} if 'MaPLe' in learner else {})))
+            type=learner, **dict(MaPLePrompt=dict(depth=1), MMRLPrompt=dict(
+                first_block=1)).get(learner, {})))
 
 
 def test_a_meta_net_of_another_width_is_refused(clip, vocabulary):

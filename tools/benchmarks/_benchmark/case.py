@@ -19,7 +19,7 @@ class Host:
     """A published method, in the options of its parts.
 
     Attributes:
-        prompt (dict): The learner; its ``depth``s are cut to the CLIP's.
+        prompt (dict): The learner; its blocks are cut to the CLIP's.
         batch (int): Images in a training step.
         teacher (dict, optional): Of the backbone.
         losses (tuple[dict]): Of the head.
@@ -30,6 +30,8 @@ class Host:
     losses: tuple[dict, ...] = field(default=())
 
 
+# Options that count blocks.
+BLOCKS = ('depth', 'text_depth', 'image_depth', 'first_block')
 HOSTS = dict(
     coop=Host(dict(type='CoOpPrompt', num_tokens=16)),
     cocoop=Host(dict(type='CoCoOpPrompt'), batch=1),
@@ -39,7 +41,15 @@ HOSTS = dict(
     maple=Host(dict(type='MaPLePrompt', depth=9)),
     promptsrc=Host(dict(type='IVLPPrompt', text_depth=9, image_depth=9),
                    teacher=dict(image=True),
-                   losses=(dict(type='SelfConsistencyLoss'), )))
+                   losses=(dict(type='SelfConsistencyLoss'), )),
+    mmrl=Host(dict(type='MMRLPrompt', first_block=6),
+              teacher=dict(image=True),
+              losses=(dict(type='TokenFeatureLoss'),
+                      dict(type='TextConsistencyLoss', loss_weight=.5),
+                      dict(type='ImageConsistencyLoss', loss_weight=.5))),
+    mm_adapter=Host(dict(type='MultiModalAdapter', first_block=5)),
+    # Both ways must draw the same numbers: none.
+    clip_lora=Host(dict(type='CLIPLoRA', dropout=0.)))
 
 
 class Case:
@@ -57,7 +67,7 @@ class Case:
         recipe = HOSTS[host]
         names = Vocabulary(class_names(clip.tokenizer, classes))
         layers = clip.text_tower.num_layers
-        prompt = {k: min(v, layers) if k.endswith('depth') else v
+        prompt = {k: min(v, layers) if k in BLOCKS else v
                   for k, v in recipe.prompt.items()}
         torch.manual_seed(0)
         self.host, self.clip, self.classes = host, clip, classes

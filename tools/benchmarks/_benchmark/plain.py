@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip import ClassTokens
-from dept_mm.models.prompts import TextInput
+from dept_mm.models.prompts import TextInput, TokenStates
 from dept_mm.structures import CLIPFeatures
 
 
@@ -42,7 +42,9 @@ class PlainBackbone:
             images (Tensor): ``(B, 3, H, W)``.
             text (Tensor, optional): ``(C, D)`` or ``(B, C, D)``.
         """
-        image = self.clip.image_tower.plain(images, self.prompt.for_image())
+        states = TokenStates([], [])
+        image = self.clip.image_tower.plain(images, self.prompt.for_image(),
+                                            states.image)
         if text is None:
             text = self.text(image)
         teacher = None
@@ -50,9 +52,10 @@ class PlainBackbone:
             teacher = self.backbone.teacher(self.clip, self.vocabulary,
                                             images)
         labels = torch.arange(len(self.vocabulary), device=image.device)
-        return CLIPFeatures(text, labels, self.vocabulary.ids,
-                            self.clip.logit_scale, teacher, None, None,
-                            image)
+        feats = CLIPFeatures(text, labels, self.vocabulary.ids,
+                             self.clip.logit_scale, teacher, None, None,
+                             image)
+        return self.prompt.change_features(feats, states, self.clip)
 
     def text(self, image: Tensor, stop: int | None = None) -> Tensor:
         """Text features ``(C, D)`` or ``(B, C, D)`` of the first classes.
