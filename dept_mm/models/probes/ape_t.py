@@ -147,7 +147,7 @@ class _Trained:
     def __init__(self, probe: APET, texts: Tensor, taken: Tensor,
                  scale: float) -> None:
         self.beta = float(probe.beta)
-        self.factor = float(probe.alpha) * math.exp(-self.beta)
+        self.alpha = float(probe.alpha)
         self.channels, self.scale, self.texts = probe.channels, scale, texts
         self.keys = self.beta * probe.keys.transpose(0, 1)
         self.taken = taken.T.contiguous()
@@ -172,11 +172,12 @@ class _Trained:
         """Compute logits, their second part and its factor, ``(B, K)`` each,
         and affinities to keys without this factor ``(S, B, K)``."""
         shift = images[:, self.channels] @ self.residual.T
-        moved = (self.beta * shift).exp_().mul_(self.factor)
+        moved = (self.beta * shift).exp_().mul_(self.alpha)
         near = images.new_empty(len(self.keys), *shift.shape)
         bonus = torch.zeros_like(shift)
         for key, vote, e in zip(self.keys, self.votes, near, strict=True):
-            bonus.addcmul_(torch.mm(images, key.T, out=e).exp_(), vote)
+            torch.mm(images, key.T, out=e).sub_(self.beta).exp_()
+            bonus.addcmul_(e, vote)
         bonus *= moved
         logits = torch.addmm(bonus, images, self.texts.T)
         return logits.add_(shift, alpha=self.scale), bonus, moved, near

@@ -78,21 +78,19 @@ class CacheProbe(BaseProbe):
         keys, votes = self._kept.get(
             lambda: self._lay_out(rows), key=tuple(rows),
             learned=[self.keys, self.votes, self.alpha, self.beta])
-        image = self.pick(image).to(keys)
+        image, far = self.pick(image).to(keys), -self.beta.expand(len(rows))
         found = image.new_zeros(len(image), len(rows))
         chunk = CHUNK if image.device.type == 'cpu' else len(image)
         for x, total in zip(image.split(chunk), found.split(chunk),
                             strict=True):
             for key, vote in zip(keys, votes, strict=True):
-                total += torch.addmm(vote, x, key.T).exp_()
+                total.addcmul_(torch.addmm(far, x, key.T).exp_(), vote)
         return found
 
     def _lay_out(self, rows: list[int]) -> tuple[Tensor, Tensor]:
-        """Prepare keys ``(S, R, d)`` and votes ``(S, R)`` so that a product
-        and an exponential are all that is left to do."""
+        """Prepare keys ``(S, R, d)`` and votes ``(S, R)``, weighted."""
         keys = (self.beta * self.keys[rows]).transpose(0, 1).contiguous()
-        votes = (self.alpha * self.votes[rows]).log() - self.beta
-        return keys, votes.T.contiguous()
+        return keys, (self.alpha * self.votes[rows]).T.contiguous()
 
     def search(self, shots: Shots, texts: Tensor, votes: Tensor) -> int:
         """Set alpha and beta to the best of the grid, on validation images.

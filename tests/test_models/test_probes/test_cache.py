@@ -29,6 +29,25 @@ def test_the_search_counts_what_each_point_classifies_correctly():
                 assert found[i, j, k] == right.sum()
 
 
+def test_votes_may_become_negative(clip, vocabulary):
+    """The logits are those of the formula, key by key."""
+    probe = MODELS.build(dict(type='APET', clip=clip, num_shots=2,
+                              vocabulary=vocabulary))
+    draw = torch.Generator().manual_seed(0)
+    probe.keys.normal_(generator=draw)
+    probe.votes.normal_(generator=draw)
+    assert (probe.votes < 0).any()
+    image = torch.randn(4, 16, generator=draw)
+    found = probe.score(image, torch.zeros(2, 16), [2, 0], torch.tensor(1.))
+    for b, x in enumerate(image):
+        for column, row in enumerate((2, 0)):
+            expected = 2 * sum(
+                v * (k @ x - 1).exp()
+                for k, v in zip(probe.keys[row], probe.votes[row],
+                                strict=True))
+            torch.testing.assert_close(found[b, column], expected)
+
+
 @pytest.mark.parametrize('name', ['APE', 'APET'])
 def test_empty_slots_have_no_votes(name, clip, vocabulary):
     probe = MODELS.build(dict(type=name, clip=clip, num_shots=4,
