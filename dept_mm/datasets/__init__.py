@@ -1,5 +1,6 @@
 """Image data sets with few-shot draws, and transforms that load images."""
 from .augment_views import AugmentViews
+from .augmix import AugMix
 from .csv_file import CSVDataset
 from .drawn_shapes import DrawnShapes
 from .epoch_sampler import EpochIndex, EpochSampler
@@ -20,7 +21,7 @@ from .transforms import (
 )
 
 __all__ = [
-    'AugmentViews', 'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop',
+    'AugMix', 'AugmentViews', 'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop',
     'CSVDataset', 'DrawnShapes', 'EpochIndex', 'EpochSampler',
     'FeatureDataset', 'FewShotDataset', 'FolderDataset', 'Item',
     'LoadRGBImage', 'PackViews', 'PathPatternDataset', 'SeededDataset',

@@ -174,8 +174,9 @@ def _check_and_fill(node, fill: Mapping, path: Path):
                         'this disk; an adapter holds them itself.')
     found = {key: _check_and_fill(value, fill, path)
              for key, value in node.items()
-             # Initial weights would be replaced, and nothing is taught.
-             if key not in fill and key not in ('init_cfg', 'teacher')}
+             # Initial weights would be replaced, nothing is taught, and
+             # the pipeline makes no views to tune on.
+             if key not in fill and key not in ('init_cfg', 'teacher', 'tpt')}
     for key in fill.keys() & node.keys():
         same = key == 'clip' and isinstance(node[key], dict)
         options = {k: v for k, v in node[key].items() if k == 'precision'

@@ -34,6 +34,7 @@ def check(options, path=QUICK):
     ('model.backbone.prompt.num_token', 4, 'num_tokens'),
     ('model.head.loss_weigth', .7, 'loss_weight'),
     ('model.backbone.teacher.imag', True, 'image'),
+    ('model.backbone.tpt.stepz', 2, 'steps'),
     ('clip.pretrain', 'openai', 'pretrained'),
     ('dataset.data_root', '/nope', 'DrawnShapes has no such option'),
     # ... of the stack and of torch, ...

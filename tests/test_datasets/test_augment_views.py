@@ -23,7 +23,7 @@ def pipeline(clip):
         dict(type='LoadRGBImage'),
         dict(type='AugmentViews', num_views=5, transforms=[
             dict(type='CLIPRandomResizedCrop', clip=clip),
-            dict(type='RandomFlip', prob=.5)]),
+            dict(type='RandomFlip', prob=.5), dict(type='AugMix')]),
         dict(type='CLIPResizeCenterCrop', clip=clip),
         dict(type='PackViews')])
 
@@ -42,6 +42,7 @@ def test_views(clip, pipeline):
     assert isinstance(found['inputs'], AugmentedViews)
     assert torch.equal(image, alone['inputs'])
     assert views.shape == (5, *image.shape)
+    assert views.dtype == torch.float32  # AugMix rounds nothing
     assert len({view.numpy().tobytes() for view in views}) == 5
     # What a view does to the sample is not said of the image.
     assert not found['data_samples'].get('flip')

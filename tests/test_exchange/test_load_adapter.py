@@ -83,6 +83,18 @@ def test_sentences_travel_with_it(pair_configs, clip, images, tmp_path):
                        expected)
 
 
+def test_it_is_not_tuned_on_single_images(pair_configs, clip, images,
+                                          tmp_path):
+    config = pair_configs['CoOpPrompt', 'CLIPHead']
+    config['backbone']['tpt'] = dict()
+    path, model = tmp_path / 'x.safetensors', MODELS.build(config)
+    write_adapter(path, model.state_dict(), dict(model=config))
+    model.backbone.tpt = None
+    expected = answers(model, images)
+    assert torch.equal(answers(load_adapter(path, clip=clip), images),
+                       expected)
+
+
 def test_the_inferencer_takes_it(adapter, clip, images):
     model = load_adapter(adapter, ['newt', 'owl'], clip=clip)
     found, = ImageClassificationInferencer(model)(

@@ -148,6 +148,8 @@ def test_low_precision_stays_what_it_is(make, clip, tmp_path):
 @pytest.mark.parametrize('options, why', [
     ({'train_dataloader.sampler.type': 'DefaultSampler'}, 'EpochSampler'),
     ({'model.backbone.teacher': dict(image=True)}, 'teacher.image'),
+    ({'model.backbone.tpt': dict()}, 'tuned on views'),
+    ({'model.backbone.local': True}, 'features of patches'),
     ({'model.train_cfg': dict(augments=dict(type='Mixup', alpha=.2))},
      'batch_augments'),
     ({'model.data_preprocessor': dict(type='ClsDataPreprocessor')},
