@@ -131,9 +131,8 @@ def _draw_curve(ax: Any, name: str, rows: Sequence[Row],
     if over:
         cells = [row.cells[key] for row in over]
         ax.errorbar([row.value for row in over], [c.mean for c in cells],
-                    yerr=[c.around(kind) or 0 for c in cells], label=name,
-                    capsize=2,
-                    marker='o' if over[0].kind == 'run' else 'x')
+                    yerr=[c.around(kind) or 0 for c in cells], capsize=2,
+                    label=name, marker='o' if over[0].kind == 'run' else 'x')
     for row in rows:
         if row.value is None:
             ax.axhline(row.cells[key].mean, label=name, linestyle='--',
