@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -165,6 +166,25 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
         if (prompt.anchor or self.lm.tower.anchor) == 'last':
             anchor = anchor + read.sum(1) - 1
         return prompt.generate(hidden, F.pad(read, (shift, 0)), anchor)
+
+    def merge(self) -> nn.Module:
+        """Return a model of transformers that is tuned by itself.
+
+        What ``tuning`` has learned is folded into the weights of a copy of
+        the language model, which has the layers of the original and costs
+        nothing more. The head of this model is not part of it.
+
+        Raises:
+            DeptError: If there is no ``tuning``, or there is something that
+                cannot be folded, such as prompts.
+        """
+        if self.tuning is None or self.input_prompt is not None or len(
+                self.late_prompts):
+            raise DeptError('Only what is tuned inside a language model can '
+                            'be merged: this one has prompts or no tuning.')
+        model = deepcopy(self.lm.model)
+        self.tuning.fold(model)
+        return model.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> PromptedLanguageModel:
         """Switch the mode, also that of the frozen model."""

@@ -40,12 +40,13 @@ def folder(tmp_path_factory):
 
 
 def config(folder, work_dir, epochs=1, batch=8, prompt=None,
-           head='LinearTextHead'):
+           head='LinearTextHead', tuning=None):
     """A leaf config of its own, as text."""
     dataset = dict(type='TextDataset', task='sst2', data_root=str(folder))
     model = dict(
         type='PromptedLanguageModel', lm=dict(name=str(folder / 'lm')),
-        prompts=[prompt or ADEPT], max_length=20, backbone_eval=True,
+        prompts=[] if tuning else [prompt or ADEPT], tuning=tuning,
+        max_length=20, backbone_eval=True,
         head=dict(type=head, task=dataset))
     loader = dict(num_workers=0)
     return f"""
@@ -178,13 +179,21 @@ def test_the_selected_checkpoint_is_tested(folder, tmp_path, monkeypatch):
     assert not all(torch.equal(tested[k], last[k]) for k in last)
 
 
-def test_resume_goes_on(folder, tmp_path):
-    """The weights are those of a run without a stop, bit by bit."""
-    whole = train(folder, tmp_path / 'whole', epochs=2)
-    train(folder, tmp_path / 'stopped', epochs=1)
-    train(folder, tmp_path / 'stopped', epochs=2, resume=True)
-    for key, value in state(tmp_path / 'whole', 2).items():
+@pytest.mark.parametrize('tuning', [None, 'LoRA'])
+def test_resume_goes_on(folder, tmp_path, tuning):
+    """The weights are those of a run without a stop, bit by bit, and are
+    few."""
+    options = dict(tuning=dict(type=tuning)) if tuning else {}
+    if tuning:
+        pytest.importorskip('peft')
+    whole = train(folder, tmp_path / 'whole', epochs=2, **options)
+    train(folder, tmp_path / 'stopped', epochs=1, **options)
+    train(folder, tmp_path / 'stopped', epochs=2, resume=True, **options)
+    expected = state(tmp_path / 'whole', 2)
+    for key, value in expected.items():
         assert torch.equal(state(tmp_path / 'stopped', 2)[key], value), key
+    learned = {k for k, _ in whole.model.named_parameters()}
+    assert expected.keys() - learned == {'header'}
     names = dict(whole.model.named_parameters())
     rates = {name: group['lr'] for group in
              whole.optim_wrapper.param_groups for name, p in names.items()

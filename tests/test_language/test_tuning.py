@@ -14,12 +14,17 @@ from language_models import (
     make,
     own,
     perturb,
+    stock,
     tokenizer,
     tokens,
 )
 
 from dept_mm.errors import DeptError
-from dept_mm.language import FrozenLanguageModel, LanguageTuning
+from dept_mm.language import (
+    FrozenLanguageModel,
+    LanguageTuning,
+    build_language_model,
+)
 from dept_mm.registry import MODELS
 
 METHODS = {
@@ -101,14 +106,45 @@ def test_it_is_peft(family, method):
     with torch.no_grad():
         for name, parameter in learned(model).items():
             found[f'base_model.model.{name}'].copy_(parameter)
-    inner = theirs.base_model.model
-    stack = inner.encoder if family == 't5' else getattr(
-        inner, inner.base_model_prefix)
     given = tokens()
-    expected = stack(
-        given.ids, attention_mask=given.mask.long()).last_hidden_state
+    expected = stock(theirs.base_model.model, given)
     torch.testing.assert_close(own(model.encode(given)),
                                expected[given.mask], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('family, method', [
+    (family, method) for family, method, head in rivals()
+    if head is None or head == HEADS[family]
+    if method not in ('BottleneckAdapters', 'DeepPrompts')])
+def test_merged(family, method):
+    """The library's forward on it gives what the tuned model gives."""
+    model = perturb(tuned(family, method))
+    merged, given = model.merge(), tokens()
+    names = {k for k, _ in make(family).named_parameters()}
+    assert {k for k, _ in merged.named_parameters()} == names
+    with torch.no_grad():
+        torch.testing.assert_close(
+            stock(merged, given)[given.mask], own(model.encode(given)),
+            rtol=0, atol=1e-4)
+
+
+def test_a_merged_model_is_saved(tmp_path):
+    """As any of transformers, and loads as one."""
+    model = perturb(tuned('roberta', 'LoRA'))
+    model.merge().save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    again = build_on(build_language_model(dict(name=str(tmp_path))))
+    with torch.no_grad():
+        torch.testing.assert_close(*(
+            own(m.encode(tokens())) for m in (again, model)),
+            rtol=0, atol=1e-4)
+
+
+def test_what_cannot_be_merged():
+    with pytest.raises(DeptError, match='BottleneckAdapters adds parts'):
+        tuned('roberta', 'BottleneckAdapters').merge()
+    with pytest.raises(DeptError, match='prompts or no tuning'):
+        build('roberta').merge()
 
 
 def test_numbers_of_parameters():
@@ -162,46 +198,6 @@ def test_weights_of_16_bits_are_not_learned():
     lm = build('roberta').lm.share(torch.bfloat16)
     with pytest.raises(DeptError, match="dtype='float32'"):
         tuned_on(lm, 'roberta', 'FullTuning')
-
-
-@pytest.mark.parametrize('config, count', [
-    (dict(tuning=dict(type='LoRA')), 3 * 4 * 2 * 2 * 64),
-    (dict(tuning=dict(type='DeepPrompts')), 12 * 4 * 64),
-    (dict(tuning=dict(type='BottleneckAdapters')), 8 * (64 + 2 * 129)),
-    (dict(prompts=[dict(type='SoftPrompt')]), 20 * 64),
-    (dict(prompts=[dict(type='ADePTPrompt', num_tokens=3)]), None),
-    (dict(prompts=[dict(type='DecomposedPrompt', num_tokens=3,
-                        max_length=16)]), None),
-    (dict(prompts=[dict(type='LatePrompt', layer=2, num_tokens=3,
-                        generator='mppg')]), None)])
-def test_budget(config, count):
-    """The largest size that fits: one more would not."""
-    config = dict(config)
-    prompts = config.pop('prompts', [])
-    budget = 3072 if config else 1300
-
-    def learn(most):
-        model = build('roberta', *prompts, budget=most, **config)
-        return sum(p.numel() for name, p in model.named_parameters()
-                   if not name.startswith('head'))
-
-    found = learn(budget)
-    assert found <= budget and (count is None or found == count)
-    assert learn(found) == found > learn(found - 1)
-
-
-def test_budgets_that_fit_nothing():
-    for method, text in (
-            ('LoRA', r'possible|1,024 \(r=1\), 2,048 \(r=2\)'),
-            ('IA3', 'always learns'), ('FullTuning', 'always learns')):
-        with pytest.raises(DeptError, match=text):
-            build('roberta', tuning=dict(type=method), budget=100)
-    with pytest.raises(DeptError, match='there are 2'):
-        build('roberta', dict(type='SoftPrompt', num_tokens=2), budget=900,
-              tuning=dict(type='IA3'))
-    with pytest.raises(DeptError, match='does not depend on bottleneck'):
-        build('roberta', dict(type='LatePrompt', layer=1, num_tokens=2),
-              budget=900)
 
 
 def test_what_does_not_fit():

@@ -7,6 +7,7 @@ from typing import ClassVar
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from dept_mm.errors import DeptError
 from dept_mm.language.frozen import FrozenLanguageModel
 
 
@@ -43,6 +44,15 @@ class LanguageTuning(BaseModule):
     def deep_tokens(self) -> Tensor | None:
         """Tokens ``(blocks, m, W)`` in front of the input of each block."""
         return None
+
+    def fold(self, model: nn.Module) -> None:
+        """Fold what is learned into the weights of a copy of the model.
+
+        Raises:
+            DeptError: If the method cannot be folded.
+        """
+        raise DeptError(f'{type(self).__name__} adds parts to the model that '
+                        'no weight of it can take up; it cannot be merged.')
 
     def used_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Name the parameters of the parts, each of them once."""

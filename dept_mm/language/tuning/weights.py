@@ -46,6 +46,9 @@ class FullTuning(LanguageTuning):
         """Whether the weight of this name is learned."""
         return True
 
+    def fold(self, model: nn.Module) -> None:
+        """Leave the model as it is: its own weights were learned."""
+
 
 @MODELS.register_module()
 class BitFit(FullTuning):

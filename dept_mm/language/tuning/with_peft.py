@@ -52,6 +52,16 @@ class PeftTuning(LanguageTuning):
         return {key: sorted(value) if isinstance(value, (list, tuple, set))
                 else value for key, value in sorted(self.options.items())}
 
+    def fold(self, model: nn.Module) -> None:
+        """Let peft merge its layers into those that they changed."""
+        from peft.tuners.tuners_utils import BaseTunerLayer
+        for name, layer in list(model.named_modules()):
+            if isinstance(layer, BaseTunerLayer):
+                layer.merge()
+                place, _, leaf = name.rpartition('.')
+                setattr(model.get_submodule(place), leaf,
+                        layer.get_base_layer())
+
 
 @MODELS.register_module()
 class LoRA(PeftTuning):
