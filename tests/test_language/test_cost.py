@@ -5,6 +5,7 @@ import pytest
 
 pytest.importorskip('transformers')
 import language
+import rivals
 from _benchmark.language import (
     FULL,
     METHODS,
@@ -104,3 +105,29 @@ def test_the_table(monkeypatch, capsys):
     assert full[6] == '1.50' and full[9] == '0.50 to 0.60'
     assert float(full[5]) > 1 > float(full[7]) and full[10] == ''
     assert soft[6:10] == [''] * 4 and float(soft[10]) > 0
+
+
+def test_rivals_at_one_budget(monkeypatch, capsys):
+    """Of a tiny model; nothing is differentiated below a late prompt."""
+    pytest.importorskip('peft')
+    for key, size in dict(hidden_size=32, num_hidden_layers=4,
+                          num_attention_heads=2, intermediate_size=64,
+                          vocab_size=50).items():
+        monkeypatch.setitem(rivals.SIZE, key, size)
+    few = 'linear', 'SoftPrompt', 'LatePrompt', 'LoRA'
+    monkeypatch.setattr(rivals, 'METHODS', {
+        name: rivals.METHODS[name] for name in few})
+    monkeypatch.setattr(sys, 'argv', [
+        'rivals.py', '--budget', '1300', '--tokens', '8', '--batch', '1',
+        '--rounds', '1'])
+    rivals.main()
+    rows = {cells[0]: cells[1:] for cells in (
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in capsys.readouterr().out.splitlines()[2:])}
+    assert tuple(rows) == few
+    counts = {name: int(cells[0].replace(',', ''))
+              for name, cells in rows.items()}
+    assert counts['LoRA'] == 2 * 4 * 2 * 64 and counts['linear'] == 0
+    assert max(counts.values()) <= 1300
+    flop = {name: float(cells[1]) for name, cells in rows.items()}
+    assert flop['linear'] < flop['LatePrompt'] < flop['SoftPrompt'] == 1
