@@ -62,6 +62,8 @@ class FewShotDataset(BaseDataset):
             ``data_prefix``. Defaults to ''.
         lazy_init (bool): Whether to build the list of samples later.
             Defaults to False.
+        labelled (bool): Whether samples have a ``gt_label``; without, no part
+            of a training can read it. Defaults to True.
         namespace (str, optional): Prefix that turns class identities into
             'namespace/name', so that they differ from classes of the same
             name in other data sets. Defaults to None.
@@ -87,19 +89,18 @@ class FewShotDataset(BaseDataset):
                  template: str | Sequence[str] = 'a photo of a {}.',
                  data_root: str = '',
                  lazy_init: bool = False,
+                 labelled: bool = True,
                  namespace: str | None = None,
                  name: str | None = None,
                  **kwargs) -> None:
         # Lazy, because the metainfo has to be complete before the samples.
-        super().__init__(
-            ann_file,
-            data_root=expanduser(data_root),
-            lazy_init=True,
-            **kwargs)
+        super().__init__(ann_file, data_root=expanduser(data_root),
+                         lazy_init=True, **kwargs)
         self.split = split
         self.task = task
         self.num_shots = num_shots
         self.seed = seed
+        self.labelled = labelled
         if name is not None:
             self._metainfo.setdefault('name', name)
         self._check_options()
@@ -138,10 +139,11 @@ class FewShotDataset(BaseDataset):
             splits = draw_few_shot(splits, self.num_shots, self.seed)
         labels = self._select_labels()
         check_counts(whole, labels, self)
-        return [
-            dict(img_path=self.item_path(item), gt_label=item.label)
-            for item in getattr(splits, self.split) if item.label in labels
-        ]
+        infos = [dict(img_path=self.item_path(item), gt_label=item.label)
+                 for item in getattr(splits, self.split)
+                 if item.label in labels]
+        return infos if self.labelled else [
+            dict(img_path=info['img_path']) for info in infos]
 
     def __getitem__(self, idx: int) -> dict:
         """Load one sample and run the pipeline on it.

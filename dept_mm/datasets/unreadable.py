@@ -1,8 +1,8 @@
 """Handle image files that cannot be read.
 
-In training, another image of the class replaces such a file; the attribute
-``data_samples.unreadable`` of the sample is then the path of the file. In
-testing, the run stops.
+In training, another image of the class replaces such a file, or any other one
+where images have no labels; the attribute ``data_samples.unreadable`` of the
+sample is then the path of the file. In testing, the run stops.
 """
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def load_or_replace(dataset: Any, index: int, load: Callable[[int], dict],
         paths = [info['img_path'] for info in infos]
         if not training:
             raise make_unreadable_error(paths, load) from error
-        labels = [info['gt_label'] for info in infos]
+        labels = [info.get('gt_label') for info in infos]
         return load_substitute(index, labels, load, paths[index])
 
 

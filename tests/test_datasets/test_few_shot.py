@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from mmcv.transforms import BaseTransform
 
 import dept_mm.datasets  # noqa: F401
 from dept_mm.errors import DeptError
@@ -260,3 +261,38 @@ def test_listed_paths_stay_in_the_data(cfg, kind, path):
             root / 'images/train/ant/00.png'):
         listed.write_text(text.replace('train/ant/00.png', inside))
         assert len(build(cfg)) == len(build(cfg, indices=999)) == 36
+
+
+def test_without_labels(cfg, tmp_path):
+    """Nothing can read them: not the pipeline, not a sampler, not the batch.
+    The samples are the same."""
+    seen = []
+
+    class Spy(BaseTransform):
+
+        def transform(self, results):
+            seen.append(dict(results))
+            return results
+
+    dataset = build(cfg, task='new', num_shots=2, labelled=False, pipeline=[
+        Spy(), dict(type='LoadRGBImage'), dict(type='PackInputs')])
+    labelled = build(cfg, task='new', num_shots=2)
+    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    assert [info['img_path'] for info in infos] == [
+        path for path, _ in samples(labelled)]
+    packed = [dataset[i]['data_samples'] for i in range(len(dataset))]
+    for found in (*infos, *seen, *packed):
+        assert not [key for key in found.keys() if 'label' in key]
+    with pytest.raises(KeyError):
+        dataset.get_cat_ids(0)
+    assert dataset.metainfo == labelled.metainfo
+
+
+def test_any_image_replaces_one_without_label(cfg):
+    """There is no class to choose one from."""
+    dataset = build(cfg, num_shots=1, labelled=False, pipeline=[
+        dict(type='LoadRGBImage'), dict(type='PackInputs')])
+    broken = dataset.get_data_info(0)['img_path']
+    Path(broken).write_bytes(b'')
+    sample = dataset[0]['data_samples']
+    assert sample.unreadable == broken != sample.img_path
