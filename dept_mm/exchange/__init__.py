@@ -9,10 +9,11 @@ from dept_mm.exchange.dassl import import_checkpoint
 from dept_mm.exchange.loader import load_from_adapter_file
 from dept_mm.exchange.publish import publish_checkpoint
 from dept_mm.exchange.rebuild import load_adapter
+from dept_mm.exchange.tuned_teacher import TunedTeacher
 from dept_mm.exchange.zoo import register_zoo
 
 __all__ = [
-    'AdapterFile', 'calibrate_adapter', 'import_checkpoint', 'load_adapter',
-    'load_from_adapter_file', 'publish_checkpoint', 'read_adapter',
-    'register_zoo', 'write_adapter'
+    'AdapterFile', 'TunedTeacher', 'calibrate_adapter', 'import_checkpoint',
+    'load_adapter', 'load_from_adapter_file', 'publish_checkpoint',
+    'read_adapter', 'register_zoo', 'write_adapter'
 ]

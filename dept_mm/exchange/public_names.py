@@ -67,10 +67,13 @@ LEARNERS['ATPrompt'] = {
     **{f'tokens.{i}': f'{LEARNER}ctx_att{i + 1}' for i in range(3)},
     **{f'host.{ours}': public for host in ('CoCoOpPrompt', 'MaPLePrompt')
        for ours, public in LEARNERS[host].items()}}
-# CoPrompt's; other public code has no neck in its checkpoints.
-NECK = {f'{ours}.weight': f'adapter_{kind}.fc.{i}.weight'
-        for i, layer in ((0, 'down'), (2, 'up'))
-        for ours, kind in ((layer, 'image'), (f'text_{layer}', 'text'))}
+# CoPrompt's and PromptKD's; other public code has no neck in its checkpoints.
+NECK = {
+    **{f'{ours}.weight': f'adapter_{kind}.fc.{i}.weight'
+       for i, layer in ((0, 'down'), (2, 'up'))
+       for ours, kind in ((layer, 'image'), (f'text_{layer}', 'text'))},
+    **{f'project.{i}.{leaf}': f'VPT_image_trans.conv1.{i}.{leaf}'
+       for i in (0, 1, 3) for leaf in ('weight', 'bias')}}
 HEAD = {
     **{f'{ours}_transform.{leaf}': f'film_lp_{theirs}.{leaf}'
        for ours, theirs in (('image', 'img'), ('text', 'text'))

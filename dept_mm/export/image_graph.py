@@ -125,6 +125,9 @@ def _check_open(module: nn.Module) -> None:
     elif backbone.texts.sentences is not None:
         reason = ('The classes have sentences of their own (sentences=...), '
                   'which a new name has not')
+    elif getattr(module.neck, 'replaces_texts', False):
+        reason = (f'{type(module.neck).__name__} holds the texts of the '
+                  'classes that it was trained on, and a new name has none')
     elif text_depends_on_image(backbone):
         reason = (f'The texts of {type(backbone.prompt).__name__} depend on '
                   'the image, so a new name has no text of its own')

@@ -1,16 +1,22 @@
 """Modules that register into MMPretrain's ``MODELS``."""
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.clip import FeatureCLIP, TimmImages
-from dept_mm.models.heads import CLIPHead, DePTHead, LinearProbeHead
+from dept_mm.models.heads import (
+    CLIPHead,
+    DePTHead,
+    LinearProbeHead,
+    UnlabelledHead,
+)
 from dept_mm.models.losses import (
     ImageConsistencyLoss,
     LocalEntropyLoss,
     SelfConsistencyLoss,
+    TeacherDivergenceLoss,
     TextConsistencyLoss,
     TokenFeatureLoss,
     ZeroShotDivergenceLoss,
 )
-from dept_mm.models.necks import TDA, CLIPAdapter, TipAdapter
+from dept_mm.models.necks import TDA, CLIPAdapter, TeacherSpace, TipAdapter
 from dept_mm.models.probes import (
     APE,
     APET,
@@ -47,6 +53,7 @@ __all__ = [
     'LPPlusPlus', 'LatePrompt', 'LinearProbe', 'LinearProbeHead',
     'LocalEntropyLoss', 'MMRLPrompt', 'MaPLePrompt', 'MultiModalAdapter',
     'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TDA',
-    'TaskRes', 'TextConsistencyLoss', 'TimmImages', 'TipAdapter',
-    'TokenFeatureLoss', 'TowerPrompts', 'ZeroShotDivergenceLoss'
+    'TaskRes', 'TeacherDivergenceLoss', 'TeacherSpace',
+    'TextConsistencyLoss', 'TimmImages', 'TipAdapter', 'TokenFeatureLoss',
+    'TowerPrompts', 'UnlabelledHead', 'ZeroShotDivergenceLoss'
 ]

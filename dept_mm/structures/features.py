@@ -9,14 +9,17 @@ from torch import Tensor
 
 
 class TeacherFeatures(NamedTuple):
-    """Un-normalised features of the frozen CLIP without prompts (the teacher).
+    """Un-normalised features of the frozen CLIP without prompts (the teacher),
+    or of a tuned model, whose width ``D`` may be another.
 
     Attributes:
         text (Tensor): Features ``(C, D)`` of hand-written sentences.
         image (Tensor, optional): Features ``(B, D)`` of the batch's images.
+        logits (Tensor, optional): A tuned model's logits ``(B, C)``.
     """
     text: Tensor
     image: Tensor | None
+    logits: Tensor | None = None
 
 
 class CLIPFeatures(NamedTuple):

@@ -115,7 +115,7 @@ def record_logits(trainer, images: torch.Tensor) -> np.ndarray:
     trainer.evaluator = MagicMock(
         process=lambda output, label: found.append(output),
         evaluate=lambda: dict(accuracy=0.))
-    trainer.test_loader, trainer.val_loader = [batch], None
+    trainer.test_loader = trainer.val_loader = [batch]
     trainer.epoch, trainer.write_scalar = 0, lambda *args: None
     with torch.no_grad():
         trainer.test()

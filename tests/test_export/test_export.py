@@ -176,6 +176,21 @@ def test_int8_is_smaller_and_need_not_be_equal(pair_configs, tune, tmp_path):
     assert 'model.int8.onnx' not in out.differences
 
 
+def test_a_student_holds_the_texts_of_its_classes(clip, vocabulary, tune,
+                                                  tmp_path):
+    """So it has none for new names."""
+    names = vocabulary.to_dict()
+    model = tune(dict(
+        type='ImageClassifier', head=dict(type='CLIPHead'),
+        backbone=dict(type='PromptedCLIP', clip=clip, vocabulary=names),
+        neck=dict(type='TeacherSpace', clip=clip, width=24,
+                  vocabulary=vocabulary.names)))
+    model.module.neck.text.normal_()
+    assert export_model(model, tmp_path).differences
+    with pytest.raises(DeptError, match='TeacherSpace holds the texts'):
+        export_model(model, tmp_path, open_vocabulary=True)
+
+
 def test_what_cannot_be_exported_is_named(pair_configs, tune, tmp_path,
                                           monkeypatch):
     for host, words in (('CoCoOpPrompt', 'texts of CoCoOpPrompt depend'),

@@ -11,7 +11,7 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.sentences import ClassSentences
-from dept_mm.models.class_texts.teacher import Teacher
+from dept_mm.models.class_texts.teacher import build_teacher
 from dept_mm.models.class_texts.tpt import TPT
 from dept_mm.models.clip import FeatureCLIP, FrozenCLIP, build_clip
 from dept_mm.models.prompts import BasePrompt, TokenStates, check_kind
@@ -50,7 +50,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
             vocabulary's. Defaults to None.
         teacher (Mapping, optional): Options of a ``Teacher``: features of
             the CLIP without prompts, which loss terms compare with in
-            training. Defaults to none.
+            training; or the config of a ``TunedTeacher``. Defaults to none.
         sentences (Mapping | str, optional): Sentences of each class in place
             of the vocabulary's template, or beside ``templates``, for the
             zero-shot classifier: the normalised mean of their normalised
@@ -98,7 +98,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if isinstance(templates, str):
             templates = (templates, )
         self.prompt, self.local = None, local
-        self.teacher = None if teacher is None else Teacher(**teacher)
+        self.teacher = None if teacher is None else build_teacher(teacher)
         if vocabulary is not None:
             vocabulary = Vocabulary.resolve(vocabulary)
         if prompt is not None:
@@ -117,8 +117,7 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if vocabulary is not None:
             self.set_vocabulary(vocabulary)
             if self.teacher is not None:
-                self.teacher.text.check(self.clip, [
-                    vocabulary.names[i] for i in vocabulary.base_labels])
+                self.teacher.check(self.clip, vocabulary)
         self.init_header()
 
     @property

@@ -3,8 +3,8 @@ from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.split import in_chunks, over_processes
-from dept_mm.models.class_texts.teacher import Teacher
+from dept_mm.models.class_texts.teacher import Teacher, build_teacher
 from dept_mm.models.class_texts.tpt import TPT
 
 __all__ = ['TPT', 'ClassSentences', 'FrozenText', 'Teacher',
-           'TextClassifier', 'in_chunks', 'over_processes']
+           'TextClassifier', 'build_teacher', 'in_chunks', 'over_processes']

@@ -9,6 +9,7 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.clip import FrozenCLIP
+from dept_mm.registry import MODELS
 from dept_mm.structures import ImageFeatures, TeacherFeatures, Vocabulary
 
 
@@ -36,6 +37,11 @@ class Teacher:
         self.text = FrozenText(templates, sentences, draw)
         self.image = image
 
+    def check(self, clip: FrozenCLIP, vocabulary: Vocabulary) -> None:
+        """Raise a ``DeptError`` if it cannot teach these base classes."""
+        self.text.check(clip, [
+            vocabulary.names[label] for label in vocabulary.base_labels])
+
     @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                  images: Tensor | ImageFeatures) -> TeacherFeatures:
@@ -51,3 +57,11 @@ class Teacher:
         text = self.text(clip, vocabulary, vocabulary.base_labels)
         image = clip.encode_image(images) if self.image else None
         return TeacherFeatures(text, image)
+
+
+def build_teacher(teacher: Mapping) -> Teacher:
+    """Build the teacher of a config: without a ``type`` a :class:`Teacher`,
+    else one that is registered and has its methods, such as ``TunedTeacher``.
+    """
+    return MODELS.build(dict(teacher)) if 'type' in teacher else Teacher(
+        **teacher)

@@ -2,5 +2,6 @@
 from dept_mm.models.heads.clip_head import CLIPHead
 from dept_mm.models.heads.dept_head import DePTHead
 from dept_mm.models.heads.linear_probe_head import LinearProbeHead
+from dept_mm.models.heads.unlabelled_head import UnlabelledHead
 
-__all__ = ['CLIPHead', 'DePTHead', 'LinearProbeHead']
+__all__ = ['CLIPHead', 'DePTHead', 'LinearProbeHead', 'UnlabelledHead']

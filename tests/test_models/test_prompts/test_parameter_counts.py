@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 
-from dept_mm.models import DePTHead, PromptedCLIP
+from dept_mm.models import DePTHead, PromptedCLIP, TeacherSpace
 from dept_mm.models.clip import build_clip
 from dept_mm.registry import MODELS
 
@@ -68,6 +68,15 @@ def test_what_dept_adds(classes, count):
     """Two transforms of 512 channels, and a row with a bias per class."""
     names = [f'class {i}' for i in range(classes)]
     assert trainable(DePTHead(names, in_channels=512)) == count
+
+
+def test_student_of_promptkd(vit_b_16):
+    """As many as the public code trains beside a ViT-L/14: 4 tokens in each
+    of 9 blocks, two convolutions of 1 x 1 and a batch norm."""
+    clip = dict(name='ViT-B-16-quickgelu', pretrained='random')
+    prompt = dict(IVLP, num_text_tokens=0, image_depth=9)
+    assert trainable(PromptedCLIP(clip, ['cat'], prompt)) == 27_648
+    assert trainable(TeacherSpace(clip, ['cat'], width=768)) == 986_112
 
 
 def test_dept_on_a_host_is_their_sum(vit_b_16):
