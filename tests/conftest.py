@@ -84,6 +84,7 @@ OPTIONS = dict(MaPLePrompt=dict(depth=2), CoCoOpPrompt=dict(reduction=2),
                ATPrompt=dict(host=dict(type='MaPLePrompt', depth=2)),
                CLIPLoRA=dict(dropout=0.),
                MMRLPrompt=dict(first_block=2, token_width=8),
+               TunedBlocks=dict(first_block=2),
                MultiModalAdapter=dict(first_block=2, width=4))
 LEARNERS = {n: dict(type=n, **OPTIONS.get(n, {}))
             for n, c in sorted(MODELS.module_dict.items())

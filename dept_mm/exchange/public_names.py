@@ -63,6 +63,17 @@ LEARNERS = dict(
            for layer, public in (('down', 'down.0'), ('up', 'up'))},
         **{f'shared.{i}.{leaf}': f'{ADAPTER}.shared_adapter.{i}.0.{leaf}'
            for i in DEEP for leaf in ('weight', 'bias')}})
+BLOCK = [f'{layer}.{leaf}' for leaf in ('weight', 'bias') for layer in (
+    'ln_1', 'ln_2', 'attn.out_proj', 'mlp.c_fc', 'mlp.c_proj')] + [
+        'attn.in_proj_weight', 'attn.in_proj_bias']
+LEARNERS['TunedBlocks'] = {
+    'text.projection': 'text_encoder.text_projection',
+    'image.projection': 'image_encoder.proj',
+    **{f'{tower}.norm.{leaf}': f'{tower}_encoder.{norm}.{leaf}'
+       for tower, norm in (('text', 'ln_final'), ('image', 'ln_post'))
+       for leaf in ('weight', 'bias')},
+    **{f'{tower}.blocks.{i}.{name}': f'{tower}_encoder.{BLOCKS}.{i}.{name}'
+       for tower in ('text', 'image') for i in range(64) for name in BLOCK}}
 LEARNERS['ATPrompt'] = {
     **{f'tokens.{i}': f'{LEARNER}ctx_att{i + 1}' for i in range(3)},
     **{f'host.{ours}': public for host in ('CoCoOpPrompt', 'MaPLePrompt')

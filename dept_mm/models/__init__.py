@@ -42,6 +42,7 @@ from dept_mm.models.prompts import (
     SoftPrompt,
     TCPPrompt,
     TowerPrompts,
+    TunedBlocks,
 )
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 
@@ -55,5 +56,6 @@ __all__ = [
     'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TDA',
     'TaskRes', 'TeacherDivergenceLoss', 'TeacherSpace',
     'TextConsistencyLoss', 'TimmImages', 'TipAdapter', 'TokenFeatureLoss',
-    'TowerPrompts', 'UnlabelledHead', 'ZeroShotDivergenceLoss'
+    'TowerPrompts', 'TunedBlocks', 'UnlabelledHead',
+    'ZeroShotDivergenceLoss'
 ]

@@ -21,8 +21,12 @@ Everything that prompt learners of the field put into a tower, and where:
 ``inserted[k]``       further tokens that join after block ``k`` (1-based:
                       ``k`` blocks have run) and stay (Late prompts). A
                       tensor, or a function of the hidden states.
-``parts[i]``          additions inside block ``i`` (0-based), token by token;
+``parts[i]``          additions inside block ``i`` (0-based), token by token,
+                      or another block in its place (``TunedBlocks``);
                       see ``BlockParts`` (MultiModalAdapter, CLIP-LoRA).
+``end``               what takes the place of the final norm and the
+                      projection, on hidden states ``(..., W)`` of the token
+                      that carries the feature (``TunedBlocks``).
 ``read``              nothing that goes in, but what the learner wants to
                       get back: hidden states after ``k`` blocks, for each
                       ``k`` in it; -1 is after the last block, before the
@@ -61,7 +65,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 
@@ -117,12 +121,15 @@ class BlockParts:
             to their output projection.
         beside (Callable, optional): Maps ``ln_1(x)`` to what is added to the
             output of the block.
+        block (nn.Module, optional): What takes the place of the block, a copy
+            with other weights; the others add to it.
     """
     query: Callable[[Tensor], Tensor] | None = None
     key: Callable[[Tensor], Tensor] | None = None
     value: Callable[[Tensor], Tensor] | None = None
     out: Callable[[Tensor], Tensor] | None = None
     beside: Callable[[Tensor], Tensor] | None = None
+    block: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -136,13 +143,15 @@ class Prompts:
     front: Collection[int] = frozenset()
     parts: Mapping[int, BlockParts] = field(default_factory=dict)
     prefix_shared: bool = True
+    end: Callable[[Tensor], Tensor] | None = None
     read: Collection[int] = ()
 
     @property
     def empty(self) -> bool:
         """Whether the tower runs unchanged and nothing in it is read."""
-        return (self.context is None and self.offset is None and not (
-            self.deep or self.inserted or self.parts or self.read))
+        parts = (self.context, self.offset, self.end)
+        return all(part is None for part in parts) and not (
+            self.deep or self.inserted or self.parts or self.read)
 
     @property
     def num_context(self) -> int:

@@ -41,7 +41,7 @@ class ImageTower:
         # A timm CNN pools globally and takes any size.
         self.fixed_size = isinstance(visual,
                                      (VisionTransformer, ModifiedResNet))
-        self._pools_first = (
+        self.pools_first = (
             getattr(visual, 'pool_type', None) == 'tok'
             and getattr(visual, 'attn_pool', None) is None)
 
@@ -115,25 +115,24 @@ class ImageTower:
         Raises:
             DeptError: See ``__call__``; and if the tower is not CLIP's ViT.
         """
-        own, last, kept = self.num_tokens, self._vit().transformer, []
-        last = last.resblocks[-1]
-        if not comes_apart(last):
+        own, kept = self.num_tokens, None
+        if not comes_apart(self._vit().transformer.resblocks[-1]):
             raise DeptError(f'The image tower of CLIP {self.name!r} has '
                             'blocks of its own kind, which give no features '
                             'of patches; choose a ViT of CLIP.')
 
         def run(block: nn.Module, x: Tensor, is_last: bool, parts: BlockParts
                 ) -> Tensor:
-            if block is last:
-                kept.append((x[:, 1:own], parts))
+            nonlocal kept
+            kept = block, x[:, 1:own], parts  # those of the last one stay
             return self._block(block, x, is_last, parts)
 
         feature = self._encode(images.to(self._dtype()), prompts, run, states)
-        (patches, parts), = kept
+        last, patches, parts = kept
         normed = last.ln_1(patches)
         value = project(last, normed, parts)[2]
-        return feature, self.project(finish(last, patches, normed, value,
-                                            parts))
+        return feature, (prompts.end or self.project)(
+            finish(last, patches, normed, value, parts))
 
     def project(self, x: Tensor) -> Tensor:
         """Turn hidden states ``(..., W)`` of the last block into features
@@ -189,6 +188,8 @@ class ImageTower:
         join(tokens, prompts, own)
         tokens.x = visual.ln_pre(tokens.x)
         walk(tokens, blocks, prompts, own, states, end=True)
+        if prompts.end is not None:
+            return prompts.end(tokens.x[:, 0])
         pooled, _ = visual._pool(tokens.x[:, :own])
         return pooled if visual.proj is None else pooled @ visual.proj
 
@@ -199,7 +200,7 @@ class ImageTower:
         if not comes_apart(block):
             return block(x)
         normed, asking = block.ln_1(x), None
-        if last and self._pools_first:
+        if last and self.pools_first:
             x, asking = x[:, :1], normed[:, :1]
         q, k, v = (heads(t, block)
                    for t in project(block, normed, parts, asking))

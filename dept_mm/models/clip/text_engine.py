@@ -85,16 +85,21 @@ class TextEngine:
         if first == 0 or prompts.empty or not torch.is_grad_enabled():
             return 0, self.assemble(tokens, prompts, position)
 
+        whole, rows = tokens.whole or (tokens, None)
+
         @torch.no_grad()
         def make() -> _State:
-            state = self.assemble(tokens, prompts, position)
+            state = self.assemble(whole, prompts, position)
             for block in blocks[:first]:
                 state.run(block)
             return state
 
-        kept = tokens.hidden.get(make, key=(first, prompts.prefix_shared),
-                                 frozen=self.text.parameters())
-        return first, _State(kept.prefix, kept.x, kept.packing)
+        kept = whole.hidden.get(make, key=(first, prompts.prefix_shared),
+                                frozen=self.text.parameters())
+        x, packing = kept.x, kept.packing
+        if rows is not None:
+            x, packing = packing.select(x, rows)
+        return first, _State(kept.prefix, x, packing)
 
     def assemble(self, tokens: ClassTokens, prompts: Prompts,
                  position: str) -> _State:
@@ -131,6 +136,7 @@ class _State:
     def run(self, block: ResidualAttentionBlock, last: bool = False,
             parts: BlockParts = NO_PARTS) -> None:
         """Run one block; the last one computes end-of-text tokens alone."""
+        block = parts.block or block
         self.prefix, seen = prefix_block(block, self.prefix, last, parts)
         self.x = suffix_block(block, self.x, seen, self.packing, last, parts)
 

@@ -56,6 +56,16 @@ class Packing:
         x = x.flatten(-3, -2)
         return x.index_select(-2, self._packed) if self.ragged else x
 
+    def select(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Packing]:
+        """Take the suffixes of some classes out of ``x (..., T, W)``.
+
+        Returns:
+            tuple[Tensor, Packing]: ``(..., T', W)`` and the new packing.
+        """
+        some = Packing(self.lengths[rows])
+        x = self.pad(x).index_select(-3, rows)[..., :some.longest, :]
+        return some.pack(x), some
+
     def insert(self, x: Tensor, tokens: Tensor, slot: int | Tensor,
                replace: int, prefix: int) -> tuple[Packing, Tensor]:
         """Put tokens into every suffix, in place of some that are there.

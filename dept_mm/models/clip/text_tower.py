@@ -64,7 +64,8 @@ class TextTower:
         """
         if self.engine is None:
             return self.plain(tokens, prompts, position, states)
-        return self.project(self.engine(tokens, prompts, position, states))
+        return (prompts.end or self.project)(
+            self.engine(tokens, prompts, position, states))
 
     def plain(self, tokens: ClassTokens, prompts: Prompts,
               position: str = 'end', states: list | None = None) -> Tensor:
@@ -77,7 +78,7 @@ class TextTower:
         sentences.x = x.to(dtype) + positions.to(dtype)
         walk(sentences, self.text.transformer.resblocks, prompts,
              tokens.start, states)
-        return self.project(sentences.read())
+        return (prompts.end or self.project)(sentences.read())
 
     def _last(self, tokens: ClassTokens) -> Tensor:
         """Return the slots ``(C, )`` of the tokens that carry the features."""

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -22,7 +22,10 @@ class ClassTokens:
         start (int): Number of start tokens; 0 in T5-like vocabularies.
         name_start (int): Slot of the first token of each class name.
         layouts (dict): What a tower has found out about these sentences.
-        hidden (Kept): Their hidden states below the first late prompt.
+        hidden (Kept): Their hidden states below the first block that
+            something learned enters.
+        whole (tuple[ClassTokens, Tensor], optional): The sentences of which
+            these are some, and their rows ``(C, )`` there.
     """
     ids: Tensor
     end: Tensor
@@ -31,11 +34,18 @@ class ClassTokens:
     name_start: int = 1
     layouts: dict = field(default_factory=dict, init=False, repr=False)
     hidden: Kept = field(default_factory=Kept, init=False, repr=False)
+    whole: tuple[ClassTokens, Tensor] | None = field(default=None, repr=False)
 
     def map(self, fn: Callable[[Tensor], Tensor]) -> ClassTokens:
         """Apply a function to each tensor."""
         return ClassTokens(fn(self.ids), fn(self.end), fn(self.name_end),
                            self.start, self.name_start)
+
+    def subset(self, rows: Sequence[int]) -> ClassTokens:
+        """Return some of the sentences, which a tower may find in what it
+        keeps of all."""
+        at = torch.tensor(rows, device=self.ids.device)
+        return replace(self.map(lambda t: t[at]), whole=(self, at))
 
 
 class Words:

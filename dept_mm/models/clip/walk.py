@@ -65,7 +65,7 @@ class Dense:
 
     def run(self, block: Any, last: bool, parts: BlockParts) -> None:
         """Go through one block, which may be the last."""
-        self.x = self._block(block, self.x, last, parts)
+        self.x = self._block(parts.block or block, self.x, last, parts)
 
 
 def join(follower, prompts: Prompts, own: int, position: str = 'end',

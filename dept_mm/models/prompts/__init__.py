@@ -16,11 +16,12 @@ from dept_mm.models.prompts.module import PromptModule, check_kind
 from dept_mm.models.prompts.soft import SoftPrompt
 from dept_mm.models.prompts.tcp import TCPPrompt
 from dept_mm.models.prompts.tower_prompts import TowerPrompts
+from dept_mm.models.prompts.tuned_blocks import TunedBlocks
 
 __all__ = [
     'ADePTPrompt', 'ATPrompt', 'BasePrompt', 'CLIPLoRA', 'CoCoOpPrompt',
     'CoOpPrompt', 'DecomposedPrompt', 'IVLPPrompt', 'LatePrompt', 'MMRLPrompt',
     'MaPLePrompt', 'MultiModalAdapter', 'PromptModule', 'SoftPrompt',
-    'TCPPrompt', 'TextInput', 'TokenStates', 'TowerPrompts', 'adaptive_pool',
-    'check_kind', 'sample_rows'
+    'TCPPrompt', 'TextInput', 'TokenStates', 'TowerPrompts', 'TunedBlocks',
+    'adaptive_pool', 'check_kind', 'sample_rows'
 ]

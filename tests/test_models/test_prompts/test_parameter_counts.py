@@ -32,6 +32,7 @@ HOSTS = dict(
     mmrl=(dict(type='MMRLPrompt'), 4_992_256),
     mm_adapter=(dict(type='MultiModalAdapter'), 674_560),
     clip_lora=(dict(type='CLIPLoRA'), 184_320),
+    skip_tuning=(dict(type='TunedBlocks'), 62_099_456),
     atprompt=(dict(type='ATPrompt', num_tokens=2, host=dict(
         type='CoOpPrompt', num_tokens=2)), 3_072),
     soft=(dict(TOWERS, text=[dict(type='SoftPrompt')]), 2_048),
