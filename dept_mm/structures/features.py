@@ -21,6 +21,14 @@ class TeacherFeatures(NamedTuple):
     image: Tensor | None
     logits: Tensor | None = None
 
+    def among(self, labels: list[int], known: list[int]) -> TeacherFeatures:
+        """Return what belongs to some of the classes that are known here."""
+        if labels == known:
+            return self
+        rows = [known.index(label) for label in labels]
+        logits = self.logits if self.logits is None else self.logits[:, rows]
+        return self._replace(text=self.text[rows], logits=logits)
+
 
 class CLIPFeatures(NamedTuple):
     """Un-normalised features of ``B`` images and ``C`` classes.

@@ -1,6 +1,7 @@
 """MMEngine hooks of this package, one per file."""
 from dept_mm.engine.hooks.atomic_checkpoint_hook import AtomicCheckpointHook
 from dept_mm.engine.hooks.base_new_table_hook import BaseNewTableHook
+from dept_mm.engine.hooks.class_sample_hook import ClassSampleHook
 from dept_mm.engine.hooks.compile_hook import CompileHook
 from dept_mm.engine.hooks.cost_hook import CostHook
 from dept_mm.engine.hooks.divergence_hook import DivergenceHook
@@ -25,10 +26,11 @@ from dept_mm.engine.hooks.unreadable_images_hook import UnreadableImagesHook
 from dept_mm.engine.hooks.vocabulary_hook import VocabularyHook
 
 __all__ = [
-    'AtomicCheckpointHook', 'BaseNewTableHook', 'CompileHook', 'CostHook',
-    'DivergenceHook', 'DryRunHook', 'EpochSeedHook', 'FeatureStoreHook',
-    'GaussianPromptAveragingHook', 'MeanLossHook', 'PlainCheckpointHook',
-    'ProGradHook', 'ProbeHook', 'ResumeHook', 'ScreenHook', 'SelectionHook',
-    'ShareClassesHook', 'StopSignalHook', 'TDAHook',
-    'TipAdapterHook', 'UnreadableImagesHook', 'VocabularyHook'
+    'AtomicCheckpointHook', 'BaseNewTableHook', 'ClassSampleHook',
+    'CompileHook', 'CostHook', 'DivergenceHook', 'DryRunHook',
+    'EpochSeedHook', 'FeatureStoreHook', 'GaussianPromptAveragingHook',
+    'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'ProbeHook',
+    'ResumeHook', 'ScreenHook', 'SelectionHook', 'ShareClassesHook',
+    'StopSignalHook', 'TDAHook', 'TipAdapterHook', 'UnreadableImagesHook',
+    'VocabularyHook'
 ]

@@ -154,12 +154,14 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
-            labels = torch.tensor(self._labels(), device=image.device)
-            encode = partial(self.text_features, image, states.text)
+            chosen = self.texts.choose(self.training, image)
+            labels = torch.tensor(chosen, device=image.device)
+            encode = partial(self.text_features, image, states.text, chosen)
             text = (encode() if self.tpt is None or self.training else
                     self.tpt(self.clip, self.prompt, encode, image, given))
             if self.teacher is not None and self.training:
                 teacher = self.teacher(self.clip, self.vocabulary, view)
+                teacher = teacher.among(chosen, self.vocabulary.base_labels)
         feats = CLIPFeatures(text, labels, ids, self.clip.logit_scale,
                              teacher, None, extra, image)
         if self.prompt is None:
@@ -176,12 +178,6 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.clip._apply(fn, recurse)
         self.texts.move(fn)
         return super()._apply(fn, recurse)
-
-    def _labels(self) -> list[int]:
-        """Return the labels of the classes that the current mode encodes."""
-        if self.training:
-            return self.vocabulary.base_labels
-        return list(range(len(self.vocabulary)))
 
     def _image(self, images: Tensor | ImageFeatures, states: list[Tensor]
                ) -> tuple[Tensor, dict[str, Tensor] | None]:
@@ -204,13 +200,16 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         return images.feature, None
 
     def text_features(self, image: Tensor,
-                      states: list[Tensor] | None = None) -> Tensor:
+                      states: list[Tensor] | None = None,
+                      labels: list[int] | None = None) -> Tensor:
         """Encode the classes that are scored.
 
         Args:
             image (Tensor): ``(B, D)`` image features.
             states (list[Tensor], optional): Hidden states that the learner
                 reads are put into it.
+            labels (list[int], optional): The classes. Defaults to all that
+                the current mode scores.
 
         Returns:
             Tensor: ``(C, D)`` or ``(B, C, D)``.
@@ -218,7 +217,8 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         # Not in evaluation: processes may differ in the batches they have.
         share = (self.share_classes and torch.is_grad_enabled()
                  and self.training)
-        text = self.texts.features(tuple(self._labels()), image, share)
+        labels = labels or self.texts.choose(self.training)
+        text = self.texts.features(tuple(labels), image, share)
         size = self.clip.spec.embed_dim
         if text.shape[-1] > size and states is not None:
             states += text[..., size:].split(self.clip.text_tower.width, -1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dept_mm.models.class_texts.class_sample import ClassSample
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.class_texts.sentences import ClassSentences
 from dept_mm.models.class_texts.split import in_chunks, over_processes
@@ -31,7 +32,12 @@ class TextClassifier:
             of the vocabulary's template, or beside the given ``templates``;
             with a learner, those that it reads features of.
         chunk (int, optional): Encode at most so many classes at once.
+
+    Attributes:
+        sample (ClassSample, optional): Chooses classes of a training step;
+            see ``ClassSampleHook``.
     """
+    sample: ClassSample | None = None
 
     def __init__(self, clip: FrozenCLIP, prompt: BasePrompt | None = None,
                  templates: Sequence[str | None] | None = None,
@@ -86,10 +92,22 @@ class TextClassifier:
     def tokens_of(self, rows: tuple[int, ...]) -> list[ClassTokens]:
         """Return the sentences of the classes with these labels, one list
         for each template."""
+        if self.sample is not None:  # another subset in each step
+            return [tokens.subset(rows) for tokens in self.tokens.values()]
         if rows not in self._subsets:
             self._subsets[rows] = [tokens.map(lambda t: t[list(rows)])
                                    for tokens in self.tokens.values()]
         return self._subsets[rows]
+
+    def choose(self, training: bool, image: Tensor | None = None
+               ) -> list[int]:
+        """Return the labels of the classes that are encoded: in training the
+        base classes, or a sample of them for the images ``(B, D)``."""
+        if not training:
+            return list(range(len(self.vocabulary)))
+        if self.sample is None or image is None:
+            return self.vocabulary.base_labels
+        return self.sample(self.clip, self.vocabulary, image)
 
     def features(self, rows: tuple[int, ...], image: Tensor, share: bool
                  ) -> Tensor:
@@ -112,6 +130,7 @@ class TextClassifier:
 
         if self.prompt is not None and self.prompt.per_image:
             return encode(rows)
+        share = share and self.sample is None
         make = partial(over_processes, encode) if share else encode
         learned = [] if self.prompt is None else tensors_of(self.prompt)
         training = self.prompt is not None and self.prompt.training
@@ -152,6 +171,11 @@ class TextClassifier:
         tokens, frozen = self.tokens_of(rows)[0], None
         ids = tuple(self.vocabulary.ids[i] for i in rows)
         if self.prompt.needs_frozen_text:
-            frozen = self._frozen_text(self.clip, self.vocabulary, rows)
+            # Those of a sample are found among those of all base classes.
+            sampled = self.sample is not None and self.prompt.training
+            known = self.vocabulary.base_labels if sampled else list(rows)
+            frozen = self._frozen_text(self.clip, self.vocabulary, known)
+            if sampled:
+                frozen = frozen[[known.index(label) for label in rows]]
         return tokens, self.prompt.for_text(
             TextInput(ids, tokens, image, frozen))

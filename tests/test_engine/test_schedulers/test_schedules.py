@@ -132,6 +132,19 @@ def test_recipes_of_newer_hosts(name, lr, epochs, batch, options):
     assert cfg.auto_scale_lr.base_batch_size == batch
 
 
+def test_recipe_of_skip_tuning():
+    """The text tower learns at four times the image tower's rate; the first
+    epoch is at 1e-6 for both."""
+    towers = nn.ModuleDict(dict(text=nn.Linear(1, 1), image=nn.Linear(1, 1)))
+    model = nn.ModuleDict(dict(backbone=nn.ModuleDict(dict(prompt=towers))))
+    found, _ = all_learning_rates(model, Config.fromfile(
+        SCHEDULES / 'skip_tuning_20e.py'), 1)
+    for tower, lr in (('text', 2e-5), ('image', 5e-6)):
+        assert found[f'backbone.prompt.{tower}.weight'] == pytest.approx(
+            [1e-6] + [lr * (1 + cos(pi * e / 20)) / 2 for e in range(19)],
+            rel=1e-9)
+
+
 def test_recipe_of_clip_lora():
     """AdamW; the cosine of its 8,000 steps ends at 1e-6."""
     cfg = Config.fromfile(SCHEDULES / 'clip_lora_8k.py')
