@@ -30,6 +30,17 @@ class Views(NamedTuple):
     teacher: Tensor
 
 
+class LowerStates(NamedTuple):
+    """Images behind the first blocks of the image tower.
+
+    Attributes:
+        blocks (int): How many have run.
+        hidden (Tensor): ``(B, T, W)``.
+    """
+    blocks: int
+    hidden: Tensor
+
+
 class AugmentedViews(NamedTuple):
     """An image and augmented views of it, on which prompts are tuned.
 

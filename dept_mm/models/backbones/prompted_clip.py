@@ -11,7 +11,7 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.classifier import TextClassifier
 from dept_mm.models.class_texts.sentences import ClassSentences
-from dept_mm.models.class_texts.teacher import build_teacher
+from dept_mm.models.class_texts.teacher import build_teacher, share_blocks
 from dept_mm.models.class_texts.tpt import TPT
 from dept_mm.models.clip import FeatureCLIP, FrozenCLIP, build_clip
 from dept_mm.models.prompts import BasePrompt, TokenStates, check_kind
@@ -95,8 +95,6 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         if prompt is not None and vocabulary is None:
             raise DeptError('PromptedCLIP: a prompt learner needs a '
                             'vocabulary, e.g. vocabulary=_base_.dataset.')
-        if isinstance(templates, str):
-            templates = (templates, )
         self.prompt, self.local = None, local
         self.teacher = None if teacher is None else build_teacher(teacher)
         if vocabulary is not None:
@@ -149,6 +147,9 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         given = images
         images, view = given if isinstance(
             given, (Views, AugmentedViews)) else (given, given)
+        if self.training and view is images:
+            images = view = share_blocks(self.clip, self.prompt, self.teacher,
+                                         images)
         states = TokenStates([], [])
         image, extra = self._image(images, states.image)
         text = labels = ids = teacher = None

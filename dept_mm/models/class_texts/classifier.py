@@ -26,8 +26,8 @@ class TextClassifier:
     Args:
         clip (FrozenCLIP): Encodes the sentences.
         prompt (BasePrompt, optional): The learner. None is zero-shot CLIP.
-        templates (Sequence[str | None], optional): Templates of zero-shot
-            CLIP; None among them, or alone, is the vocabulary's.
+        templates (str | Sequence[str | None], optional): Templates of
+            zero-shot CLIP; None among them, or alone, is the vocabulary's.
         sentences (ClassSentences, optional): Sentences of each class in place
             of the vocabulary's template, or beside the given ``templates``;
             with a learner, those that it reads features of.
@@ -40,11 +40,12 @@ class TextClassifier:
     sample: ClassSample | None = None
 
     def __init__(self, clip: FrozenCLIP, prompt: BasePrompt | None = None,
-                 templates: Sequence[str | None] | None = None,
+                 templates: str | Sequence[str | None] | None = None,
                  sentences: ClassSentences | None = None,
                  chunk: int | None = None) -> None:
         self.clip, self.prompt = clip, prompt
-        self.templates = templates
+        self.templates = ((templates, ) if isinstance(templates, str)
+                          else templates)
         self.sentences = sentences if prompt is None else None
         self.chunk = chunk
         self.vocabulary = None

@@ -9,8 +9,14 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.prompts import BasePrompt
 from dept_mm.registry import MODELS
-from dept_mm.structures import ImageFeatures, TeacherFeatures, Vocabulary
+from dept_mm.structures import (
+    ImageFeatures,
+    LowerStates,
+    TeacherFeatures,
+    Vocabulary,
+)
 
 
 class Teacher:
@@ -65,3 +71,18 @@ def build_teacher(teacher: Mapping) -> Teacher:
     """
     return MODELS.build(dict(teacher)) if 'type' in teacher else Teacher(
         **teacher)
+
+
+def share_blocks(clip: FrozenCLIP, prompt: BasePrompt | None,
+                 teacher: Teacher | None, images: Tensor | ImageFeatures
+                 ) -> Tensor | ImageFeatures | LowerStates:
+    """Run blocks of the image tower once where the model and its teacher see
+    the same images and nothing learned enters these blocks.
+
+    Returns:
+        Tensor | ImageFeatures | LowerStates: What both go on from.
+    """
+    if (prompt is None or not getattr(teacher, 'image', False)
+            or not isinstance(images, Tensor)):
+        return images
+    return clip.image_tower.below(images, prompt.for_image())

@@ -19,7 +19,7 @@ from dept_mm.models.clip.blocks import (
 )
 from dept_mm.models.clip.spec import CLIPSpec
 from dept_mm.models.clip.walk import NO_PARTS, Dense, join, walk
-from dept_mm.structures import BlockParts, Prompts
+from dept_mm.structures import BlockParts, LowerStates, Prompts
 
 
 class ImageTower:
@@ -65,12 +65,13 @@ class ImageTower:
         """Whether its blocks are CLIP's own, which ``BlockParts`` fit."""
         return all(map(comes_apart, self._vit().transformer.resblocks))
 
-    def __call__(self, images: Tensor, prompts: Prompts,
+    def __call__(self, images: Tensor | LowerStates, prompts: Prompts,
                  states: list | None = None) -> Tensor:
         """Encode ``images (B, 3, H, W)`` to ``(B, D)``.
 
         Args:
-            images (Tensor): Normalised images.
+            images (Tensor | LowerStates): Normalised images, or what
+                :meth:`below` makes of them.
             prompts (Prompts): What joins their tokens.
             states (list, optional): What ``prompts.read`` asks for is put
                 into it.
@@ -79,6 +80,31 @@ class ImageTower:
             DeptError: If the image size is not the tower's, or a tower
                 without tokens is given prompts.
         """
+        if isinstance(images, LowerStates):
+            return self._encode(images, prompts, self._block, states)
+        images = self._check(images)
+        if not isinstance(self.visual, VisionTransformer) and prompts.empty:
+            return self.model.encode_image(images, normalize=False)
+        return self._encode(images, prompts, self._block, states)
+
+    @torch.no_grad()
+    def below(self, images: Tensor, prompts: Prompts) -> Tensor | LowerStates:
+        """Run the blocks that these prompts do not reach, once for all passes
+        over the same images. There may be none."""
+        if prompts.empty:
+            return images
+        blocks = self._vit().transformer.resblocks
+        # The last one may leave out what is never read.
+        first = min(prompts.first_learned(len(blocks)), len(blocks) - 1)
+        if first == 0:
+            return images
+        x = self._embed(self._check(images), Prompts())
+        for block in blocks[:first]:
+            x = self._block(block, x, False, NO_PARTS)
+        return LowerStates(first, x)
+
+    def _check(self, images: Tensor) -> Tensor:
+        """Refuse images of another size, and cast the others."""
         size = tuple(images.shape[-2:])
         if self.fixed_size and size != (self.image_size, ) * 2:
             raise DeptError(
@@ -86,10 +112,7 @@ class ImageTower:
                 f'{self.image_size} x {self.image_size} pixels, not '
                 f'{size[0]} x {size[1]}; take the pipeline from the CLIP '
                 "config (transforms with 'clip=').")
-        images = images.to(self._dtype())
-        if not isinstance(self.visual, VisionTransformer) and prompts.empty:
-            return self.model.encode_image(images, normalize=False)
-        return self._encode(images, prompts, self._block, states)
+        return images.to(self._dtype())
 
     def plain(self, images: Tensor, prompts: Prompts,
               states: list | None = None) -> Tensor:
@@ -101,7 +124,7 @@ class ImageTower:
 
         return self._encode(images.to(self._dtype()), prompts, run, states)
 
-    def with_patches(self, images: Tensor, prompts: Prompts,
+    def with_patches(self, images: Tensor | LowerStates, prompts: Prompts,
                      states: list | None = None) -> tuple[Tensor, Tensor]:
         """Encode images, and each of their ``P`` patches on its own.
 
@@ -127,7 +150,9 @@ class ImageTower:
             kept = block, x[:, 1:own], parts  # those of the last one stay
             return self._block(block, x, is_last, parts)
 
-        feature = self._encode(images.to(self._dtype()), prompts, run, states)
+        if not isinstance(images, LowerStates):
+            images = self._check(images)
+        feature = self._encode(images, prompts, run, states)
         last, patches, parts = kept
         normed = last.ln_1(patches)
         value = project(last, normed, parts)[2]
@@ -164,10 +189,8 @@ class ImageTower:
         return next(m.weight.dtype for m in self.visual.modules()
                     if isinstance(m, nn.Conv2d))
 
-    def _encode(self, images: Tensor, prompts: Prompts,
-                run: Callable[..., Tensor],
-                states: list | None) -> Tensor:
-        """Run open_clip's ViT with places for prompts.
+    def _embed(self, images: Tensor, prompts: Prompts) -> Tensor:
+        """Compute the input ``(B, T, W)`` of the first block.
 
         Prompts go in after the positional embedding and before ``ln_pre``
         (DePT's hosts; spec of MaPLe and IVLP), which open_clip hides inside
@@ -178,16 +201,24 @@ class ImageTower:
         start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
         x = torch.cat([start, x], dim=1)
         x = prompts.move(x) + visual.positional_embedding.to(x.dtype)
-        own, blocks = int(x.shape[1]), visual.transformer.resblocks
+        tokens = Dense(x, x.new_zeros(batch, dtype=torch.long), None, None)
+        join(tokens, prompts, int(x.shape[1]))
+        return visual.ln_pre(tokens.x)
+
+    def _encode(self, images: Tensor | LowerStates, prompts: Prompts,
+                run: Callable[..., Tensor], states: list | None) -> Tensor:
+        """Run the blocks of open_clip's ViT with places for prompts."""
+        first, x = (images if isinstance(images, LowerStates)
+                    else (0, self._embed(images, prompts)))
+        visual, own = self._vit(), self.num_tokens
+        blocks = visual.transformer.resblocks
         all_read = len(blocks) in prompts.reads_after(len(blocks))
         tokens = Dense(
-            x, x.new_zeros(batch, dtype=torch.long),
+            x, x.new_zeros(len(x), dtype=torch.long),
             lambda block, x, last, parts: run(
                 block, x, last and not all_read, parts),
             lambda x, _: torch.cat([x[:, :1], x[:, own:]], dim=1))
-        join(tokens, prompts, own)
-        tokens.x = visual.ln_pre(tokens.x)
-        walk(tokens, blocks, prompts, own, states, end=True)
+        walk(tokens, blocks, prompts, own, states, end=True, first=first)
         if prompts.end is not None:
             return prompts.end(tokens.x[:, 0])
         pooled, _ = visual._pool(tokens.x[:, :own])

@@ -77,3 +77,30 @@ def test_sentences_are_drawn(clip, vocabulary, images):
     with pytest.raises(DeptError, match="give 'sentences'"):
         PromptedCLIP(clip, vocabulary, dict(type='CoOpPrompt'),
                      teacher=dict(draw=True))
+
+
+@pytest.mark.parametrize('options', [dict(), dict(blend=.5, rank=2)])
+def test_lower_blocks_run_once(clip, vocabulary, images, options):
+    """They are those of the CLIP for the model and its teacher; all that both
+    compute stays the same."""
+    backbone = PromptedCLIP(clip, vocabulary, dict(
+        type='MMRLPrompt', first_block=2, token_width=8, **options),
+        teacher=dict(image=True)).train()
+    tower = backbone.clip.model.visual.transformer.resblocks
+    runs = []
+    for block in tower:
+        block.ln_1.register_forward_pre_hook(
+            lambda module, _: runs.append(module))
+    found = []
+    # An equal view is another tensor, which nothing is shared with.
+    for given in (images, Views(images, images.clone())):
+        feats = backbone(given)
+        feats.extra['token_image'].sum().backward()
+        found.append([feats.image, feats.teacher.image, *(
+            p.grad.clone() for n, p in backbone.named_parameters()
+            if 'to_text' not in n)])
+        backbone.zero_grad()
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+    assert [runs.count(block.ln_1) for block in tower] == [3, 4]
+    for block in tower:
+        block.ln_1._forward_pre_hooks.clear()
