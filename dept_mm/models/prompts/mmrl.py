@@ -139,8 +139,8 @@ class MMRLPrompt(BasePrompt):
         """Return what fusion adds to the similarity logits ``(B, C)``."""
         first, other = (similarity(x, feats.text, feats.logit_scale)
                         for x in (feats.image, second))
-        base = torch.tensor([feats.ids[i] in self.class_ids
-                             for i in feats.labels.tolist()],
+        # In evaluation every class has a text, in this order.
+        base = torch.tensor([key in self.class_ids for key in feats.ids],
                             device=first.device)
         return (1 - self.fusion_weight) * (other - first) * base
 

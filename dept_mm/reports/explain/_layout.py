@@ -1,7 +1,8 @@
 """Find out which tokens stand where in each tower, and which are learned."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import torch
 from torch import Tensor, nn
@@ -157,12 +158,15 @@ class _Layers:
         return torch.zeros(count, self.shape[2])
 
     def run(self, block: int, last: bool, parts: BlockParts) -> None:
-        """Note the tokens of a block."""
-        if self.found and _alike(self.found[-1]['tokens'], self.tokens):
+        """Note the tokens of a block, and what joins inside."""
+        inside = [f.name for f in fields(parts)
+                  if getattr(parts, f.name) is not None]
+        if (self.found and self.found[-1]['inside'] == inside
+                and _alike(self.found[-1]['tokens'], self.tokens)):
             self.found[-1]['last'] = block
             _add_sources(self.found[-1]['tokens'], self.tokens)
         else:
-            self.found.append(make_layer(block, block, self.tokens))
+            self.found.append(make_layer(block, block, self.tokens, inside))
         self.tokens = [dict(token, new=False) for token in self.tokens]
 
     def offset(self, prompts: Prompts) -> Token | None:
@@ -179,9 +183,11 @@ class _Layers:
                     sources=sources, per=' and '.join(axes) or None)
 
 
-def make_layer(first: int, last: int, tokens: list[Token]) -> dict:
+def make_layer(first: int, last: int, tokens: list[Token],
+               inside: Sequence[str] = ()) -> dict:
     length = [sum(t['count'][k] for t in tokens) for k in (0, 1)]
-    return dict(first=first, last=last, tokens=tokens, length=length)
+    return dict(first=first, last=last, tokens=tokens, length=length,
+                inside=list(inside))
 
 
 def _alike(a: list[Token], b: list[Token]) -> bool:

@@ -82,6 +82,9 @@ def _format_layers(tower: dict) -> Iterator[str]:
         for origin in told:
             if origin:
                 yield from _wrap(' ' * 15, origin)
+        if layer['inside']:
+            yield from _wrap(' ' * 15, 'learned inside: '
+                             + ', '.join(layer['inside']))
     if tower['offset']:
         yield from _wrap('  ', _format_origin(tower['offset'])
                          + ', added to '
