@@ -7,7 +7,8 @@ commit named there, Dassl.pytorch is github.com/KaiyangZhou/Dassl.pytorch
 (c61a1b5); yacs, ftfy and regex have to be installed. The public trainers run
 as they are, but on the CPU in fp32, on the small CLIP of reference_clip.py
 with weights of its own (``SALT``). Written are the loss and the gradients of
-one step on base classes, and the logits of base and of new classes.
+one step on base classes, the logits of base and of new classes, and what a
+checkpoint of the base classes holds.
 """
 import argparse
 import contextlib
@@ -31,6 +32,7 @@ from reference_clip import (
     frozen_value,
     trainable_value,
 )
+from saved_entries import describe_entries
 
 SALT = 'methods.'
 ATTRIBUTES = ['TRAINER.ATPROMPT.USE_ATPROMPT', True]
@@ -166,6 +168,12 @@ def main() -> None:
                 trainer = make_trainer(args.method, checkout,
                                        str(weights), names, half)
                 found[f'logits_{half}'] = record_logits(trainer, images)
+    saved, = trainer._models.values()
+    found |= describe_entries(
+        saved.state_dict(), state,
+        {k: p for k, p in trainer.model.named_parameters()
+         if p.requires_grad},
+        trainer.model.tokenized_prompts)
     found |= record_step(trainer, images, labels)
     np.savez_compressed(REFERENCE / f'method_{args.method}.npz', **found)
     print(args.method, found['loss'])

@@ -57,7 +57,8 @@ def case(request):
     backbone = PromptedCLIP(reference_clip(SALT), Vocabulary(
         BASE + NEW, BASE, TEMPLATE), prompt, teacher=teacher)
     with np.load(REFERENCE / f'method_{request.param}.npz') as file:
-        expected = {k: torch.from_numpy(file[k]) for k in file.files}
+        expected = {k: torch.from_numpy(value) for k, value in file.items()
+                    if value.dtype.kind != 'U'}  # texts describe checkpoints
     neck = nn.Identity()
     if request.param in NECKS:
         clip = dict(name='ViT-B-16', pretrained='random')  # 512 wide
