@@ -13,6 +13,7 @@ from dept_mm.exchange import import_checkpoint
 from dept_mm.exchange.release import write_checksums
 
 NAME = 'model.pth.tar-'  # and the epoch
+LORA = 'lora_weights.pt'  # of CLIP-LoRA
 
 
 def import_folder(source: Path, out: Path, cfg: Config) -> None:
@@ -22,10 +23,10 @@ def import_folder(source: Path, out: Path, cfg: Config) -> None:
         DeptError: If there is none.
     """
     last = {path.parent: path for path in sorted(
-        source.rglob(f'{NAME}*'),
+        [*source.rglob(f'{NAME}*'), *source.rglob(LORA)],
         key=lambda path: path.name.removeprefix(NAME).zfill(9))}
     if not last:
-        raise DeptError(f'There is no {NAME}N below {source}.')
+        raise DeptError(f'There is no {NAME}N and no {LORA} below {source}.')
     out.mkdir(parents=True, exist_ok=True)
     failed = []
     for folder, path in sorted(last.items()):
@@ -44,9 +45,11 @@ def import_folder(source: Path, out: Path, cfg: Config) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description='Write what a public checkpoint (model.pth.tar-N of '
-        'CoOp, CoCoOp, KgCoOp, MaPLe, PromptSRC, with or without DePT) has '
-        'learned as an adapter (a .safetensors file)')
+        description='Write what a public checkpoint has learned as an adapter '
+        '(a .safetensors file). That is model.pth.tar-N of CoOp, CoCoOp, '
+        'KgCoOp, MaPLe, PromptSRC, with or without DePT, of MMRL(++), '
+        'MultiModalAdapter, CoPrompt or ATPrompt, or lora_weights.pt of '
+        'CLIP-LoRA')
     parser.add_argument(
         'source', type=Path, help='the public checkpoint, or a folder: the '
         'last one of each folder below it is converted')

@@ -6,6 +6,10 @@ BLOCKS = 'transformer.resblocks'
 DEEP = range(1, 64)
 REPRESENTATION = 'representation_learner'
 ADAPTER = 'adapter_learner'
+# CLIP-LoRA: tower -> its prefix; place -> its letter and its module.
+LORA_TOWERS = dict(text='', image='visual.')
+LORA_PLACES = dict(query=('q', 'q_proj'), key=('k', 'k_proj'),
+                   value=('v', 'v_proj'), out=('o', 'proj'))
 
 _CONTEXT = {'context': LEARNER + 'ctx'}
 # Class of the prompt learner -> our parameter name -> the public name.
@@ -50,10 +54,9 @@ LEARNERS = dict(
     CLIPLoRA={
         f'{tower}.{i}.{place}.{leaf}':
         f'{prefix}{BLOCKS}.{i}.attn.{public}.w_lora_{matrix}'
-        for tower, prefix in (('text', ''), ('image', 'visual.'))
+        for tower, prefix in LORA_TOWERS.items()
         for i in range(64)
-        for place, public in (('query', 'q_proj'), ('key', 'k_proj'),
-                              ('value', 'v_proj'), ('out', 'proj'))
+        for place, (_, public) in LORA_PLACES.items()
         for leaf, matrix in (('down', 'A'), ('up', 'B'))},
     MultiModalAdapter={
         **{f'{ours}.{i}.{layer}.{leaf}':

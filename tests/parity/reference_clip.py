@@ -5,6 +5,7 @@ and DePT, in fp32, on a CLIP whose weights follow from their names.
 """
 from __future__ import annotations
 
+import json
 import zlib
 from functools import cache
 from pathlib import Path
@@ -88,3 +89,13 @@ def reference_clip(salt: str = '') -> FrozenCLIP:
     model.load_state_dict(convert_to_custom_text_state_dict(state))
     spec = CLIPSpec(512, 32, (0.5, ) * 3, (0.5, ) * 3, 'bicubic')
     return FrozenCLIP(model, open_clip.SimpleTokenizer(), spec, 'reference')
+
+
+def write_clip(folder: Path, salt: str = '') -> dict:
+    """Write the CLIP into a folder, and return the config that reads it."""
+    torch.save(reference_clip(salt).model.state_dict(),
+               folder / 'open_clip_pytorch_model.bin')
+    (folder / 'open_clip_config.json').write_text(json.dumps(dict(
+        model_cfg=dict(ARCHITECTURE, custom_text=True),
+        preprocess_cfg=dict(mean=[.5] * 3, std=[.5] * 3))))
+    return dict(name=f'local-dir:{folder}')

@@ -3,7 +3,6 @@
 Each is built as the public trainers save it: names and frozen entries of
 that code, the optimiser's state, and a scheduler that pickles live objects.
 """
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,12 @@ import torch
 from mmengine.config import Config
 from open_clip import SimpleTokenizer
 from reference_clip import (
-    ARCHITECTURE,
     BASE,
     NEW,
     REFERENCE,
     reference_clip,
     trainable_value,
+    write_clip,
 )
 from run_tool import run_tool
 from test_hosts import PROMPTS, close
@@ -37,13 +36,7 @@ CASES = [name for name in PROMPTS if name not in ('coop_csc', )]
 @pytest.fixture(scope='module')
 def clip_config(tmp_path_factory):
     """The reference CLIP as a folder."""
-    folder = tmp_path_factory.mktemp('reference')
-    frozen = reference_clip().model
-    torch.save(frozen.state_dict(), folder / 'open_clip_pytorch_model.bin')
-    (folder / 'open_clip_config.json').write_text(json.dumps(dict(
-        model_cfg=dict(ARCHITECTURE, custom_text=True),
-        preprocess_cfg=dict(mean=[.5] * 3, std=[.5] * 3))))
-    config = dict(name=f'local-dir:{folder}')
+    config = write_clip(tmp_path_factory.mktemp('reference'))
     shared = build_clip(config)  # read once: models of a process share it
     yield config
     assert build_clip(config) is shared
@@ -233,7 +226,8 @@ def test_a_folder_of_many(case, tmp_path):
     cfg.dump(tmp_path / 'config.py')
     for place in ('seed1/prompt_learner/model.pth.tar-9',
                   'seed1/prompt_learner/model.pth.tar-10',
-                  'seed2/prompt_learner/model.pth.tar-10'):
+                  'seed2/prompt_learner/model.pth.tar-10',
+                  'seed3/lora_weights.pt'):
         path = tmp_path / 'output' / place
         path.parent.mkdir(parents=True, exist_ok=True)
         if place.startswith('seed1') and place.endswith('10'):
@@ -247,11 +241,13 @@ def test_a_folder_of_many(case, tmp_path):
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
         f'written: {out}/seed1-prompt_learner.safetensors',
-        f'1 of 2 -> {out}']
+        f'1 of 3 -> {out}']
+    assert done.stderr.count('not imported') == 2
     assert f'not imported: {path} ' in done.stderr
     assert {p.name for p in out.iterdir()} == {
         'SHA256SUMS', 'seed1-prompt_learner.safetensors'}
     path.unlink()
+    (tmp_path / 'output/seed2/prompt_learner/model.pth.tar-10').unlink()
     assert run_tool(*run).returncode == 0
     run[1] = out
     done = run_tool(*run)
