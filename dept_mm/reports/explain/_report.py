@@ -1,19 +1,14 @@
 """The facts about a config as plain text, at most 100 columns wide."""
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby, islice
 
+from dept_mm.reports.explain._layout_report import format_layout, wrap
 from dept_mm.reports.explain._parameters import collapse_names
 
-WIDTH = 100
 COLUMNS = 3  # parameter groups side by side
 ROWS = 20
-PER = {None: 'one for all', 'class': 'one per class',
-       'image': 'one per image', 'input': 'one per text',
-       'token': 'one per token', 'block': 'one per block',
-      'image and class': 'one per image and class'}
 
 
 def format_report(facts: dict) -> str:
@@ -25,7 +20,7 @@ def format_report(facts: dict) -> str:
     Returns:
         str: The report.
     """
-    sections = [_format_head(facts), _format_layout(facts['layout']),
+    sections = [_format_head(facts), format_layout(facts['layout']),
                 _format_parameters(facts['parameters']),
                 _format_training(facts['training']),
                 _format_rates(facts['training']),
@@ -36,77 +31,10 @@ def format_report(facts: dict) -> str:
 
 
 def _format_head(facts: dict) -> Iterator[str]:
-    yield from _wrap('', ', '.join(
+    yield from wrap('', ', '.join(
         f'{key} {value}' for key, value in facts['model'].items() if value))
     for note in facts['notes']:
-        yield from _wrap('note: ', note)
-
-
-def _format_layout(layout: dict) -> Iterator[str]:
-    text, image = layout.get('text'), layout.get('image')
-    if language := layout.get('language'):
-        yield f'LANGUAGE MODEL  {_format_size(language)}'
-        yield from _format_layers(language)
-    if text:
-        yield (f'TEXT TOWER  {_format_size(text)}; {text["classes"]} classes '
-               'in training')
-        # A causal tower computes equal beginnings once.
-        yield (f'  {text["once"]} tokens computed once for all classes, '
-               f'{text["each"]} of their own')
-        if text['templates'] > 1:
-            yield (f'  the first of {text["templates"]} templates; their '
-                   'features are averaged')
-        yield from _format_layers(text)
-    if image:
-        if text:
-            yield ''
-        yield f'IMAGE TOWER  {image["kind"]}, {_format_size(image)}'
-        yield from _format_layers(image)
-
-
-def _format_size(tower: dict) -> str:
-    if tower['blocks'] is None:
-        return 'it takes no prompts'
-    return f'{tower["blocks"]} blocks of width {tower["width"]}'
-
-
-def _format_layers(tower: dict) -> Iterator[str]:
-    for layer in tower['layers']:
-        first, last = layer['first'], layer['last']
-        where = f'block {first}' if first == last else f'{first} to {last}'
-        tokens = ' '.join(f'[{_format_token(t)}]' for t in layer['tokens'])
-        tokens += f' = {_format_span(layer["length"])} tokens'
-        yield from _wrap(f'  {where:10s} ', tokens)
-        # A context that is split around the class name is described once.
-        told = dict.fromkeys(map(_format_origin, layer['tokens']))
-        for origin in told:
-            if origin:
-                yield from _wrap(' ' * 15, origin)
-        if layer['inside']:
-            yield from _wrap(' ' * 15, 'learned inside: '
-                             + ', '.join(layer['inside']))
-    if tower['offset']:
-        yield from _wrap('  ', _format_origin(tower['offset'])
-                         + ', added to '
-                         f'{_format_span(tower["offset"]["count"])} own '
-                         'tokens before block 0')
-
-
-def _format_token(token: dict) -> str:
-    count = ('' if token['count'] == [1, 1]
-             else f' x {_format_span(token["count"])}')
-    state = '' if token['state'] == 'frozen' else f': {token["state"]}'
-    return (f'{token["name"]}{count}{state}'
-            f'{", new" if token["new"] else ""}')
-
-
-def _format_origin(token: dict) -> str:
-    if not token['sources']:
-        return ''
-    how = 'from' if token['state'] == 'computed' else 'is'
-    return (f'{token["name"]} {how} '
-            f'{", ".join(collapse_names(token["sources"]))}, '
-            f'{PER[token["per"]]}')
+        yield from wrap('note: ', note)
 
 
 def _format_parameters(table: dict) -> Iterator[str]:
@@ -158,7 +86,7 @@ def _format_rates(training: dict | None) -> Iterator[str]:
     for i, group in enumerate(groups, start=1):
         names = ', '.join(
             name for name, _ in _first(collapse_names(group['parameters'])))
-        yield from _wrap(f'  group {i}: ', names)
+        yield from wrap(f'  group {i}: ', names)
         yield (f'    weight decay {group["weight_decay"]}, momentum '
                f'{group["momentum"]}')
     for start in range(0, len(groups), COLUMNS):
@@ -186,7 +114,7 @@ def _format_cost(training: dict | None) -> Iterator[str]:
     flop = training['flop']
     if isinstance(flop, str):
         yield 'A TRAINING STEP'
-        yield from _wrap('  ', flop)
+        yield from wrap('  ', flop)
     else:
         total = sum(row['forward'] + row['backward'] for row in flop.values())
         yield (f'A TRAINING STEP  {_format_flop(total)}; all of training '
@@ -221,22 +149,11 @@ def _format_evaluation(evaluation: dict | None) -> Iterator[str]:
     yield (f'  {evaluation["images"]:,} samples{among}, '
            f'{evaluation["batch_size"]} to a batch')
     if isinstance(flop, str):
-        yield from _wrap('  ', flop)
+        yield from wrap('  ', flop)
         return
     for part, count in flop.items():
         if count:
             yield f'  {part:14s}{_format_flop(count):>14s}'
-
-
-def _wrap(start: str, text: str) -> Iterable[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=start,
-                         subsequent_indent=' ' * len(start),
-                         break_long_words=False)
-
-
-def _format_span(pair: list[int]) -> str:
-    least, most = pair
-    return str(least) if least == most else f'{least}-{most}'
 
 
 def _format_flop(count: float) -> str:
