@@ -7,6 +7,7 @@ from unittest.mock import patch
 import pytest
 import torch
 from mmpretrain.structures import DataSample
+from torch import nn
 from torch._subclasses import FakeTensorMode
 
 from dept_mm.models.clip import ClassTokens, build_clip
@@ -96,12 +97,15 @@ def lengths(model, images):
     clip = model.backbone.clip
 
     def note(tower):
-        return lambda _, args: found[tower].append(args[0].shape[1])
+        return lambda _, args: found[tower].append(args[0].shape[-2])
 
-    hooks = [block.register_forward_pre_hook(note(name))
-             for name, tower in (('text', clip.model.text),
-                                 ('image', clip.model.visual))
-             for block in tower.transformer.resblocks]
+    prompt = model.backbone.prompt  # may have blocks of its own
+    hooks = [module.ln_1.register_forward_pre_hook(note(name))
+             for name, *towers in (
+                 ('text', clip.model.text, getattr(prompt, 'text', None)),
+                 ('image', clip.model.visual, getattr(prompt, 'image', None)))
+             for tower in towers if isinstance(tower, nn.Module)
+             for module in tower.modules() if hasattr(module, 'ln_1')]
     with (patch.object(TextTower, '__call__', TextTower.plain),
           patch.object(ImageTower, '__call__', ImageTower.plain)):
         model.backbone.train()(images)  # texts without prompts, once
@@ -114,6 +118,8 @@ def lengths(model, images):
 def test_every_learner(small_run, learner, images):
     cfg = small_run('dept/quickstart.py')
     cfg.model.backbone.prompt = learner
+    if learner['type'] == 'MMRLPrompt':  # or nothing learns its projection
+        cfg.model.head.losses = [dict(type='TokenFeatureLoss')]
     assert_explained(cfg, images)
 
 
@@ -138,8 +144,14 @@ def assert_explained(cfg, images):
               for layer in layout['layers'] for token in layer['tokens']]
     tokens += filter(None, (layout['offset']
                             for layout in facts['layout'].values()))
-    assert {n for token in tokens for n in token['sources']} == {
-        n for n, _ in model.backbone.named_parameters(prefix='backbone')}
+    tokens += [part for layout in facts['layout'].values()
+               for layer in layout['layers'] for part in layer['inside']]
+    told = {n for token in tokens for n in token['sources']}
+    learned = {n for n, _ in model.backbone.named_parameters(
+        prefix='backbone')}
+    # What stands behind the last block is no token.
+    assert told <= learned and all('norm' in n or 'projection' in n
+                                   for n in learned - told)
     base = model.backbone.vocabulary.base_labels
     real_step(model, images, base[:4])  # what is kept, once
     assert total(facts) == real_step(model, images, base[:4])

@@ -1,7 +1,7 @@
 """Find out which tokens stand where in each tower, and which are learned."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 import torch
@@ -159,15 +159,25 @@ class _Layers:
 
     def run(self, block: int, last: bool, parts: BlockParts) -> None:
         """Note the tokens of a block, and what joins inside."""
-        inside = [f.name for f in fields(parts)
-                  if getattr(parts, f.name) is not None]
-        if (self.found and self.found[-1]['inside'] == inside
-                and _alike(self.found[-1]['tokens'], self.tokens)):
-            self.found[-1]['last'] = block
-            _add_sources(self.found[-1]['tokens'], self.tokens)
+        inside = [dict(name=f.name, sources=self._inside(part))
+                  for f in fields(parts)
+                  if (part := getattr(parts, f.name)) is not None]
+        before = self.found[-1] if self.found else None
+        if (before and _alike(before['tokens'], self.tokens)
+                and _alike(before['inside'], inside)):
+            before['last'] = block
+            _add_sources(before['tokens'], self.tokens)
+            _add_sources(before['inside'], inside)
         else:
             self.found.append(make_layer(block, block, self.tokens, inside))
         self.tokens = [dict(token, new=False) for token in self.tokens]
+
+    def _inside(self, part: Callable[[Tensor], Tensor]) -> list[str]:
+        """List the parameters of what is learned inside a block: a function
+        of tokens, or a block."""
+        if isinstance(part, nn.Module):
+            return [self.names[id(p)] for p in part.parameters()]
+        return list(_sources(part(torch.zeros(1, self.shape[2])), self.names))
 
     def offset(self, prompts: Prompts) -> Token | None:
         """What is added to the tower's own tokens."""
@@ -184,7 +194,7 @@ class _Layers:
 
 
 def make_layer(first: int, last: int, tokens: list[Token],
-               inside: Sequence[str] = ()) -> dict:
+               inside: Sequence[dict] = ()) -> dict:
     length = [sum(t['count'][k] for t in tokens) for k in (0, 1)]
     return dict(first=first, last=last, tokens=tokens, length=length,
                 inside=list(inside))

@@ -54,9 +54,9 @@ def _format_layers(tower: dict) -> Iterator[str]:
         for origin in told:
             if origin:
                 yield from wrap(' ' * 15, origin)
-        if layer['inside']:
-            yield from wrap(' ' * 15, 'learned inside: '
-                             + ', '.join(layer['inside']))
+        for part in layer['inside']:
+            yield from wrap(' ' * 15, f'{part["name"]}, inside blocks, from '
+                            + ', '.join(collapse_names(part['sources'])))
     if tower['offset']:
         yield from wrap('  ', _format_origin(tower['offset'])
                          + ', added to '
