@@ -5,6 +5,12 @@ from dept_mm.apis._calibrate import Calibration, calibrate, keep_calibration
 from dept_mm.apis._find import find_weights
 from dept_mm.apis._load import load
 from dept_mm.apis._merge import merge
+from dept_mm.apis._retrieve import (
+    Captions,
+    encode_sentences,
+    measure_retrieval,
+    read_captions,
+)
 from dept_mm.apis._rules import Rules
 from dept_mm.apis._train import train
 from dept_mm.apis._unknown import measure_unknown
@@ -13,7 +19,8 @@ from dept_mm.apis.sources import find_images
 from dept_mm.apis.tuned_model import TunedModel
 
 __all__ = [
-    'Calibration', 'Prediction', 'Rules', 'TunedModel', 'Unreadable', 'build',
-    'calibrate', 'find_images', 'find_weights', 'keep_calibration', 'load',
-    'measure_unknown', 'merge', 'predict_each', 'train'
+    'Calibration', 'Captions', 'Prediction', 'Rules', 'TunedModel',
+    'Unreadable', 'build', 'calibrate', 'encode_sentences', 'find_images',
+    'find_weights', 'keep_calibration', 'load', 'measure_retrieval',
+    'measure_unknown', 'merge', 'predict_each', 'read_captions', 'train'
 ]
