@@ -103,20 +103,20 @@ def test_photos_and_sentences(tmp_path, monkeypatch, capsys):
         Image.new('RGB', (64, 64), color).save(tmp_path / f'{i}.png')
     captions = Captions([str(tmp_path / f'{i}.png') for i in range(3)],
                         [*names, names[0]], [0, 1, 2, 0])
-    found = measure_retrieval(model, captions, (1, 3))
+    found = measure_retrieval(model, captions, (1, 4))
     images = F.normalize(model.image_features(captions.paths), dim=-1)
     s = images @ encode_sentences(model, names).T
     to_text, to_image = ((s.argmax(i) == torch.arange(3)).double()
                          for i in (1, 0))
     assert found['image to text'] == pytest.approx({
-        1: 100 * to_text.mean().item(), 3: 100})
+        1: 100 * to_text.mean().item(), 4: 100})
     assert found['text to image'] == pytest.approx({
-        1: 100 * to_image[[0, 1, 2, 0]].mean().item(), 3: 100})
+        1: 100 * to_image[[0, 1, 2, 0]].mean().item(), 4: 100})
     table = tmp_path / 'captions.csv'
     table.write_text('path,caption\n' + '\n'.join(
         f'{i}.png,{captions.texts[j]}' for j, i in enumerate(captions.image)))
     monkeypatch.setattr(sys, 'argv', [
-        'retrieve.py', 'dept_quickstart', str(table), '-k', '1', '3'])
+        'retrieve.py', 'dept_quickstart', str(table), '-k', '1', '4'])
     retrieve.main()
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == '3 images, 4 sentences'
