@@ -213,8 +213,8 @@ class ImageTower:
         visual, own = self._vit(), self.num_tokens
         blocks = visual.transformer.resblocks
         all_read = len(blocks) in prompts.reads_after(len(blocks))
-        tokens = Dense(
-            x, x.new_zeros(len(x), dtype=torch.long),
+        tokens = Dense(  # len(x) would be a constant of a traced graph
+            x, x.new_zeros(x.shape[0], dtype=torch.long),
             lambda block, x, last, parts: run(
                 block, x, last and not all_read, parts),
             lambda x, _: torch.cat([x[:, :1], x[:, own:]], dim=1))
