@@ -7,6 +7,7 @@ from .epoch_sampler import EpochIndex, EpochSampler
 from .features import FeatureDataset
 from .few_shot import FewShotDataset
 from .folder import FolderDataset
+from .multi_label_csv import MultiLabelCSVDataset
 from .path_pattern import PathPatternDataset
 from .seeded_dataset import SeededDataset
 from .split_file import SplitFileDataset
@@ -24,7 +25,7 @@ __all__ = [
     'AugMix', 'AugmentViews', 'CLIPRandomResizedCrop', 'CLIPResizeCenterCrop',
     'CSVDataset', 'DrawnShapes', 'EpochIndex', 'EpochSampler',
     'FeatureDataset', 'FewShotDataset', 'FolderDataset', 'Item',
-    'LoadRGBImage', 'PackViews', 'PathPatternDataset', 'SeededDataset',
-    'SplitFileDataset', 'Splits', 'StoredFeatures', 'TeacherView',
-    'TipAdapterCache', 'draw_shots'
+    'LoadRGBImage', 'MultiLabelCSVDataset', 'PackViews', 'PathPatternDataset',
+    'SeededDataset', 'SplitFileDataset', 'Splits', 'StoredFeatures',
+    'TeacherView', 'TipAdapterCache', 'draw_shots'
 ]
