@@ -5,6 +5,7 @@ from dept_mm.evaluation.calibration import (
     expected_calibration_error,
     measure_calibration,
 )
+from dept_mm.evaluation.multi_label_metric import BaseNewAveragePrecision
 from dept_mm.evaluation.predictions import read_predictions
 from dept_mm.evaluation.results import (
     HALVES,
@@ -16,7 +17,8 @@ from dept_mm.evaluation.results import (
 )
 
 __all__ = [
-    'HALVES', 'BaseNewMetric', 'accuracy', 'adaptive_calibration_error',
+    'HALVES', 'BaseNewAveragePrecision', 'BaseNewMetric', 'accuracy',
+    'adaptive_calibration_error',
     'expected_calibration_error', 'find_results', 'harmonic_mean',
     'list_metrics', 'measure_calibration', 'read_predictions',
     'read_result', 'write_result'
