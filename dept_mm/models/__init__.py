@@ -5,6 +5,7 @@ from dept_mm.models.heads import (
     CLIPHead,
     DePTHead,
     LinearProbeHead,
+    MultiLabelCLIPHead,
     UnlabelledHead,
 )
 from dept_mm.models.losses import (
@@ -52,10 +53,9 @@ __all__ = [
     'CoOpPrompt', 'CrossModalProbe', 'DePTHead', 'DecomposedPrompt',
     'FeatureCLIP', 'GDAProbe', 'IVLPPrompt', 'ImageConsistencyLoss',
     'LPPlusPlus', 'LatePrompt', 'LinearProbe', 'LinearProbeHead',
-    'LocalEntropyLoss', 'MMRLPrompt', 'MaPLePrompt', 'MultiModalAdapter',
-    'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt', 'TCPPrompt', 'TDA',
-    'TaskRes', 'TeacherDivergenceLoss', 'TeacherSpace',
+    'LocalEntropyLoss', 'MMRLPrompt', 'MaPLePrompt', 'MultiLabelCLIPHead',
+    'MultiModalAdapter', 'PromptedCLIP', 'SelfConsistencyLoss', 'SoftPrompt',
+    'TCPPrompt', 'TDA', 'TaskRes', 'TeacherDivergenceLoss', 'TeacherSpace',
     'TextConsistencyLoss', 'TimmImages', 'TipAdapter', 'TokenFeatureLoss',
-    'TowerPrompts', 'TunedBlocks', 'UnlabelledHead',
-    'ZeroShotDivergenceLoss'
+    'TowerPrompts', 'TunedBlocks', 'UnlabelledHead', 'ZeroShotDivergenceLoss'
 ]
