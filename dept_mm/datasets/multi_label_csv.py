@@ -76,6 +76,9 @@ class MultiLabelCSVDataset(MultiLabelDataset):
             if value not in known:
                 raise DeptError(f'{option}={value!r} is unknown: choose one '
                                 f'of {list(known)}.')
+        if kwargs.pop('num_shots', None) is not None:
+            raise DeptError('MultiLabelCSVDataset draws no shots: use '
+                            '--protocol multi_label, or num_shots=None.')
         # Lazy, because the metainfo has to be complete before the samples.
         super().__init__(ann_file, data_root=expanduser(data_root),
                          lazy_init=True, **kwargs)

@@ -86,6 +86,7 @@ def test_bad_files_are_named(read, tmp_path, content, culprit):
 
 @pytest.mark.parametrize('options, culprit', [
     (dict(split='dev'), "split='dev' is unknown"),
+    (dict(num_shots=16), 'draws no shots: use --protocol multi_label'),
     (dict(task='old'), "task='old' is unknown"),
     (dict(base_classes=['emu']), r"not in the class list: \['emu'\]"),
     (dict(classes=['ant']), r"\['bee', 'cow', 'dog'\]"),
