@@ -62,8 +62,9 @@ def parse_args() -> argparse.Namespace:
         'over --by')
     parser.add_argument(
         '--costs', action='store_true',
-        help='draw the first metric over seconds of training and peak memory, '
-        'with a line through the rows that no other beats in both')
+        help='draw the first metric over seconds of training, peak memory and '
+        'trained parameters, with a line through the rows that no other beats '
+        'in both')
     return parser.parse_args()
 
 

@@ -32,6 +32,7 @@ def runs(tmp_path):
                 fingerprint=f'{name}{seed}',
                 settings=dict(model=dict(layer=len(name + str(seconds)))),
                 seconds=dict(train=seconds + 2 * seed),
+                parameters=100 * memory,
                 peak_memory=dict(process=9 * GB, cuda=memory * GB),
                 results=dict(tuned=dict(reviews=dict(
                     metrics=dict(accuracy=accuracy + 2. * seed))))))
@@ -55,22 +56,23 @@ def test_costs_are_averaged_over_runs(runs):
     assert {cost: (found.mean, found.std) for cost, found in
             fast.costs.items()} == {
         'training in s': (13, pytest.approx(2 ** .5)),
-        'peak memory in GB': (2, 0)}
+        'peak memory in GB': (2, 0), 'trained parameters': (200, 0)}
 
 
 def test_a_panel_for_each_cost(runs, drawn):
-    """The front of seconds is fast and good, that of memory good alone."""
+    """The front of seconds is fast and good, those of memory and
+    parameters good alone."""
     plot_costs([table_of(runs)], 'x.png')
-    seconds, memory = drawn[0].axes
-    assert (seconds.get_xlabel(), memory.get_xlabel()) == (
-        'training in s', 'peak memory in GB')
+    seconds, memory, parameters = drawn[0].axes
+    assert [ax.get_xlabel() for ax in drawn[0].axes] == [
+        'training in s', 'peak memory in GB', 'trained parameters']
     assert [text.get_text() for text in seconds.texts] == [
         'language/fast_minilm', 'language/good_minilm',
         'language/slow_minilm']
     fronts = [next(line.get_xydata().tolist() for line in ax.lines
                    if line.get_linestyle() == '--')
-              for ax in (seconds, memory)]
-    assert fronts == [[[13, 73], [23, 83]], [[1, 83]]]
+              for ax in (seconds, memory, parameters)]
+    assert fronts == [[[13, 73], [23, 83]], [[1, 83]], [[100, 83]]]
 
 
 def test_the_front_by_hand():
@@ -81,7 +83,7 @@ def test_the_front_by_hand():
 
 def test_runs_without_costs(runs):
     results = {path: {key: value for key, value in found.items()
-                      if key not in ('seconds', 'peak_memory')}
+                      if key not in ('seconds', 'peak_memory', 'parameters')}
                for path, found in find_results([runs]).items()}
     (key, methods), = group_results(results).items()
     with pytest.raises(DeptError, match='CostHook'):

@@ -1,4 +1,4 @@
-"""A hook that measures the time and memory a run takes."""
+"""A hook that measures the time, memory and parameters a run takes."""
 from __future__ import annotations
 
 import sys
@@ -18,7 +18,8 @@ except ImportError:  # Windows
 
 @HOOKS.register_module()
 class CostHook(Hook):
-    """Measures the wall time and the peak memory of this process.
+    """Measures the wall time and the peak memory of this process, and counts
+    the parameters that are trained.
 
     The time of training starts when the runner has been built and a feature
     store has been filled. For a resumed run it covers the resumed part only.
@@ -32,13 +33,14 @@ class CostHook(Hook):
         seconds (dict): Seconds spent on ``train`` (without evaluation) and on
             ``evaluation``.
         cuda (int): Peak memory of tensors on the GPU, in bytes.
+        parameters (int): How many numbers were trained.
     """
     # Runs before the logger, which resets PyTorch's memory peak.
     priority = 'VERY_HIGH'
 
     def __init__(self) -> None:
         self.seconds = dict(train=0., evaluation=0.)
-        self.cuda = 0
+        self.cuda = self.parameters = 0
         self._start = self._evaluation = 0.
 
     def before_train(self, runner: Runner) -> None:
@@ -46,8 +48,10 @@ class CostHook(Hook):
         self._start = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:
-        """Stop the clock."""
+        """Stop the clock, and count what was trained."""
         self._note_peak()
+        self.parameters = sum(p.numel() for p in runner.model.parameters()
+                              if p.requires_grad)
         self.seconds['train'] = (time.perf_counter() - self._start
                                  - self.seconds['evaluation'])
 
@@ -81,11 +85,13 @@ class CostHook(Hook):
 
         Returns:
             dict: ``seconds`` (``train``, ``evaluation``, ``zero_shot``) and
-            ``peak_memory`` (``process`` and ``cuda``, each None if unknown).
+            ``peak_memory`` (``process`` and ``cuda``, each None if unknown)
+            and ``parameters``.
         """
         seconds = dict(self.seconds, zero_shot=zero_shot)
         seconds['train'] = max(0., seconds['train'] - zero_shot)
         return dict(
+            parameters=self.parameters,
             seconds={k: round(v, 3) for k, v in seconds.items()},
             peak_memory=dict(
                 process=_read_process_peak(),

@@ -182,8 +182,8 @@ def list_costs(result: Mapping) -> dict[str, float]:
     """List what a training took, as far as it is known.
 
     Returns:
-        dict: Seconds of training and GB of peak memory, of the GPU if there
-        was one, by names for an axis.
+        dict: Seconds of training, GB of peak memory, of the GPU if there was
+        one, and trained parameters, by names for an axis.
     """
     if 'tuned' not in result['results']:
         return {}
@@ -191,5 +191,6 @@ def list_costs(result: Mapping) -> dict[str, float]:
     used = memory.get('cuda') or memory.get('process')
     seconds = (result.get('seconds') or {}).get('train')
     return {name: value for name, value in (
-        ('training in s', seconds), ('peak memory in GB', used and used / 1e9)
+        ('training in s', seconds), ('peak memory in GB', used and used / 1e9),
+        ('trained parameters', result.get('parameters'))
     ) if value is not None}

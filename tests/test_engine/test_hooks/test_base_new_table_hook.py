@@ -115,6 +115,9 @@ def test_what_the_run_was(small_run, tmp_path):
     assert found['versions']['torch'] == torch.__version__
     assert found['clip']['sha256'] == runner.model.backbone.clip.digest
     assert found['seconds']['train'] > 0 < found['seconds']['evaluation']
+    # What has a momentum: nothing of the frozen CLIP.
+    assert found['parameters'] == sum(
+        p.numel() for p in runner.optim_wrapper.optimizer.state) > 0
     # A process that has loaded torch: more than 50 MB, less than this
     # machine has.
     assert 5e7 < found['peak_memory']['process'] < 1e13
