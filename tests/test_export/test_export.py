@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from conftest import ARCHITECTURES, HOSTS
+from small_models import ARCHITECTURES, HOSTS
 
 from dept_mm.errors import DeptError
 from dept_mm.export import export_model

@@ -1,8 +1,8 @@
 """Classes of a training step."""
 import pytest
 import torch
-from conftest import LEARNERS
 from mmpretrain.structures import DataSample
+from small_models import LEARNERS
 from torch.nn import functional as F
 
 from dept_mm.errors import DeptError

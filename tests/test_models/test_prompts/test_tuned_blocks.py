@@ -3,7 +3,7 @@ import json
 
 import pytest
 import torch
-from conftest import ARCHITECTURES, VISION
+from small_models import ARCHITECTURES, VISION
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
@@ -68,7 +68,7 @@ def test_lower_blocks_of_the_texts_run_once(backbone, images):
     for _ in range(3):
         backbone(images)
     blocks[0].ln_1._forward_pre_hooks.clear()  # other tests share the CLIP
-    # Of a prefix and of suffixes.
+    # Both those of the prefix and those of the suffixes.
     assert (runs.count(0), runs.count(1)) == (2, 6)
 
 
