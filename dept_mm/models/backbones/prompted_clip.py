@@ -21,6 +21,7 @@ from dept_mm.structures import (
     AugmentedViews,
     CLIPFeatures,
     ImageFeatures,
+    LowerStates,
     Prompts,
     Views,
     Vocabulary,
@@ -147,11 +148,12 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         given = images
         images, view = given if isinstance(
             given, (Views, AugmentedViews)) else (given, given)
+        visual = self.prompt.for_image() if self.prompt else Prompts()
         if self.training and view is images:
-            images = view = share_blocks(self.clip, self.prompt, self.teacher,
+            images = view = share_blocks(self.clip, visual, self.teacher,
                                          images)
         states = TokenStates([], [])
-        image, extra = self._image(images, states.image)
+        image, extra = self._image(images, visual, states.image)
         text = labels = ids = teacher = None
         if self.vocabulary is not None:
             ids = self.vocabulary.ids
@@ -180,11 +182,11 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         self.texts.move(fn)
         return super()._apply(fn, recurse)
 
-    def _image(self, images: Tensor | ImageFeatures, states: list[Tensor]
+    def _image(self, images: Tensor | ImageFeatures | LowerStates,
+               visual: Prompts, states: list[Tensor]
                ) -> tuple[Tensor, dict[str, Tensor] | None]:
         """Encode images to ``(B, D)``, or return their stored features; and
         features of patches."""
-        visual = self.prompt.for_image() if self.prompt else Prompts()
         if not isinstance(images, ImageFeatures):
             if not self.local:
                 return self.clip.encode_image(images, visual, states), None

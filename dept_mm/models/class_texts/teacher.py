@@ -9,11 +9,11 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.prompts import BasePrompt
 from dept_mm.registry import MODELS
 from dept_mm.structures import (
     ImageFeatures,
     LowerStates,
+    Prompts,
     TeacherFeatures,
     Vocabulary,
 )
@@ -73,16 +73,23 @@ def build_teacher(teacher: Mapping) -> Teacher:
         **teacher)
 
 
-def share_blocks(clip: FrozenCLIP, prompt: BasePrompt | None,
-                 teacher: Teacher | None, images: Tensor | ImageFeatures
+def share_blocks(clip: FrozenCLIP, prompts: Prompts, teacher: Teacher | None,
+                 images: Tensor | ImageFeatures
                  ) -> Tensor | ImageFeatures | LowerStates:
     """Run blocks of the image tower once where the model and its teacher see
     the same images and nothing learned enters these blocks.
 
+    Args:
+        clip (FrozenCLIP): Whose tower both use.
+        prompts (Prompts): Of the model.
+        teacher (Teacher, optional): A teacher of another class has a CLIP of
+            its own, and needs the images.
+        images (Tensor | ImageFeatures): What both see.
+
     Returns:
         Tensor | ImageFeatures | LowerStates: What both go on from.
     """
-    if (prompt is None or not getattr(teacher, 'image', False)
+    if (not isinstance(teacher, Teacher) or not teacher.image
             or not isinstance(images, Tensor)):
         return images
-    return clip.image_tower.below(images, prompt.for_image())
+    return clip.image_tower.below(images, prompts)

@@ -80,11 +80,9 @@ class ImageTower:
             DeptError: If the image size is not the tower's, or a tower
                 without tokens is given prompts.
         """
-        if isinstance(images, LowerStates):
-            return self._encode(images, prompts, self._block, states)
-        images = self._check(images)
         if not isinstance(self.visual, VisionTransformer) and prompts.empty:
-            return self.model.encode_image(images, normalize=False)
+            return self.model.encode_image(self._check(images),
+                                           normalize=False)
         return self._encode(images, prompts, self._block, states)
 
     @torch.no_grad()
@@ -98,7 +96,7 @@ class ImageTower:
         first = min(prompts.first_learned(len(blocks)), len(blocks) - 1)
         if first == 0:
             return images
-        x = self._embed(self._check(images), Prompts())
+        x = self._embed(images, Prompts())
         for block in blocks[:first]:
             x = self._block(block, x, False, NO_PARTS)
         return LowerStates(first, x)
@@ -122,7 +120,7 @@ class ImageTower:
             return (block(x) if parts == NO_PARTS
                     else whole_block(block, x, parts))
 
-        return self._encode(images.to(self._dtype()), prompts, run, states)
+        return self._encode(images, prompts, run, states)
 
     def with_patches(self, images: Tensor | LowerStates, prompts: Prompts,
                      states: list | None = None) -> tuple[Tensor, Tensor]:
@@ -150,8 +148,6 @@ class ImageTower:
             kept = block, x[:, 1:own], parts  # those of the last one stay
             return self._block(block, x, is_last, parts)
 
-        if not isinstance(images, LowerStates):
-            images = self._check(images)
         feature = self._encode(images, prompts, run, states)
         last, patches, parts = kept
         normed = last.ln_1(patches)
@@ -197,7 +193,8 @@ class ImageTower:
         ``_embeds``.
         """
         visual, batch = self._vit(), images.shape[0]
-        x = visual.conv1(images).flatten(2).transpose(1, 2)  # (B, T, W)
+        x = visual.conv1(self._check(images))
+        x = x.flatten(2).transpose(1, 2)  # (B, T, W)
         start = visual.class_embedding.to(x.dtype).expand(batch, 1, -1)
         x = torch.cat([start, x], dim=1)
         x = prompts.move(x) + visual.positional_embedding.to(x.dtype)

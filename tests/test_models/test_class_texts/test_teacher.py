@@ -4,7 +4,7 @@ import torch
 
 from dept_mm.errors import DeptError
 from dept_mm.models import PromptedCLIP
-from dept_mm.structures import ImageFeatures, Views
+from dept_mm.structures import ImageFeatures, TeacherFeatures, Views
 
 TEMPLATES = ['a photo of a {}.', 'the {}.']
 
@@ -104,3 +104,23 @@ def test_lower_blocks_run_once(clip, vocabulary, images, options):
     assert [runs.count(block.ln_1) for block in tower] == [3, 4]
     for block in tower:
         block.ln_1._forward_pre_hooks.clear()
+
+
+def test_a_teacher_with_a_clip_of_its_own_gets_images(clip, vocabulary,
+                                                      images):
+    """What this CLIP's lower blocks make of them means nothing to another."""
+    seen = []
+    backbone = PromptedCLIP(clip, vocabulary, dict(
+        type='MMRLPrompt', first_block=2, token_width=8)).train()
+    text = torch.zeros(len(vocabulary.base), 16)
+
+    class Other:
+        image = True
+
+        def __call__(self, clip, vocabulary, given):
+            seen.append(given)
+            return TeacherFeatures(text, None)
+
+    backbone.teacher = Other()
+    backbone(images)
+    assert seen[0] is images
