@@ -14,9 +14,8 @@ from torch.nn import functional as F
 
 from dept_mm.apis.tuned_model import TunedModel
 from dept_mm.errors import DeptError
+from dept_mm.models.class_texts.sentences import AT_ONCE
 from dept_mm.structures import Vocabulary
-
-AT_ONCE = 256  # sentences in one pass of the text tower
 
 
 class Captions(NamedTuple):

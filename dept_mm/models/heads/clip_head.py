@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
-from dept_mm.models.utils.similarity import similarity
+from dept_mm.models.utils.similarity import score_classes
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures
 
@@ -51,9 +51,7 @@ class CLIPHead(ClsHead):
 
         The bonus of a neck or learner, if there is one, is added to them.
         """
-        logits = similarity(feats.image, feats.text, feats.logit_scale,
-                            feats.per_image)
-        return logits if feats.bonus is None else logits + feats.bonus
+        return score_classes(feats)
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
              **kwargs) -> dict[str, Tensor]:
@@ -82,15 +80,21 @@ class CLIPHead(ClsHead):
     def _get_predictions(self, cls_score: Tensor,
                          data_samples: list[DataSample] | None
                          ) -> list[DataSample]:
-        """Add the logits to the predictions of ``ClsHead``.
+        """Add the logits to the predictions of ``ClsHead``."""
+        return keep_logits(
+            super()._get_predictions(cls_score, data_samples), cls_score)
 
-        A metric that restricts the classes afterwards needs logits, because
-        probabilities may have underflowed.
-        """
-        samples = super()._get_predictions(cls_score, data_samples)
-        for sample, logit in zip(samples, cls_score, strict=True):
-            sample.set_field(logit, 'pred_logit')
-        return samples
+
+def keep_logits(samples: list[DataSample], logits: Tensor
+                ) -> list[DataSample]:
+    """Add logits ``(B, C)`` to predictions, as ``pred_logit``.
+
+    A metric that restricts or orders the classes afterwards needs them,
+    because probabilities may have underflowed, or be 1 in fp32.
+    """
+    for sample, logit in zip(samples, logits, strict=True):
+        sample.set_field(logit, 'pred_logit')
+    return samples
 
 
 def find_target_columns(feats: CLIPFeatures, data_samples: list[DataSample]

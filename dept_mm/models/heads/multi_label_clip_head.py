@@ -7,7 +7,8 @@ from mmpretrain.structures import DataSample, label_to_onehot
 from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
-from dept_mm.models.utils.similarity import similarity
+from dept_mm.models.heads.clip_head import keep_logits
+from dept_mm.models.utils.similarity import score_classes
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures
 
@@ -42,9 +43,7 @@ class MultiLabelCLIPHead(MultiLabelClsHead):
 
     def forward(self, feats: CLIPFeatures) -> Tensor:
         """Compute logits ``(B, C)``, one column per row of ``feats.text``."""
-        logits = similarity(feats.image, feats.text, feats.logit_scale,
-                            feats.per_image) + self.bias
-        return logits if feats.bonus is None else logits + feats.bonus
+        return score_classes(feats) + self.bias
 
     def loss(self, feats: CLIPFeatures, data_samples: list[DataSample],
              **kwargs) -> dict[str, Tensor]:
@@ -60,12 +59,9 @@ class MultiLabelCLIPHead(MultiLabelClsHead):
     def _get_predictions(self, cls_score: Tensor,
                          data_samples: list[DataSample] | None
                          ) -> list[DataSample]:
-        """Add the logits to the predictions: fp32 rounds the probabilities of
-        large ones to 1, so that they have no order."""
-        samples = super()._get_predictions(cls_score, data_samples)
-        for sample, logit in zip(samples, cls_score, strict=True):
-            sample.set_field(logit, 'pred_logit')
-        return samples
+        """Add the logits to the predictions of ``MultiLabelClsHead``."""
+        return keep_logits(
+            super()._get_predictions(cls_score, data_samples), cls_score)
 
 
 def find_targets(feats: CLIPFeatures, data_samples: list[DataSample]

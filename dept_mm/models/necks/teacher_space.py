@@ -87,7 +87,7 @@ class TeacherSpace(ClassRowsMixin, BaseModule):
                 'student scores the classes that it was distilled on. Distil '
                 "it again, with these among its vocabulary's base classes.")
         if self.training:
-            self.text[rows] = self._taught(feats, rows)
+            self.text[rows] = self._read_texts(feats, rows)
         if len(feats.image) == 1 and self.training:
             raise DeptError('TeacherSpace normalises over the images of a '
                             'batch, and this one has a single image: set '
@@ -95,7 +95,7 @@ class TeacherSpace(ClassRowsMixin, BaseModule):
         return feats._replace(text=self.text[rows],
                               image=self.project(feats.image.float()))
 
-    def _taught(self, feats: CLIPFeatures, rows: Sequence[int]) -> Tensor:
+    def _read_texts(self, feats: CLIPFeatures, rows: Sequence[int]) -> Tensor:
         """Return the texts ``(C, E)`` of the batch's teacher."""
         if feats.teacher is None:
             raise DeptError('TeacherSpace needs a teacher: give the backbone '

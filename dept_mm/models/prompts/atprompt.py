@@ -12,7 +12,7 @@ from dept_mm.errors import DeptError
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.prompts.base import BasePrompt, TextInput, TokenStates
 from dept_mm.models.prompts.module import check_kind
-from dept_mm.models.prompts.tokens import check_range
+from dept_mm.models.prompts.tokens import check_count
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
 
@@ -67,8 +67,7 @@ class ATPrompt(BasePrompt):
                 f'ATPrompt: {host["type"]} has no context behind the start '
                 'token, before which attributes could stand; use CoOpPrompt, '
                 'CoCoOpPrompt, MaPLePrompt or IVLPPrompt.')
-        check_range('ATPrompt', 'num_tokens', num_tokens, 1,
-                    clip.text_tower.context_length - 3, 'they are learned')
+        check_count(self, 'num_tokens', num_tokens, clip)
         self.attributes = tuple(attributes)
         width, dtype = clip.text_tower.width, clip.learned_dtype
         self.tokens = nn.ParameterList(

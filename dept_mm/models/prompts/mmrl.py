@@ -10,7 +10,11 @@ from torch import Tensor, nn
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.prompts.aligners import FullAligner, SharedAligner
 from dept_mm.models.prompts.base import BasePrompt, TextInput, TokenStates
-from dept_mm.models.prompts.tokens import check_range, draw_noise
+from dept_mm.models.prompts.tokens import (
+    check_depth,
+    check_range,
+    draw_noise,
+)
 from dept_mm.models.utils.similarity import similarity
 from dept_mm.registry import MODELS
 from dept_mm.structures import CLIPFeatures, Prompts, Vocabulary
@@ -71,13 +75,12 @@ class MMRLPrompt(BasePrompt):
                  projection_rank: int | None = None,
                  copy_projection: bool = False) -> None:
         super().__init__()
-        check_range('MMRLPrompt', 'num_tokens', num_tokens, 1, 77,
-                    'these are learned')
         towers = clip.text_tower, clip.image_tower
+        length = towers[0].context_length
+        check_range('MMRLPrompt', 'num_tokens', num_tokens, 1, length,
+                    f'a sentence itself has {length} tokens at most')
         for tower in towers:
-            check_range('MMRLPrompt', 'first_block', first_block, 1,
-                        tower.num_layers, f'the {type(tower).__name__} of '
-                        f'CLIP {clip.name!r} has {tower.num_layers} blocks')
+            check_depth(self, 'first_block', first_block, clip, tower)
         for name, value in (('fusion_weight', fusion_weight),
                             ('blend', blend)):
             check_range('MMRLPrompt', name, value, 0, 1, 'it is a share')

@@ -32,6 +32,14 @@ def similarity(image: Tensor, text: Tensor, scale: Tensor,
         return scale * image @ text.T
 
 
+def score_classes(feats: CLIPFeatures) -> Tensor:
+    """Compute the similarities of images and classes ``(B, C)``, and add the
+    bonus of a neck or learner, if there is one."""
+    scores = similarity(feats.image, feats.text, feats.logit_scale,
+                        feats.per_image)
+    return scores if feats.bonus is None else scores + feats.bonus
+
+
 def local_similarity(feats: CLIPFeatures) -> Tensor:
     """Compute the similarities of patches and classes, ``(B, P, C)``.
 
