@@ -74,7 +74,7 @@ def exact_match(truth: np.ndarray, guess: np.ndarray, group: np.ndarray
 MEASURES = dict(accuracy=accuracy, f1=f1, macro_f1=macro_f1,
                 matthews=matthews, pearson=pearson, spearman=spearman)
 GROUPED = dict(exact_match=exact_match)
-# Of the accepted answers and the one written, averaged over samples.
+# Compare the accepted answers with the one written; averaged over samples.
 WRITTEN = dict(squad_em=squad_em, squad_f1=squad_f1)
 
 

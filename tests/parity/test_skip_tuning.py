@@ -30,7 +30,7 @@ def backbone():
 
 
 def test_loss_and_gradients(backbone, expected):
-    """Of images among four of five classes."""
+    """Logits of images among four of five classes."""
     backbone.texts.sample = ClassSample()
     backbone.texts.sample.targets = LABELS
     feats = backbone.train()(make_images()[0])

@@ -108,7 +108,7 @@ def test_the_table(monkeypatch, capsys):
 
 
 def test_rivals_at_one_budget(monkeypatch, capsys):
-    """Of a tiny model; nothing is differentiated below a late prompt."""
+    """With a tiny model; nothing is differentiated below a late prompt."""
     pytest.importorskip('peft')
     for key, size in dict(hidden_size=32, num_hidden_layers=4,
                           num_attention_heads=2, intermediate_size=64,

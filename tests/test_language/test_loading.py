@@ -26,7 +26,7 @@ def dtypes(lm):
 
 
 def store(folder, dtype):
-    """The same model, stored in another dtype."""
+    """A model, stored once more in another dtype."""
     language_models.make('bert').to(dtype).save_pretrained(folder)
 
 

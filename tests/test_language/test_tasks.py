@@ -118,7 +118,7 @@ def test_accepted_answers(tmp_path):
 
 def test_punctuation_is_that_of_the_public_pattern():
     regex = pytest.importorskip('regex')
-    # Of assigned characters; libraries know different versions of Unicode.
+    # Only assigned characters; libraries know different versions of Unicode.
     text = ''.join(f'a{chr(i)}' for i in range(33, 0x2fff)
                    if unicodedata.category(chr(i)) != 'Cn')
     expected = regex.sub(r'([^_\s\p{N}\p{L}\p{M}])', r' \1 ', text)

@@ -91,7 +91,7 @@ def test_runs_without_costs(runs):
 
 
 def test_standard_errors(runs, drawn):
-    """Of four values 1, 3, 1, 3: the deviation is 2 / sqrt(3)."""
+    """The values 1, 3, 1, 3 have a deviation of 2 / sqrt(3)."""
     spread = Spread.from_values([1, 3, 1, 3])
     assert spread.around('error') == pytest.approx(1 / 3 ** .5)
     assert Spread(1.).around('error') is None

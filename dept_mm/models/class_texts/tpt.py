@@ -23,12 +23,13 @@ class TPT:
     r"""Tune text prompts on augmented views of one image, and start again.
 
     "Test-Time Prompt Tuning for Zero-Shot Generalization in Vision-Language
-    Models" (TPT, Shu et al., NeurIPS 2022). Of the image and its views, those
-    with the lowest entropy are kept. A step of AdamW lowers the entropy of
-    their mean distribution (equation 4); the image itself is scored with the
-    texts that result. "C-TPT: Calibrated Test-Time Prompt Tuning" (Yoon et
-    al., ICLR 2024) subtracts a multiple of the dispersion of the texts, their
-    mean distance from their mean (equations 4 and 5), from the loss.
+    Models" (TPT, Shu et al., NeurIPS 2022). The image and its views are
+    ranked by entropy, and those with the lowest are kept. A step of AdamW
+    lowers the entropy of their mean distribution (equation 4); the image
+    itself is scored with the texts that result. "C-TPT: Calibrated Test-Time
+    Prompt Tuning" (Yoon et al., ICLR 2024) subtracts a multiple of the
+    dispersion of the texts, their mean distance from their mean (equations 4
+    and 5), from the loss.
 
     Each image starts from the same prompts with a fresh optimizer, so that
     its prediction depends neither on other images nor on their order. The
