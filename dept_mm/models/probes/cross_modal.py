@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import torch
@@ -63,8 +64,10 @@ class CrossModalProbe(ClassifierProbe):
     def solve(self, shots: Shots) -> None:
         """Try the settings, and keep the best step of the best one."""
         texts = F.normalize(shots.texts, dim=1)
-        found = [self._train(shots, texts, *setting) for setting in (
-            self.grid if shots.validation is not None else self.grid[:1])]
+        found = run_beside(
+            lambda setting: self._train(shots, texts, *setting),
+            self.grid if shots.validation is not None else self.grid[:1],
+            texts.device)
         _, weight = max(found, key=lambda pair: pair[0])
         self.set_classifier(shots.scale * torch.lerp(weight, texts,
                                                      self.wise_ft))
@@ -103,6 +106,29 @@ class CrossModalProbe(ClassifierProbe):
             return rate * step / WARM_UP if step else 1e-5
         return rate * (1 + math.cos(
             math.pi * (step - WARM_UP) / self.num_steps)) / 2
+
+
+def run_beside(work: Callable, items: Sequence, device: torch.device) -> list:
+    """Call ``work`` for each item, on a CPU for several at once.
+
+    Products of 32 examples are too small for several cores: these would wait
+    for each other in every step. So each item gets a core, or some of them.
+    """
+    threads = torch.get_num_threads()
+    workers = min(threads, len(items)) if device.type == 'cpu' else 1
+    if workers == 1:
+        return [work(item) for item in items]
+
+    @torch.no_grad()  # which holds for one thread
+    def run(item: object) -> object:
+        torch.set_num_threads(threads // workers)
+        return work(item)
+
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(run, items))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def draw_batches(size: int, batch_size: int, random: torch.Generator
