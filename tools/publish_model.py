@@ -1,9 +1,8 @@
 """Turn a checkpoint into an adapter: ``publish_model.py CHECKPOINT OUT``."""
 import argparse
 
-from dept_mm.apis import find_weights
+from dept_mm.apis import publish
 from dept_mm.cli.arguments import user_errors
-from dept_mm.exchange import publish_checkpoint
 
 
 def main() -> None:
@@ -21,8 +20,7 @@ def main() -> None:
         action='store_true',
         help='use the weights themselves, not their moving average')
     args = parser.parse_args()
-    path = publish_checkpoint(
-        find_weights(args.in_file), args.out_file, not args.no_ema)
+    path = publish(args.in_file, args.out_file, not args.no_ema)
     print(f'{path}: {path.stat().st_size:,} bytes')
 
 

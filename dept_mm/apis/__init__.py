@@ -5,6 +5,7 @@ from dept_mm.apis._calibrate import Calibration, calibrate, keep_calibration
 from dept_mm.apis._find import find_weights
 from dept_mm.apis._load import load
 from dept_mm.apis._merge import merge
+from dept_mm.apis._publish import publish
 from dept_mm.apis._retrieve import (
     Captions,
     encode_sentences,
@@ -22,5 +23,6 @@ __all__ = [
     'Calibration', 'Captions', 'Prediction', 'Rules', 'TunedModel',
     'Unreadable', 'build', 'calibrate', 'encode_sentences', 'find_images',
     'find_weights', 'keep_calibration', 'load', 'measure_retrieval',
-    'measure_unknown', 'merge', 'predict_each', 'read_captions', 'train'
+    'measure_unknown', 'merge', 'predict_each', 'publish', 'read_captions',
+    'train'
 ]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmengine.config import Config
 from mmengine.runner.checkpoint import load_state_dict
@@ -17,13 +18,18 @@ from dept_mm.exchange import (
     read_adapter,
 )
 from dept_mm.exchange.adapter_file import SUFFIX
+from dept_mm.exchange.adapter_writer import is_text_state
 from dept_mm.exchange.publish import read_checkpoint
+
+if TYPE_CHECKING:
+    from dept_mm.language.use import TunedTextModel
 
 
 def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
          dataset: str | None = None, protocol: str | None = None,
          seed: int | None = None, options: Mapping | None = None,
-         clip: Mapping | None = None, device: str = 'cpu') -> TunedModel:
+         clip: Mapping | None = None, lm: str | Mapping | None = None,
+         device: str = 'cpu') -> TunedModel | TunedTextModel:
     """Load a trained model: from itself, or from a config and a file.
 
     Args:
@@ -37,7 +43,11 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
         dataset, protocol, seed, options: See ``build``; with a config.
         clip (Mapping, optional): With an adapter alone, the CLIP, where the
             file names none that is known everywhere.
+        lm (str | Mapping, optional): Likewise the language model.
         device (str): Defaults to the CPU.
+
+    Returns:
+        TunedModel | TunedTextModel: The latter for a language model.
 
     Raises:
         DeptError: If a file is missing, damaged or for another model.
@@ -57,9 +67,14 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
     if model is None:
         _refuse('a config', changes)
         file = read_adapter(checkpoint)
+        if file.is_text:
+            from dept_mm.language.use import TunedTextModel, load_text_adapter
+            _refuse('an adapter of a CLIP', dict(clip=clip))
+            return TunedTextModel(load_text_adapter(file, lm, device))
+        _refuse('an adapter of a language model', dict(lm=lm))
         module = load_adapter(file, clip=clip, device=device)
         return TunedModel(module, module._config, **file.calibration)
-    _refuse('an adapter alone', dict(clip=clip))
+    _refuse('an adapter alone', dict(clip=clip, lm=lm))
     checkpoint = find_weights(checkpoint)
     read = (load_from_adapter_file if checkpoint.suffix == SUFFIX
             else read_checkpoint)
@@ -70,6 +85,9 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
     except RuntimeError as error:
         raise DeptError(f'{checkpoint} does not fit the config: '
                         f'{str(error)[:500]}') from error
+    if is_text_state(found['state_dict']):
+        from dept_mm.language.use import TunedTextModel
+        return TunedTextModel(module.to(device), module._config)
     meta = found.get('meta', {})
     module._dataset_meta = meta.get('dataset_meta', {})
     return TunedModel(module.to(device), module._config,

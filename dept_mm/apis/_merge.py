@@ -23,11 +23,15 @@ def merge(model: TunedModel) -> TunedModel:
             ``CLIPLoRA``.
 
     Raises:
-        DeptError: If the learner is of another kind, or there is none.
+        DeptError: If the learner is of another kind, or there is none, or
+            the model is a language model.
 
     Examples:
         >>> merged = dept_mm.merge(dept_mm.load('work_dirs/clip-lora'))
     """
+    if not isinstance(model, TunedModel):
+        raise DeptError('dept_mm.merge is for models of images; model.merge() '
+                        'of a language model returns one of transformers.')
     backbone = model.module.backbone
     prompt = getattr(backbone, 'prompt', None)
     if prompt is None:

@@ -5,13 +5,17 @@ header in JSON, and ``sha256``, the checksum of header and tensors. The header
 has these fields:
 
 ==============  =========================================================
-``format``      number of the format, 1
-``vocabulary``  the classes it was trained on; see ``Vocabulary``
+``format``      number of the format: 1 for a classifier with a CLIP, 2 for a
+                language model
+``vocabulary``  in format 1, the classes it was trained on; see ``Vocabulary``
 ``modules``     what each module checks before it accepts its tensors: for
                 ``backbone``, the CLIP (name, digest of its weights,
                 preprocessing) and the prompt learner; for heads and necks
-                with a row per class, the classes of the rows
-``recipe``      the config it was trained with
+                with a row per class, the classes of the rows; in format 2,
+                for the whole model, which has the empty name, the language
+                model, the method, and the task
+``recipe``      the config it was trained with; in format 2, that of the model,
+                with the task and all sizes
 ``versions``    versions of the libraries that wrote it
 ``calibration`` in a calibrated model, ``temperature``: logits are divided by
                 it before the softmax; and ``validation_scores``, in ascending
@@ -36,17 +40,18 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from dept_mm.errors import DeptError
-from dept_mm.evaluation.conformal import MOST, SET_SCORES
-from dept_mm.evaluation.none_of_these import KNOWN_SCORES
+from dept_mm.exchange.adapter_header import (
+    TEXT_FORMAT,
+    make_damage_error,
+    parse_header,
+)
 from dept_mm.models.utils.header import KEY, pack
 from dept_mm.structures import Vocabulary
 
-FORMAT = 1
 SUFFIX = '.safetensors'
 # Bytes; a thousand times what 1000 classes need. safetensors allows 100 MB.
 MAX_HEADER = 1 << 24
 DTYPES = ('F64', 'F32', 'F16', 'BF16', 'I64', 'I32', 'U8', 'BOOL')
-FIELDS = dict(modules=dict, recipe=dict, versions=dict, vocabulary=dict)
 
 
 @dataclass(frozen=True)
@@ -65,14 +70,35 @@ class AdapterFile:
     @property
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors and headers, in the form in which modules load them."""
-        headers = {f'{name}.{KEY}': pack(header)
+        headers = {f'{name}.{KEY}' if name else KEY: pack(header)
                    for name, header in self.header['modules'].items()}
         return self.tensors | headers
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is of a language model."""
+        return self.header['format'] == TEXT_FORMAT
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        """The classes that the model was trained on."""
+        """The classes that the model was trained on.
+
+        Raises:
+            DeptError: If it is of a language model.
+        """
+        if self.is_text:
+            raise DeptError(f'{self.path} is of a language model, not of a '
+                            'CLIP. dept_mm.load and tools/predict.py use it.')
         return Vocabulary(**self.header['vocabulary'])
+
+    @property
+    def dataset_meta(self) -> dict:
+        """The classes, as a checkpoint lists them."""
+        if self.is_text:
+            return dict(classes=self.header['modules']['']['classes'])
+        known = self.vocabulary
+        return dict(classes=known.names, base_classes=known.base,
+                    class_ids=known.ids, template=list(known.templates))
 
     @property
     def calibration(self) -> dict:
@@ -107,7 +133,7 @@ def read_adapter(path: str | Path) -> AdapterFile:
                     'tools/import_checkpoint.py from one of public code.')
             for name in names:
                 dtype = file.get_slice(name).get_dtype()
-                if dtype not in DTYPES or name.endswith(f'.{KEY}'):
+                if dtype not in DTYPES or f'.{name}'.endswith(f'.{KEY}'):
                     raise DeptError(f'{path}: an adapter cannot hold '
                                     f'{name!r:.200} of dtype {dtype}.')
             tensors = {name: file.get_tensor(name).clone() for name in names}
@@ -115,15 +141,9 @@ def read_adapter(path: str | Path) -> AdapterFile:
         raise make_damage_error(path, error) from error
     if metadata['sha256'] != compute_checksum(metadata['dept_mm'], tensors):
         raise make_damage_error(path, 'its checksum differs')
-    header = _parse_header(path, metadata['dept_mm'])
+    header = parse_header(path, metadata['dept_mm'])
     check_finite(path, tensors)
     return AdapterFile(path, header, tensors)
-
-
-def make_damage_error(path: Path, why) -> DeptError:
-    """Build the error that reports a damaged file."""
-    return DeptError(f'{path} is damaged or not a safetensors file ({why}). '
-                     'Nothing in it was used; download it again.')
 
 
 def compute_checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
@@ -174,54 +194,3 @@ def _check_start(path: Path) -> None:
     size, = struct.unpack('<Q', start[:8])
     if size > MAX_HEADER:
         raise make_damage_error(path, f'its header would have {size} bytes')
-
-
-def _parse_header(path: Path, text: str) -> dict:
-    """Parse the header and check the types of its fields.
-
-    Raises:
-        DeptError: If it is not JSON, has another format, or is incomplete.
-    """
-    try:
-        header = json.loads(text)
-        found = header['format']
-        if found != FORMAT:
-            raise DeptError(
-                f'{path} is of format {found!r:.50}, but this version reads '
-                f'{FORMAT}: pip install -U dept-mm.')
-        wrong = [field for field, kind in FIELDS.items()
-                 if not isinstance(header[field], kind)]
-        modules = header['modules'].values()
-        lists = [module.get('classes', []) for module in modules]
-        lists += header['vocabulary'].values()
-        _check_calibration(header.get('calibration', dict(temperature=1.)))
-        if wrong or not all(isinstance(names, list) and all(
-                isinstance(name, str) for name in names) for names in lists):
-            raise TypeError(f'wrong types: {wrong or "class names"}')
-        Vocabulary(**header['vocabulary'])
-    except DeptError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError,
-            RecursionError) as error:
-        raise make_damage_error(path, f'header: {error!r:.200}') from error
-    return header
-
-
-def _check_calibration(found: Mapping) -> None:
-    """Check what an adapter says of its calibration.
-
-    Raises:
-        ValueError, TypeError, KeyError, AttributeError: If it is wrong.
-    """
-    temperature = found['temperature']
-    if not 1e-6 < temperature < 1e6:
-        raise ValueError(f'temperature {temperature!r:.50}')
-    if not found.keys() <= {'temperature', 'validation_scores',
-                            'distance_aware'} or not isinstance(
-                                found.get('distance_aware', False), bool):
-        raise ValueError(f'calibration with {list(found)!r:.100}')
-    for kind, scores in found.get('validation_scores', {}).items():
-        if kind not in (*SET_SCORES, *KNOWN_SCORES) or (
-                not 0 < len(scores) <= MOST or scores != sorted(scores)
-                or not all(-1e6 < x < 1e6 for x in scores)):
-            raise ValueError(f'validation scores {kind!r:.50}')

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from dept_mm.errors import DeptError
 from dept_mm.exchange.adapter_file import (
-    FORMAT,
     SUFFIX,
     check_finite,
     compute_checksum,
     read_adapter,
 )
+from dept_mm.exchange.adapter_header import FORMAT
 from dept_mm.exchange.recipe import embed_sentences
 from dept_mm.models.utils.header import KEY, unpack
 from dept_mm.structures import Vocabulary
@@ -50,30 +50,59 @@ def write_adapter(path: str | Path, state: Mapping[str, Tensor], recipe: dict,
         DeptError: If the classifier has no ``PromptedCLIP``, if a value is not
             finite, or if the file cannot be written.
     """
-    path, end = Path(path), f'.{KEY}'
-    if path.suffix != SUFFIX:
-        raise DeptError(f'{path}: the name of an adapter ends in {SUFFIX}.')
-    modules = {key.removesuffix(end): unpack(value)
-               for key, value in state.items() if key.endswith(end)}
+    modules = read_headers(state)
     known = modules.get('backbone', {}).get('vocabulary')
     if known is None and vocabulary is not None:
         known = vocabulary.to_dict()
     if 'clip' not in modules.get('backbone', {}) or known is None:
         raise DeptError('Only a classifier with a PromptedCLIP and a class '
                         'list can be written as an adapter.')
-    tensors = {key: value.detach().cpu().contiguous().clone()
-               for key, value in state.items() if not key.endswith(end)}
-    check_finite(path, tensors)
-    header = dict(
-        format=FORMAT, vocabulary=known, modules=modules,
-        recipe=embed_sentences(recipe),
-        versions=dict(dept_mm=__version__, mmengine=mmengine.__version__,
-                      mmpretrain=mmpretrain.__version__,
-                      open_clip=open_clip.__version__,
-                      torch=torch.__version__))
+    header = dict(format=FORMAT, vocabulary=known,
+                  recipe=embed_sentences(recipe))
     if calibration is not None:
         header['calibration'] = dict(calibration)
-    _save(path, _pack(header, tensors))
+    write_parts(path, header, state)
+
+
+def read_headers(state: Mapping[str, Tensor]) -> dict[str, dict]:
+    """Read the headers in a state dict, by the names of their modules; the
+    whole model has the empty name."""
+    end = f'.{KEY}'
+    return {f'.{key}'.removesuffix(end)[1:]: unpack(value)
+            for key, value in state.items() if f'.{key}'.endswith(end)}
+
+
+def is_text_state(state: Mapping[str, Tensor]) -> bool:
+    """Whether a state dict is of a language model: its header says so."""
+    return 'lm' in read_headers(state).get('', {})
+
+
+def write_parts(path: str | Path, header: Mapping,
+                state: Mapping[str, Tensor]) -> None:
+    """Write an adapter of any format.
+
+    Args:
+        path (str | Path): The file; its name must end in ``.safetensors``.
+        header (Mapping): What its format has beside ``modules`` and
+            ``versions``.
+        state (Mapping[str, Tensor]): State dict of the model.
+
+    Raises:
+        DeptError: If a value is not finite, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise DeptError(f'{path}: the name of an adapter ends in {SUFFIX}.')
+    tensors = {key: value.detach().cpu().contiguous().clone()
+               for key, value in state.items()
+               if not f'.{key}'.endswith(f'.{KEY}')}
+    check_finite(path, tensors)
+    versions = dict(dept_mm=__version__, mmengine=mmengine.__version__,
+                    mmpretrain=mmpretrain.__version__,
+                    open_clip=open_clip.__version__,
+                    torch=torch.__version__)
+    _save(path, _pack(dict(header, modules=read_headers(state),
+                           versions=versions), tensors))
 
 
 def calibrate_adapter(path: str | Path, calibration: Mapping) -> Path:

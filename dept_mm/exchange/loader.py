@@ -25,8 +25,5 @@ def load_from_adapter_file(filename: str, map_location=None) -> dict:
         DeptError: If the file is damaged or not an adapter.
     """
     file = read_adapter(filename)
-    known = file.vocabulary
-    meta = dict(classes=known.names, base_classes=known.base,
-                class_ids=known.ids, template=list(known.templates))
     return dict(state_dict=file.state_dict, meta=dict(
-        dataset_meta=meta, calibration=file.calibration))
+        dataset_meta=file.dataset_meta, calibration=file.calibration))

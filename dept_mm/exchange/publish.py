@@ -2,8 +2,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -18,17 +19,29 @@ from dept_mm.structures import Vocabulary
 PLACES = ('work_dir', 'load_from')
 
 
+class Run(NamedTuple):
+    """What a checkpoint says of its run.
+
+    Attributes:
+        state (dict): The state dict.
+        recipe (dict): The config, in JSON types, without names of folders of
+            the machine that trained.
+        dataset_meta (dict): The classes; may be empty.
+    """
+    state: dict
+    recipe: dict
+    dataset_meta: dict
+
+
 def publish_checkpoint(checkpoint: str | Path, out: str | Path,
                        ema: bool = True, calibration: Mapping | None = None
                        ) -> Path:
-    """Write what a checkpoint has learned as an adapter.
+    """Write what a checkpoint of a CLIP has learned as an adapter.
 
     Args:
         checkpoint (str | Path): A ``.pth`` file of a training run.
-        out (str | Path): Name of the adapter; as in MMPretrain's tool, the
-            date and the start of the file's sha256 are appended to its stem.
-        ema (bool): Whether to use the moving average of the weights, if there
-            is one. Defaults to True.
+        out (str | Path): See ``write_named``.
+        ema (bool): See ``read_run``. Defaults to True.
         calibration (Mapping, optional): See ``write_adapter``, if the model
             is calibrated.
 
@@ -39,9 +52,48 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
         DeptError: If the checkpoint cannot be read or holds no
             ``PromptedCLIP``, or if the folder of the adapter does not exist.
     """
+    def write(path: Path) -> None:
+        run = read_run(checkpoint, ema)
+        vocabulary = (Vocabulary.from_metainfo(run.dataset_meta)
+                      if run.dataset_meta.get('classes') else None)
+        write_adapter(path, run.state, run.recipe, vocabulary, calibration)
+
+    return write_named(out, write)
+
+
+def write_named(out: str | Path, write: Callable[[Path], None]) -> Path:
+    """Write an adapter, and name it after its content.
+
+    Args:
+        out (str | Path): Name of the adapter; as in MMPretrain's tool, the
+            date and the start of the file's sha256 are appended to its stem.
+        write (Callable): Writes it to a path.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        DeptError: If its folder does not exist, or by ``write``.
+    """
     out = Path(out)
     if not out.parent.is_dir():
         raise DeptError(f'The folder {out.parent} does not exist; create it.')
+    name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    write(name)
+    return name.rename(add_hash(name, name.read_bytes()))
+
+
+def read_run(checkpoint: str | Path, ema: bool = True) -> Run:
+    """Read what a checkpoint has learned, and by which config.
+
+    Args:
+        checkpoint (str | Path): A ``.pth`` file of a training run.
+        ema (bool): Whether to use the moving average of the weights, if there
+            is one. Defaults to True.
+
+    Raises:
+        DeptError: If it cannot be read, or is of no training run.
+    """
     found = read_checkpoint(checkpoint)
     state, meta = dict(found['state_dict']), found.get('meta', {})
     if not ema:  # MMEngine swaps the two when it saves
@@ -51,14 +103,9 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
     if 'cfg' not in meta:
         raise DeptError(f'{checkpoint} holds no config (meta.cfg): it is not '
                         'a checkpoint of a training run.')
-    data = meta.get('dataset_meta') or {}
-    vocabulary = (Vocabulary.from_metainfo(data) if data.get('classes')
-                  else None)
-    name = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
     recipe = {key: value for key, value in parse_config(meta['cfg']).items()
               if key not in PLACES}
-    write_adapter(name, state, recipe, vocabulary, calibration)
-    return name.rename(add_hash(name, name.read_bytes()))
+    return Run(state, recipe, meta.get('dataset_meta') or {})
 
 
 def read_checkpoint(path: str | Path) -> dict:

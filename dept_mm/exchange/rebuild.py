@@ -97,6 +97,7 @@ def build_model_config(file: AdapterFile, clip: Mapping | None = None) -> dict:
     Raises:
         DeptError: If the recipe has no model, or if it names something unsafe.
     """
+    file.vocabulary  # noqa: B018  raises where there is none
     recipe, path = file.header['recipe'], file.path
     model = recipe.get('model')
     if not isinstance(model, dict) or not isinstance(

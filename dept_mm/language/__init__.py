@@ -1,9 +1,10 @@
 """Prompt tuning of frozen language models (needs the extra ``language``).
 
-This part stands alone: nothing else in the package imports it. A config that
-uses its classes says ``custom_imports = dict(imports=['dept_mm',
-'dept_mm.language'])``, as ``configs/_base_/language/runtime.py`` does. The
-library ``transformers`` is only imported when a model is built.
+Nothing else in the package imports this part until it is used: functions that
+load, publish and export models do. A config that uses its classes says
+``custom_imports = dict(imports=['dept_mm', 'dept_mm.language'])``, as
+``configs/_base_/language/runtime.py`` does. The library ``transformers`` is
+only imported when a model is built.
 """
 from dept_mm.language.dataset import TextDataset
 from dept_mm.language.frozen import FrozenLanguageModel

@@ -211,15 +211,18 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
 
     def header(self) -> dict:
         """Describe the language model, what is learned, and the task."""
-        prompts = [self.input_prompt] if self.input_prompt else []
+        prompts = [p for p in (self.input_prompt, *self.late_prompts) if p]
+        sized = [p for p in (*prompts, self.tuning)
+                 if getattr(p, 'size', None)]
         return dict(
             lm=dict(name=self.lm.name, sha256=self.lm.digest),
             prompts=[dict(type=type(p).__name__, **p.settings)
-                     for p in (*prompts, *self.late_prompts)],
+                     for p in prompts],
             tuning=self.tuning and dict(type=type(self.tuning).__name__,
                                         **self.tuning.settings),
             head=dict(type=type(self.head).__name__, **self.head.settings),
-            classes=list(self.head.task.classes))
+            classes=list(self.head.task.classes), task=self.head.question,
+            sizes=[{p.size: getattr(p, p.size)} for p in sized])
 
     def check_header(self, found: dict, state: dict, prefix: str) -> None:
         """Refuse a checkpoint of another model, method or task."""
@@ -228,6 +231,11 @@ class PromptedLanguageModel(HeaderMixin, BaseModel):
             if found.get(key) != own[key]:
                 raise DeptError(f'The checkpoint has {key} {found.get(key)}, '
                                 f'but this model has {own[key]}.')
+        # Older checkpoints do not say how the model is asked.
+        if found.get('task', own['task']) != own['task']:
+            raise DeptError(f'The checkpoint was trained on {found["task"]}, '
+                            f'but this model asks {own["task"]}: give '
+                            'head.task the template and words of the former.')
         if found['lm']['sha256'] != own['lm']['sha256']:
             raise DeptError(
                 f'The checkpoint was trained on {found["lm"]}, but this '

@@ -90,7 +90,8 @@ def test_refuses_what_is_no_adapter(data, culprit, tmp_path, monkeypatch):
     ('null', 'header'),
     ('1' * 10_000, 'header'),
     ('{}', 'format'),
-    ('{"format": 2}', 'format 2.*pip install -U'),
+    ('{"format": 3}', 'format 3.*reads 1 and 2: pip install -U'),
+    ('{"format": 2}', "KeyError\\('modules'"),
     ('{"format": [[[]]]}', 'format'),
     ('{"format": 1}', "KeyError\\('modules'"),
 ])

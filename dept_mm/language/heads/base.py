@@ -78,6 +78,11 @@ class TextHead(BaseModule):
         return {}
 
     @property
+    def question(self) -> dict:
+        """How the model is asked, which a checkpoint must match, too."""
+        return dict(template=self.template)
+
+    @property
     def parts(self) -> tuple[nn.Module, ...]:
         """The modules of the language model that the head uses beside the
         tower."""
@@ -110,6 +115,27 @@ class TextHead(BaseModule):
                 samples: list[DataSample]) -> list[DataSample]:
         """Write the predictions into the samples; see :meth:`loss`."""
         raise NotImplementedError
+
+    def score_tokens(self, encode: Encode, tokens: Tokens) -> Tensor:
+        """Compute logits ``(B, C)`` of what :meth:`ask` returns, or values
+        ``(B, 1)`` in regression.
+
+        Raises:
+            DeptError: If the answer is not read off one run of the model.
+        """
+        raise DeptError(
+            f'{type(self).__name__} does not read its answer off one run of '
+            'the model, as LinearTextHead and MaskedLMHead do.')
+
+    def ask(self, texts: Texts) -> Tokens:
+        """Fill texts into the template, with the model's own words for the
+        mask and for what separates texts."""
+        return self.tokenize(texts, **self.signs)
+
+    @property
+    def signs(self) -> dict[str, str]:
+        """What stands for ``{mask}`` and ``{sep}`` in the template."""
+        return dict(mask='', sep=self.lm.tokenizer.sep_token or '')
 
     def tokenize(self, texts: Texts, **words: str) -> Tokens:
         """Fill texts into the template and tokenize them as one batch."""

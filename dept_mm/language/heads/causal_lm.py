@@ -54,6 +54,11 @@ class CausalLMHead(TextHead):
         self.words = require_words(self)
 
     @property
+    def question(self) -> dict:
+        """The label words, too; see ``TextHead``."""
+        return dict(super().question, words=list(self.words))
+
+    @property
     def parts(self) -> tuple[nn.Module, ...]:
         """The head that scores words; see ``TextHead``."""
         return (self.lm.word_head, )

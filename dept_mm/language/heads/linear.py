@@ -19,6 +19,7 @@ from dept_mm.language.heads.base import (
     write_scores,
 )
 from dept_mm.language.task import Task
+from dept_mm.language.tokens import Tokens
 from dept_mm.registry import MODELS
 
 POOLS = ('first', 'last', 'mean', 'prompt')
@@ -66,8 +67,10 @@ class LinearTextHead(TextHead):
 
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
         """Compute logits ``(B, C)``, or values ``(B, 1)`` in regression."""
-        tokens = self.tokenize(texts, sep=self.lm.tokenizer.sep_token or '',
-                               mask='')
+        return self.score_tokens(encode, self.ask(texts))
+
+    def score_tokens(self, encode: Encode, tokens: Tokens) -> Tensor:
+        """Compute them of tokens; see ``TextHead``."""
         pooled = self.pool_states(encode(tokens))
         return self.linear(pooled.to(self.linear.weight.dtype))
 

@@ -19,6 +19,7 @@ from dept_mm.language.heads.base import (
     write_scores,
 )
 from dept_mm.language.task import Task
+from dept_mm.language.tokens import Tokens
 from dept_mm.registry import MODELS
 
 
@@ -57,16 +58,31 @@ class MaskedLMHead(TextHead):
         self.restrict_loss = restrict_loss
 
     @property
+    def question(self) -> dict:
+        """The label words, too; see ``TextHead``."""
+        return dict(super().question, words=list(self.task.words))
+
+    @property
+    def signs(self) -> dict[str, str]:
+        """The mask token for the answer; see ``TextHead``."""
+        return dict(super().signs, mask=self.lm.tokenizer.mask_token)
+
+    @property
     def parts(self) -> tuple[nn.Module, ...]:
         """The head that scores words; see ``TextHead``."""
         return (self.lm.word_head, )
 
     def forward(self, encode: Encode, texts: Texts) -> Tensor:
         """Compute the scores ``(B, V)`` of all words at the mask."""
-        special = self.lm.tokenizer
-        tokens = self.tokenize(texts, mask=special.mask_token,
-                               sep=special.sep_token or '')
-        place = (tokens.ids == special.mask_token_id).int().argmax(1)
+        return self.score_mask(encode, self.ask(texts))
+
+    def score_tokens(self, encode: Encode, tokens: Tokens) -> Tensor:
+        """Compute the scores of the label words; see ``TextHead``."""
+        return self.score_mask(encode, tokens)[:, self.word_ids]
+
+    def score_mask(self, encode: Encode, tokens: Tokens) -> Tensor:
+        """Compute the scores ``(B, V)`` of all words at the mask."""
+        place = (tokens.ids == self.lm.tokenizer.mask_token_id).int().argmax(1)
         out = encode(tokens)
         rows = torch.arange(len(place), device=place.device)
         return self.lm.score_words(out.hidden[rows, place + out.shift])
@@ -85,4 +101,5 @@ class MaskedLMHead(TextHead):
     def predict(self, encode: Encode, texts: Texts,
                 samples: list[DataSample]) -> list[DataSample]:
         """Predict the class with the best label word."""
-        return write_scores(samples, self(encode, texts)[:, self.word_ids])
+        return write_scores(samples,
+                            self.score_tokens(encode, self.ask(texts)))

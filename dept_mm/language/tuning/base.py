@@ -25,7 +25,8 @@ class LanguageTuning(BaseModule):
             uses. Whatever is outside gets no gradient.
 
     Attributes:
-        size (str, optional): The option that sets the number of parameters.
+        size (str, optional): The option that sets the number of parameters,
+            and the attribute that tells it.
     """
     size: ClassVar[str | None] = None
 

@@ -68,6 +68,7 @@ class BottleneckAdapters(LanguageTuning):
         if bottleneck < 1:
             raise DeptError(f'BottleneckAdapters: bottleneck is {bottleneck}; '
                             'it must be at least 1.')
+        self.bottleneck = bottleneck
         self.adapters = nn.ModuleList()
         ends = tuple(f'.{name}' for name in lm.tower.outputs)
         for name, module in self.used_modules():

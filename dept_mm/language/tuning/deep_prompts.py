@@ -41,6 +41,7 @@ class DeepPrompts(LanguageTuning):
         if num_tokens < 1:
             raise DeptError(f'DeepPrompts: num_tokens is {num_tokens}; it '
                             'must be at least 1.')
+        self.num_tokens = num_tokens
         self.tokens = nn.Parameter(.02 * torch.randn(
             len(lm.tower.blocks), num_tokens, lm.tower.width))
 

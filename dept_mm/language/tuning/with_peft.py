@@ -86,6 +86,7 @@ class LoRA(PeftTuning):
     def __init__(self, lm: FrozenLanguageModel, parts: Sequence[nn.Module],
                  r: int = 8, lora_alpha: float = 8, **options: Any) -> None:
         super().__init__(lm, parts, r=r, lora_alpha=lora_alpha, **options)
+        self.r = r
 
 
 @MODELS.register_module()

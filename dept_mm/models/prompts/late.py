@@ -84,6 +84,7 @@ class LatePrompt(PromptModule):
                                 f'least {int(least)}.')
         self.layer = layer
         self.num_tokens = num_tokens
+        self.bottleneck = bottleneck
         self.generator = generator
         self.anchor = anchor
         self.dropout = dropout

@@ -21,7 +21,8 @@ class PromptModule(BaseModule):
         num_tokens (int): Number of learned tokens.
         late (bool): Whether the tokens join behind block ``layer``, where
             they may be generated, and not at the input.
-        size (str): The option that sets the number of parameters.
+        size (str): The option that sets the number of parameters, and the
+            attribute that tells it.
     """
     num_tokens = 0
     late = False
