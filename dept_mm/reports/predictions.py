@@ -1,15 +1,16 @@
 """Predictions as lines of a terminal, and as rows of a file."""
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
 
 from dept_mm.apis import Prediction, Unreadable
-from dept_mm.errors import DeptError
+from dept_mm.reports.row_file import (
+    RowFile,
+    list_score_cells,
+    name_score_columns,
+)
 
 NONE = 'none of these'
-FORMATS = ('.csv', '.json', '.jsonl')
 
 
 def format_prediction(found: Prediction, path: int, name: int) -> str:
@@ -27,7 +28,7 @@ def format_prediction(found: Prediction, path: int, name: int) -> str:
     return f'{found.image:<{path}}{none}{scores}'
 
 
-class PredictionFile:
+class PredictionFile(RowFile):
     """A file that gets a row of each image, as soon as it is known.
 
     ========== ===========================================================
@@ -54,51 +55,17 @@ class PredictionFile:
 
     def __init__(self, path: str | Path, k: int, sets: bool = False
                  ) -> None:
-        self.path, self.k, self.sets = Path(path), k, sets
-        self.kind = self.path.suffix.lower()
-        if self.kind not in FORMATS:
-            raise DeptError(f'{path}: the name of the file must end in one of '
-                            f'{", ".join(FORMATS)}.')
-        self._rows = 0
-
-    def __enter__(self) -> PredictionFile:
-        try:
-            self._file = open(self.path, 'w', encoding='utf-8', newline='')
-        except OSError as error:
-            raise DeptError(f'{self.path} cannot be written: {error}'
-                            ) from error
-        if self.kind == '.csv':
-            columns = [f'{what}_{i + 1}' for i in range(self.k)
-                       for what in ('class', 'probability')]
-            self._csv = csv.writer(self._file)
-            self._csv.writerow(['image', 'prediction', *['set'] * self.sets,
-                                *columns, 'error'])
-        elif self.kind == '.json':
-            self._file.write('[')
-        return self
-
-    def __exit__(self, *_) -> None:
-        if self.kind == '.json':
-            self._file.write('\n]\n')
-        self._file.close()
+        self.k, self.sets = k, sets
+        super().__init__(path, ['image', 'prediction', *['set'] * sets,
+                                *name_score_columns(k), 'error'])
 
     def add(self, found: Prediction | Unreadable) -> None:
         """Write the row of an image."""
         row = _to_row(found)
-        if self.kind == '.csv':
-            cells = [cell for score in row['classes'][:self.k]
-                     for cell in score.values()]
-            cells += [''] * (2 * self.k - len(cells))
-            members = ['; '.join(row.get('set', ()))] * self.sets
-            self._csv.writerow([row['image'], row['prediction'], *members,
-                                *cells, row['error']])
-            return
-        text = json.dumps(row, ensure_ascii=False)
-        if self.kind == '.json':
-            self._file.write((',' if self._rows else '') + '\n' + text)
-        else:
-            self._file.write(text + '\n')
-        self._rows += 1
+        members = ['; '.join(row.get('set', ()))] * self.sets
+        self.write(row, [row['image'], row['prediction'], *members,
+                         *list_score_cells(row['classes'], self.k),
+                         row['error']])
 
 
 def _to_row(found: Prediction | Unreadable) -> dict:

@@ -1,0 +1,1 @@
+"""The parts of ``tools/predict.py``, for images and for texts."""
