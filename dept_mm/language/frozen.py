@@ -55,9 +55,10 @@ class FrozenLanguageModel:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the weights as they are stored."""
+        """SHA-256 of the weights as they are stored; those that the file
+        lacks are random, and do not count."""
         return (self.origin.digest if self.origin
-                else weights_digest(self.model))
+                else weights_digest(self.model, self.absent))
 
     def share(self, dtype: torch.dtype | None = None) -> FrozenLanguageModel:
         """Make another one that has modules of its own on these weights.

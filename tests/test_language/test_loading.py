@@ -5,10 +5,11 @@ import torch
 pytest.importorskip('transformers')
 import language_models
 from language_models import FAMILIES, build, own, perturb, tokens
+from safetensors.torch import load_file, save_file
 
 from dept_mm.errors import DeptError
 from dept_mm.language import build_language_model
-from dept_mm.language.loading import DTYPES
+from dept_mm.language.loading import DTYPES, _load_once
 
 SOFT = dict(type='SoftPrompt', num_tokens=2)
 LATE = dict(type='LatePrompt', layer=1, num_tokens=2, generator='npg',
@@ -43,6 +44,24 @@ def test_weights_as_asked(folder, dtype):
     assert dtypes(lm) == {DTYPES[dtype]} and lm.digest == plain.digest
     expected = plain.tower.words.weight.to(DTYPES[dtype])
     assert torch.equal(lm.tower.words.weight, expected)
+
+
+def test_weights_that_no_file_holds_do_not_count(folder):
+    """They are random, so no other process would know the model again."""
+    path, digests = f'{folder}/model.safetensors', []
+    stored = {name: value for name, value in load_file(path).items()
+              if not name.startswith('cls.')}
+    save_file(stored, path, dict(format='pt'))
+    for seed in range(2):
+        torch.manual_seed(seed)
+        _load_once.cache_clear()
+        lm = build_language_model(dict(name=folder))
+        digests.append((lm.digest, lm.model.cls.predictions.transform.dense
+                        .weight.sum().item()))
+    assert digests[0][0] == digests[1][0] and digests[0][1] != digests[1][1]
+    stored[next(iter(stored))] += 1
+    save_file(stored, path, dict(format='pt'))
+    assert build_language_model(dict(name=folder)).digest != digests[0][0]
 
 
 def test_unknown_dtype(folder):

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 import torch
@@ -163,14 +163,21 @@ def dtype_beside(precision: str) -> torch.dtype:
     return torch.float16 if precision == 'pure_fp16' else torch.float32
 
 
-def weights_digest(model: nn.Module) -> str:
+def weights_digest(model: nn.Module, absent: Collection[str] = ()) -> str:
     """Compute the sha256 over names and values of a model's state dict.
 
     Values count in fp16: a CLIP stored in fp16 and its fp32 copy are the
     same CLIP.
+
+    Args:
+        model (nn.Module): The model.
+        absent (Collection[str]): Names that do not count, such as those of
+            weights that no file holds. Defaults to none.
     """
     found = hashlib.sha256()
     for key, value in sorted(model.state_dict().items()):
+        if key in absent:
+            continue
         found.update(key.encode())
         value = value.detach().cpu()
         if value.is_floating_point():
