@@ -1,5 +1,4 @@
 """kill -9 at random moments, and resuming, until the end."""
-import json
 import os
 import random
 import signal
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import TESTS, free_port, run_two
+from processes import call_two, free_port
 from safetensors.torch import save
 
 from dept_mm.engine.checkpoint_files import find_fault
@@ -141,9 +140,6 @@ def test_two_processes_stop_and_go_on(start, arguments, tmp_path, rank):
     assert 'Continue with --resume' in log.read_text()
     assert f'epoch_{epochs}.pth' not in saved(parts)
     # The end, and the run without a stop, in one start of two processes.
-    path = tmp_path / 'calls.json'
-    path.write_text(json.dumps([
-        ['train.py', *arguments(parts, '--resume', epochs=epochs)],
-        ['train.py', *arguments(whole, epochs=epochs)]]))
-    run_two(TESTS / 'tools_worker.py', path)
+    call_two([['train.py', *arguments(parts, '--resume', epochs=epochs)],
+              ['train.py', *arguments(whole, epochs=epochs)]])
     assert result(parts, epochs) == result(whole, epochs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import TESTS, free_port, run_two
+from processes import call_two, free_port
 from run_tool import run_tool
 
 from dept_mm.evaluation import read_result
@@ -166,9 +166,7 @@ def test_what_processes_do_together(call, tmp_path):
     run_alone('test.py', *call('zero', ZERO_SHOT, 1))
     config, args = call('zero', ZERO_SHOT, 2)
     calls.append(['test.py', config, *args])
-    path = tmp_path / 'calls.json'
-    path.write_text(json.dumps(calls))
-    run_two(TESTS / 'tools_worker.py', path)
+    call_two(calls)
     for name in cases:
         # ProGrad's rate is high, and a projection divides by small norms.
         assert_two_are_one(tmp_path / f'{name}1', tmp_path / f'{name}2',
