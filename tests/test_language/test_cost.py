@@ -18,12 +18,52 @@ from language import ROWS, Row
 
 # T5-base, for 8 inputs of 64 tokens after 100 learned ones.
 BLOCKS, WIDTH, INNER, HEADS, INPUTS, TOKENS = 12, 768, 3072, 12, 8, 164
+# Family -> the option of its depth, and the least that a late prompt halves.
+DEPTH = dict(roberta=('num_hidden_layers', 2), t5=('num_layers', 1))
 
 
 def ids(row):
     return '-'.join(map(str, row[:5])).replace(' ', '_')
 
 
+def count_at(work, depth):
+    """The cost at another depth; a late prompt stays in the middle."""
+    config, model, size = SIZES[work.family]
+    family, method = f'{work.family} of {depth}', work.method
+    SIZES[family] = config, model, {**size, DEPTH[work.family][0]: depth}
+    if 'layer' in (METHODS[method] or ()):
+        method = f'{method} of {depth}'
+        METHODS[method] = dict(METHODS[work.method], layer=depth // 2)
+    return count_cost(work._replace(family=family, method=method))
+
+
+def count_few(work):
+    """The cost at the published depth, from two small ones: it is linear in
+    the number of blocks, and counting all of them takes long."""
+    option, least = DEPTH[work.family]
+    times = SIZES[work.family][2][option] // least - 1
+    one, two = (count_at(work, least * n) for n in (1, 2))
+    return tuple(a + times * (b - a) for a, b in zip(one, two, strict=True))
+
+
+@pytest.fixture
+def few_blocks(monkeypatch):
+    monkeypatch.setattr(language, 'count_cost', count_few)
+
+
+@pytest.mark.parametrize('work', [
+    Work('roberta', 'late 5', 64, True), Work('t5', 'adept 60', 64, True)],
+    ids=['roberta', 't5'])
+def test_costs_are_linear_in_the_depth(work, monkeypatch):
+    """Those of two depths give that of a third exactly."""
+    option, least = DEPTH[work.family]
+    config, model, size = SIZES[work.family]
+    monkeypatch.setitem(SIZES, work.family, (
+        config, model, {**size, option: 3 * least}))
+    assert count_few(work) == count_at(work, 3 * least)
+
+
+@pytest.mark.usefixtures('few_blocks')
 @pytest.mark.parametrize('row', [r for r in ROWS if r.flops], ids=ids)
 def test_arithmetic(row):
     """T25 and the table of the analysis, to its two digits."""
@@ -34,6 +74,7 @@ def test_arithmetic(row):
         assert row.flop_ratio() == pytest.approx(row.flops, abs=.005)
 
 
+@pytest.mark.usefixtures('few_blocks')
 @pytest.mark.parametrize('row', [r for r in ROWS if r.kept], ids=ids)
 def test_memory(row):
     """Soft prompts of RoBERTa were analysed without dropout; what was counted
@@ -77,7 +118,7 @@ def test_merged_offsets_are_free(kind, monkeypatch):
     options = dict(max_length=256) if kind == 'DecomposedPrompt' else {}
     monkeypatch.setitem(METHODS, kind, dict(
         type=kind, num_tokens=20, rank=45, **options))
-    offsets, soft = (count_cost(Work('t5', method, 64, False))
+    offsets, soft = (count_at(Work('t5', method, 64, False), 1)
                      for method in (kind, 'soft 20'))
     assert offsets == soft
 
@@ -87,7 +128,8 @@ def test_the_table(monkeypatch, capsys):
     config, model, size = SIZES['roberta']
     monkeypatch.setitem(SIZES, 'small', (config, model, dict(
         size, hidden_size=32, num_attention_heads=2, intermediate_size=64,
-        num_hidden_layers=14, vocab_size=50)))
+        num_hidden_layers=2, vocab_size=50)))
+    monkeypatch.setitem(METHODS, 'late 5', dict(METHODS['late 5'], layer=1))
     monkeypatch.setattr(language, 'ROWS', [
         Row('small', FULL, 'late 5', 8, True, 1.5, (.5, .6)),
         Row('small', 'soft 20', 'late 5', 8, False),
