@@ -54,8 +54,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--choose', choices=['val'],
         help='of runs of one config and data set that differ in options, show '
-        'those with the best accuracy on validation images (--select val of '
-        'tools/train.py)')
+        'those with the best accuracy on validation data (--select val of '
+        'tools/train.py; save_best of language models)')
     parser.add_argument(
         '--plot', metavar='FILE',
         help='draw base against new accuracy, the metrics of tasks, or curves '

@@ -36,7 +36,7 @@ def test_the_test_has_no_part_in_it(sweep):
     assert {path.parent.name for path in kept} == {'4-1', '4-2'}
     assert notes == [
         'coop/coop_x_pets-b2n on pets: model.num_tokens=4 (81.50 on '
-        'validation images, the best of 2 option sets)']
+        'validation data, the best of 2 option sets)']
 
 
 def test_summary(sweep):

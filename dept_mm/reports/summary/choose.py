@@ -50,7 +50,7 @@ def choose_recipes(results: Mapping[Path, Mapping]) -> tuple[Runs, list[str]]:
         kept.update(recipes[best])
         notes.append(
             f'{key[0]} on {key[1]}: {_describe(best, recipes)} '
-            f'({scores[best]:.2f} on validation images, the best of '
+            f'({scores[best]:.2f} on validation data, the best of '
             f'{len(recipes)} option sets)')
     return kept, notes
 
@@ -59,8 +59,11 @@ def _validation(path: Path, result: Mapping) -> float:
     """Return the accuracy, or the first metric, of the chosen epoch."""
     row = result['results'].get('selection')
     if not row:
-        raise DeptError(f'--choose val: {path} has no accuracy on validation '
-                        'images. Train with --select val.')
+        raise DeptError(
+            f'--choose val: {path} has no accuracy on validation data. Train '
+            'with --select val, or a language model with the options '
+            'val_dataloader.dataset.split=val '
+            'default_hooks.checkpoint.save_best=auto.')
     return next(iter(list_metrics(next(iter(row.values()))).values()))
 
 
