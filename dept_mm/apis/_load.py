@@ -43,7 +43,8 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
         dataset, protocol, seed, options: See ``build``; with a config.
         clip (Mapping, optional): With an adapter alone, the CLIP, where the
             file names none that is known everywhere.
-        lm (str | Mapping, optional): Likewise the language model.
+        lm (str | Mapping, optional): With an adapter of a language model
+            alone, this model, where the file gives a place instead of a name.
         device (str): Defaults to the CPU.
 
     Returns:
