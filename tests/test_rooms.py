@@ -81,23 +81,15 @@ def test_what_is_refused():
         assert not allowed(room, module)
 
 
-def test_language_waits_until_it_is_used():
-    """Other rooms import it inside functions."""
+def test_what_waits_until_it_is_used():
+    """mmengine imports transformers where it is installed; this package must
+    not need it to be imported. Other rooms import language inside functions.
+    """
     for path in PACKAGE.rglob('*.py'):
         at_import = [node for node in ast.parse(path.read_text()).body
                      if isinstance(node, (ast.Import, ast.ImportFrom))]
-        found = imports('\n'.join(map(ast.unparse, at_import)))
-        assert room_of(path) == LANGUAGE or not [
-            module for module in found
-            if module.split('.')[:2] == ['dept_mm', LANGUAGE]], path
-
-
-def test_transformers_waits_until_a_model_is_built():
-    """mmengine imports it where it is installed; this package must not need
-    it to be imported."""
-    for path in PACKAGE.rglob('*.py'):
-        at_import = [node for node in ast.parse(path.read_text()).body
-                     if isinstance(node, (ast.Import, ast.ImportFrom))]
-        found = imports('\n'.join(map(ast.unparse, at_import)))
-        assert not [module for module in found
-                    if module.split('.')[0] == 'transformers'], path
+        found = [module.split('.') for module in imports(
+            '\n'.join(map(ast.unparse, at_import)))]
+        assert not [parts for parts in found if parts[0] == 'transformers' or (
+            parts[:2] == ['dept_mm', LANGUAGE]
+            and room_of(path) != LANGUAGE)], path

@@ -31,11 +31,13 @@ from dept_mm.language.tuning import (
     LanguageTuning,
     LoRA,
 )
+from dept_mm.language.use import TextPrediction, TunedTextModel
 
 __all__ = [
     'IA3', 'BitFit', 'BottleneckAdapters', 'CausalLMHead', 'DeepPrompts',
     'Encoded', 'FrozenLanguageModel', 'FullTuning', 'LanguageMetric',
     'LanguageResultHook', 'LanguageTuning', 'LinearTextHead', 'LoRA',
     'MaskedLMHead', 'PromptedLanguageModel', 'Seq2SeqHead', 'Task',
-    'TextDataset', 'TextHead', 'Tokens', 'build_language_model'
+    'TextDataset', 'TextHead', 'TextPrediction', 'Tokens', 'TunedTextModel',
+    'build_language_model'
 ]
