@@ -1,11 +1,19 @@
 """Export a tuned model: ``export.py MODEL OUT``."""
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import dept_mm
+from dept_mm.apis import TunedModel
 from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.errors import DeptError
-from dept_mm.export import export_model, score_files
+from dept_mm.export import (
+    Score,
+    export_language_model,
+    export_model,
+    score_files,
+    score_language_files,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -31,17 +39,25 @@ def parse_args() -> argparse.Namespace:
         'that costs')
     parser.add_argument(
         '--test', action='store_true',
-        help="also compare on all test images of the model's config; "
-        '--int8 does so, too')
+        help="also compare on all test images or texts of the model's "
+        'config; --int8 does so, too')
+    parser.add_argument(
+        '--lm', metavar='NAME', help='the language model, where an adapter '
+        'gives a place instead of a name')
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    model = dept_mm.load(args.model)
-    out = export_model(
-        model, args.out, args.format, args.with_preprocessing,
-        args.open_vocabulary, args.int8, source=args.model)
+    model = dept_mm.load(args.model, lm=args.lm)
+    is_text = not isinstance(model, TunedModel)
+    if is_text:
+        refuse(args)
+        out = export_language_model(model, args.out, source=args.model)
+    else:
+        out = export_model(
+            model, args.out, args.format, args.with_preprocessing,
+            args.open_vocabulary, args.int8, source=args.model)
     for name, size in out.sizes.items():
         note = (f', differs from PyTorch by {out.differences[name]:.1e}'
                 if name in out.differences else '')
@@ -49,8 +65,22 @@ def main() -> None:
     if out.resized is not None:
         print('Preparing images in the graph changes probabilities by up to '
               f'{out.resized:.1e} (on drawn images that it resizes).')
-    if args.int8 or args.test:
+    if is_text and args.test:
+        print_scores('texts', *score_language_files(model, out.runs))
+    elif args.int8 or args.test:
         report_scores(model, out, args)
+
+
+def refuse(args: argparse.Namespace) -> None:
+    """Refuse what is not made of language models."""
+    given = [option for option, unset in (
+        ('--format', args.format == 'onnx'),
+        ('--with-preprocessing', not args.with_preprocessing),
+        ('--open-vocabulary', not args.open_vocabulary),
+        ('--int8', not args.int8)) if not unset]
+    if given:
+        raise DeptError(f'{", ".join(given)} cannot be given with a language '
+                        'model, which becomes ONNX in fp32.')
 
 
 def report_scores(model, out, args: argparse.Namespace) -> None:
@@ -62,7 +92,12 @@ def report_scores(model, out, args: argparse.Namespace) -> None:
             raise
         print(f'What int8 costs in accuracy was not measured. {error}')
         return
-    print(f'Top-1 on {count:,} test images, all classes at once:')
+    print_scores('images', count, scores)
+
+
+def print_scores(what: str, count: int, scores: Mapping[str, Score]) -> None:
+    """Print how files do."""
+    print(f'Top-1 on {count:,} test {what}, all classes at once:')
     for name, score in scores.items():
         print(f'  {name:16} {100 * score.right / count:6.2f} %, same class '
               f'as PyTorch on {score.same:,}, probabilities differ by up to '

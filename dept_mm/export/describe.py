@@ -1,6 +1,7 @@
 """The JSON file beside an exported model."""
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from pathlib import Path
 
@@ -14,26 +15,41 @@ from dept_mm.models.clip.tokens import Words
 from dept_mm.models.utils.class_rows import ClassRowsMixin
 from dept_mm.version import __version__
 
-LIBRARIES = ('torch', 'open_clip_torch', 'onnx', 'onnxruntime', 'openvino')
+LIBRARIES = ('torch', 'open_clip_torch', 'transformers', 'onnx',
+             'onnxruntime', 'openvino')
 
 
 def describe_model(model: TunedModel) -> dict:
     """Describe what the scores are of, in JSON types."""
     module = model.module
     clip, head = module.backbone.clip, module.head
-    versions = dict(dept_mm=__version__)
-    for name in LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return dict(
         classes=list(model.classes), trained=trained_classes(model),
         temperature=model.temperature, logit_scale=float(clip.logit_scale),
         parts=[type(part).__name__ for part in (
             module.backbone.prompt, module.neck, head) if part is not None],
         clip=dict(name=clip.name, sha256=clip.digest),
-        learned_sha256=weights_digest(module), versions=versions)
+        learned_sha256=weights_digest(module), versions=list_versions())
+
+
+def list_versions() -> dict[str, str]:
+    """List the versions of the libraries that write a file."""
+    versions = dict(dept_mm=__version__)
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def describe_source(source: str | Path | None) -> dict | None:
+    """Return the name of a model, and the checksum if it is a file."""
+    if source is None:
+        return None
+    path = Path(source).expanduser()
+    return dict(name=path.name) | (dict(sha256=hashlib.sha256(
+        path.read_bytes()).hexdigest()) if path.is_file() else {})
 
 
 def trained_classes(model: TunedModel) -> list[bool]:

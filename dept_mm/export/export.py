@@ -1,7 +1,6 @@
 """Export a tuned model for runtimes without Python."""
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from dept_mm.apis import TunedModel
 from dept_mm.errors import DeptError
 from dept_mm.export.describe import (
     describe_model,
+    describe_source,
     describe_texts,
     write_merges,
 )
@@ -101,7 +101,7 @@ def export_model(model: TunedModel, folder: str | Path,
         file=path.name,
         input='images' if with_preprocessing else 'pixels',
         outputs=list(graph.outputs), preprocessing=rule,
-        **describe_model(model), source=_describe_source(source))
+        **describe_model(model), source=describe_source(source))
     if open_vocabulary:
         description['texts'] = _export_texts(graph, out, path.suffix)
     out.files.append(out.folder / 'model.json')
@@ -135,15 +135,6 @@ def _export_images(model: TunedModel, graph: ImageGraph, out: Exported,
     out.files.append(path)
     if path.suffix == '.xml':
         out.files.append(path.with_suffix('.bin'))
-
-
-def _describe_source(source: str | Path | None) -> dict | None:
-    """Return the name of a model, and the checksum if it is a file."""
-    if source is None:
-        return None
-    path = Path(source).expanduser()
-    return dict(name=path.name) | (dict(sha256=hashlib.sha256(
-        path.read_bytes()).hexdigest()) if path.is_file() else {})
 
 
 def _draw_images() -> list[np.ndarray]:

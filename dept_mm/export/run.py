@@ -11,20 +11,22 @@ from torch import Tensor
 
 from dept_mm.errors import DeptError
 from dept_mm.export.image_graph import ImageGraph
+from dept_mm.export.language_graph import LanguageGraph
 from dept_mm.export.text_graph import TextGraph
 from dept_mm.export.write import require
 
 # A share of the largest value; both compute in fp32, in another order.
 TOLERANCE = 1e-4
 Run = Callable[..., dict[str, np.ndarray]]
+Graph = ImageGraph | TextGraph | LanguageGraph
 
 
-def open_file(path: Path, graph: ImageGraph | TextGraph) -> Run:
+def open_file(path: Path, graph: Graph) -> Run:
     """Open an exported file with the runtime that it is for.
 
     Args:
         path (Path): The file.
-        graph (ImageGraph | TextGraph): What it was made of. An input that
+        graph (Graph): What it was made of. An input that
             has no influence may be missing in the file.
 
     Returns:
@@ -60,7 +62,7 @@ def open_file(path: Path, graph: ImageGraph | TextGraph) -> Run:
         if name in there}))
 
 
-def _name(graph: ImageGraph | TextGraph, found: Sequence[np.ndarray]
+def _name(graph: Graph, found: Sequence[np.ndarray]
           ) -> dict[str, np.ndarray]:
     return dict(zip(graph.outputs, found, strict=True))
 

@@ -53,22 +53,37 @@ def score_files(model: TunedModel, files: Mapping[str, Run], raw: bool
         with torch.no_grad():
             logits = model.logits(pixels)
         expected = (logits / model.temperature).softmax(1).numpy()
-        logits = logits.numpy()
-        for name, score in scores.items():
-            found = expected
-            if name in files and raw:
-                found = np.concatenate([files[name](np.ascontiguousarray(
-                    x[None, ..., ::-1]))['probabilities'] for x in images])
-            elif name in files:
-                found = files[name](pixels.numpy())['probabilities']
-            top, rows = found.argmax(1), np.arange(len(found))
-            least = logits.max(1) - TOLERANCE * max(
-                1, np.abs(logits[np.isfinite(logits)]).max())
-            score.right += int((top == labels).sum())
-            score.same += int((logits[rows, top] >= least).sum())
-            score.largest = max(score.largest,
-                                float(np.abs(found - expected).max()))
+        found = {}
+        for name, run in files.items():
+            found[name] = np.concatenate([
+                run(np.ascontiguousarray(x[None, ..., ::-1]))['probabilities']
+                for x in images]) if raw else run(pixels.numpy())[
+                    'probabilities']
+        add_scores(scores, logits.numpy(), expected, found, labels)
     return count, scores
+
+
+def add_scores(scores: Mapping[str, Score], logits: np.ndarray,
+               expected: np.ndarray, found: Mapping[str, np.ndarray],
+               labels: Sequence[int]) -> None:
+    """Add a batch to the scores.
+
+    Args:
+        scores (Mapping[str, Score]): Of ``'PyTorch'`` and of each file.
+        logits (np.ndarray): ``(B, C)``, of PyTorch.
+        expected (np.ndarray): Probabilities of PyTorch.
+        found (Mapping[str, np.ndarray]): Those of each file.
+        labels (Sequence[int]): The true classes.
+    """
+    least = logits.max(1) - TOLERANCE * max(
+        1, np.abs(logits[np.isfinite(logits)]).max())
+    for name, score in scores.items():
+        these = found.get(name, expected)
+        top, rows = these.argmax(1), np.arange(len(these))
+        score.right += int((top == labels).sum())
+        score.same += int((logits[rows, top] >= least).sum())
+        score.largest = max(score.largest,
+                            float(np.abs(these - expected).max()))
 
 
 def _read(model: TunedModel

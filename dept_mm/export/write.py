@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.export.image_graph import ImageGraph
+from dept_mm.export.language_graph import LanguageGraph
 from dept_mm.export.preprocessing import OPSET
 from dept_mm.export.text_graph import TextGraph
 
@@ -35,12 +36,12 @@ def require(name: str):
 
 
 @torch.no_grad()
-def write(graph: ImageGraph | TextGraph, example: Sequence[Tensor],
-          path: Path) -> None:
+def write(graph: ImageGraph | TextGraph | LanguageGraph,
+          example: Sequence[Tensor], path: Path) -> None:
     """Write a graph in the format that the path's suffix names.
 
     Args:
-        graph (ImageGraph | TextGraph): What to write.
+        graph (nn.Module): What to write.
         example (Sequence[Tensor]): Inputs to trace it with.
         path (Path): Ends in one of ``SUFFIXES``.
 

@@ -1,4 +1,4 @@
-"""Texts answered on the command line."""
+"""Language models on the command line: published, asked and exported."""
 import csv
 import json
 
@@ -86,3 +86,19 @@ def test_mistakes(model, args, words):
     assert found.returncode == 1 and not found.stdout
     assert found.stderr.splitlines()[-1].startswith('error: ')
     assert words in found.stderr
+
+
+def test_export(model):
+    pytest.importorskip('onnxruntime')
+    pytest.importorskip('onnx')
+    model, root = model
+    found = run_tool('export.py', 'mine.safetensors', 'out', cwd=root)
+    assert not found.returncode, found.stderr
+    assert 'out/model.onnx: ' in found.stdout
+    assert ' bytes, differs from PyTorch by ' in found.stdout
+    about = json.loads((root / 'out/model.json').read_text())
+    assert about['source']['name'] == 'mine.safetensors'
+    found = run_tool('export.py', 'mine.safetensors', 'out', '--int8',
+                     '--format', 'torchscript', cwd=root)
+    assert ('--format, --int8 cannot be given with a language model'
+            in found.stderr)

@@ -81,7 +81,8 @@ class LinearTextHead(TextHead):
             hidden = out.hidden[:, out.shift:] * own[..., None]
             return hidden.sum(1) / own.sum(1, keepdim=True)
         if self.pool == 'last':
-            rows = torch.arange(len(own), device=own.device)
+            # Not len(own), which would be a constant of an exported graph.
+            rows = torch.arange(own.shape[0], device=own.device)
             return out.hidden[rows, out.shift + own.sum(1) - 1]
         return out.hidden[:, 0 if self.pool == 'prompt' else out.shift]
 

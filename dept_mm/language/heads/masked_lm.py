@@ -84,7 +84,8 @@ class MaskedLMHead(TextHead):
         """Compute the scores ``(B, V)`` of all words at the mask."""
         place = (tokens.ids == self.lm.tokenizer.mask_token_id).int().argmax(1)
         out = encode(tokens)
-        rows = torch.arange(len(place), device=place.device)
+        # Not len(place), which would be a constant of an exported graph.
+        rows = torch.arange(place.shape[0], device=place.device)
         return self.lm.score_words(out.hidden[rows, place + out.shift])
 
     def loss(self, encode: Encode, texts: Texts,

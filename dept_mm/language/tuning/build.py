@@ -12,6 +12,14 @@ from dept_mm.language.tuning.budget import fit_budget
 from dept_mm.registry import MODELS
 
 
+def list_foldable() -> list[str]:
+    """List the methods whose result can be folded into weights."""
+    return sorted(
+        name for name, kind in MODELS.module_dict.items()
+        if isinstance(kind, type) and issubclass(kind, LanguageTuning)
+        and kind.fold is not LanguageTuning.fold)
+
+
 def build_tuning(config: Mapping, lm: FrozenLanguageModel,
                  parts: Sequence[nn.Module], budget: int | None = None
                  ) -> LanguageTuning:
