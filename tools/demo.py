@@ -2,7 +2,7 @@
 import argparse
 from pathlib import Path
 
-import dept_mm
+from dept_mm.apis import load_classifier
 from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.export import write_page
 
@@ -21,7 +21,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    write_page(dept_mm.load(args.model), args.out, args.model, args.runtime)
+    write_page(load_classifier(args.model), args.out, args.model,
+               args.runtime)
     size = sum(p.stat().st_size for p in args.out.rglob('*') if p.is_file())
     print(f'{args.out}: {size / 1e6:.1f} MB. To see it:\n'
           f'  python -m http.server -d {args.out}')

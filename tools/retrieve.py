@@ -13,8 +13,7 @@ import argparse
 
 from mmengine.registry import init_default_scope
 
-import dept_mm
-from dept_mm.apis import measure_retrieval, read_captions
+from dept_mm.apis import load_classifier, measure_retrieval, read_captions
 from dept_mm.cli.arguments import add_model_argument, user_errors
 
 
@@ -41,7 +40,7 @@ def main() -> None:
     args = parse_args()
     init_default_scope('mmpretrain')
     files = [args.config, args.model] if args.config else [args.model]
-    model = dept_mm.load(*files, device=args.device)
+    model = load_classifier(*files, device=args.device)
     captions = read_captions(args.captions, args.images, args.split)
     print(f'{len(captions.paths)} images, {len(captions.texts)} sentences')
     found = measure_retrieval(model, captions, args.k, args.batch_size)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import dept_mm
+from dept_mm.apis import load_classifier
 from dept_mm.cli.arguments import add_model_argument, user_errors
 from dept_mm.reports.saliency import explain_image
 
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    found = explain_image(dept_mm.load(args.model), args.image, args.name)
+    found = explain_image(load_classifier(args.model), args.image, args.name)
     out = args.out or Path(f'saliency_{Path(args.image).stem}.png')
     Image.fromarray(np.hstack([found.image, found.overlay])).save(out)
     print(f'{found.name} {100 * found.probability:.1f} %: {out}')

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from mmengine.registry import init_default_scope
 
-import dept_mm
-from dept_mm.apis import measure_unknown
+from dept_mm.apis import load_classifier, measure_unknown
 from dept_mm.cli.arguments import user_errors
 from dept_mm.cli.dataset_file import load_dataset_config
 from dept_mm.evaluation.none_of_these import KNOWN_SCORES
@@ -43,8 +42,8 @@ def main() -> None:
     init_default_scope('mmpretrain')
     files = [args.config, args.model] if args.config else [args.model]
     far = load_dataset_config(args.far, DATASETS) if args.far else None
-    found = measure_unknown(dept_mm.load(*files, device=args.device), far,
-                            num_workers=args.workers)
+    model = load_classifier(*files, device=args.device)
+    found = measure_unknown(model, far, num_workers=args.workers)
     kinds = [kind for kind in (*KNOWN_SCORES, 'gl_mcm')
              if kind in next(iter(found.values()))]
     print(f'{"":20}' + ''.join(f'{kind:>18}' for kind in kinds))

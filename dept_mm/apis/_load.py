@@ -95,6 +95,20 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
                       **meta.get('calibration', {}))
 
 
+def load_classifier(model: str | Path | Config, *args, **options
+                    ) -> TunedModel:
+    """Load a trained model of images; see :func:`load`.
+
+    Raises:
+        DeptError: As by :func:`load`, or if it is a language model.
+    """
+    found = load(model, *args, **options)
+    if not isinstance(found, TunedModel):
+        raise DeptError('This is for models of images, but here is a language '
+                        'model.')
+    return found
+
+
 def _refuse(place: str, options: Mapping) -> None:
     """Refuse options that have no meaning here."""
     given = [name for name, value in options.items() if value is not None]

@@ -102,3 +102,12 @@ def test_export(model):
                      '--format', 'torchscript', cwd=root)
     assert ('--format, --int8 cannot be given with a language model'
             in found.stderr)
+
+
+@pytest.mark.parametrize('tool, args', [
+    ('saliency.py', ['x.png']), ('demo.py', ['page']),
+    ('retrieve.py', ['captions.csv'])])
+def test_tools_for_images_say_so(model, tool, args):
+    found = run_tool(tool, 'mine.safetensors', *args, cwd=model[1])
+    assert found.returncode == 1 and not found.stdout
+    assert 'This is for models of images' in found.stderr

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-import dept_mm
+from dept_mm.apis import load_classifier
 from dept_mm.cli.arguments import user_errors
 from dept_mm.export import export_model
 
@@ -36,7 +36,7 @@ def main() -> None:
                         help='how often each is run (default: %(default)s)')
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', 1)))
-    model = dept_mm.load(args.model)
+    model = load_classifier(args.model)
     size = model.module.backbone.clip.spec.image_size
     pixels = torch.randn(1, 3, size, size)
     ms = median_ms(model.logits, pixels, args.count)
