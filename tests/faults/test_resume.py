@@ -1,5 +1,6 @@
 """Resuming: from what is whole, and to the same numbers."""
 import itertools
+import multiprocessing
 import pickle
 import random
 import re
@@ -13,6 +14,7 @@ from mmengine.runner import Runner
 
 from dept_mm.engine.checkpoint_files import find_fault, list_checkpoints
 from dept_mm.engine.hooks import EpochSeedHook
+from dept_mm.engine.hooks.stop_signal_hook import end_workers
 from dept_mm.errors import DeptError
 
 Killed = KeyboardInterrupt
@@ -89,6 +91,7 @@ def run(small_run, tmp_path):
             runner.train()
         except Killed:
             assert not resume
+            end_workers()  # as at the end of the process
         return Path(cfg.work_dir) / 'epoch_3.pth'
 
     return train
@@ -97,11 +100,14 @@ def run(small_run, tmp_path):
 @pytest.mark.parametrize('options', [
     dict(), dict(workers=2), dict(workers=2, persistent=True)], ids=str)
 def test_resumed_is_uninterrupted(run, options):
+    others = set(multiprocessing.active_children())
     whole = run('whole', **options)
     assert not run('parts', dies=2, **options).exists()
     torch.rand(3), np.random.rand(3), random.random()  # another process
     resumed = run('parts', resume=True, **options)
     assert same(bits(whole), bits(resumed))
+    # Workers would hold up this process when the runs are garbage.
+    assert set(multiprocessing.active_children()) <= others
 
 
 @pytest.mark.parametrize('seeded', [True, False])

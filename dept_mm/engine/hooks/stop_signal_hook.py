@@ -7,13 +7,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 from dept_mm.engine.loops import each_dataset
 from dept_mm.registry import HOOKS
@@ -65,11 +66,9 @@ class StopSignalHook(Hook):
         self._former = {number: signal.signal(number, self._note_signal)
                         for number in SIGNALS}
         atexit.register(end_workers)
-        for loop in (runner.train_loop, runner.val_loop):
-            for _ in each_dataset(loop) if loop is not None else ():
-                loader = loop.dataloader
-                loader.worker_init_fn = partial(
-                    self._start_worker, loader.worker_init_fn)
+        for loader in each_loader(runner):
+            loader.worker_init_fn = partial(
+                self._start_worker, loader.worker_init_fn)
 
     def after_train_iter(self, runner: Runner, batch_idx: int,
                          data_batch=None, outputs: dict | None = None
@@ -100,8 +99,16 @@ class StopSignalHook(Hook):
     after_test_iter = after_val_iter  # of a test that belongs to a training
 
     def after_train(self, runner: Runner) -> None:
-        """Restore the previous signal handlers."""
+        """Restore the previous signal handlers, and end the workers.
+
+        Persistent ones would otherwise outlive the runner: when Python
+        collects it as garbage, their queues are closed before torch tells
+        them to end, and they ignore the signal that it sends then. A loader
+        that is used again starts new ones.
+        """
         self._restore_handlers()
+        for loader in each_loader(runner):
+            loader._iterator = None
 
     def _start_worker(self, start: Callable | None, number: int) -> None:
         """Keep a data loader worker alive when a signal comes.
@@ -154,6 +161,13 @@ class StopSignalHook(Hook):
                 'later steps.' if last else 'There is no checkpoint yet.'))
         end_workers()
         raise SystemExit(EXIT_CODE)
+
+
+def each_loader(runner: Runner) -> Iterator[DataLoader]:
+    """Yield the data loaders of training and of validation."""
+    for loop in (runner.train_loop, runner.val_loop):
+        for _ in each_dataset(loop) if loop is not None else ():
+            yield loop.dataloader
 
 
 def end_workers() -> None:
