@@ -22,6 +22,7 @@ from dept_mm.cli.arguments import (
     user_errors,
 )
 from dept_mm.cli.ending import (
+    choose_inputs,
     describe_selection,
     format_result,
     list_commands,
@@ -168,18 +169,20 @@ def rehearse(cfg: Config, screen: Screen, verbose: bool = False) -> None:
 def say_ending(runner: Runner, screen: Screen, verbose: bool) -> None:
     """Print the table and the commands that use what was trained."""
     folder = Path(runner.cfg.work_dir)
-    result = find_result(runner)
+    result, report = find_result(runner), None
     if result is not None:
         for text in format_result(result), describe_selection(result):
             if text:
                 screen.say(f'\n{text}')
         if (report := try_report(folder)) and not verbose:
             screen.say(f'\nReport, for a browser: {report}')
-    if 'backbone' not in runner.cfg.model:
-        return  # these tools are for images
     name = Path(runner.cfg.filename or folder.name).stem
-    screen.say('\nWhat to do next:')
-    for command in list_commands(folder, Path(__file__).parent, name):
+    commands = list(list_commands(
+        folder, Path(__file__).parent, name, choose_inputs(runner.cfg.model),
+        report is not None))
+    if commands:
+        screen.say('\nWhat to do next:')
+    for command in commands:
         screen.say(f'  {command}')
 
 

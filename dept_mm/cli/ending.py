@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mmpretrain.models import MultiLabelClsHead
+
 from dept_mm.evaluation import HALVES, harmonic_mean, list_metrics
+from dept_mm.registry import MODELS
 
 ROWS = ('zero-shot', 'tuned')
 
@@ -68,19 +71,37 @@ def describe_selection(result: Mapping) -> str:
             f'({chosen["metric"]} {chosen["score"]:.2f})')
 
 
-def list_commands(work_dir: Path, tools: Path, name: str) -> Iterator[str]:
+def list_commands(work_dir: Path, tools: Path, name: str,
+                  inputs: Sequence[str] = ('photo.png', ),
+                  reported: bool = True) -> Iterator[str]:
     """List commands that use what a run has left in its work dir.
 
     Args:
         work_dir (Path): The work dir.
         tools (Path): The folder of the tools.
         name (str): Name of the config.
+        inputs (Sequence[str]): What ``predict.py`` gets; nothing if it has no
+            use for the model. Defaults to an image.
+        reported (bool): Whether there is a report. Defaults to True.
     """
-    yield _command(tools / 'predict.py', work_dir, 'photo.png')
-    yield _command(tools / 'report.py', work_dir)
+    if inputs:
+        yield _command(tools / 'predict.py', work_dir, *inputs)
+    if reported:
+        yield _command(tools / 'report.py', work_dir)
     if any(work_dir.glob('*.pth')):
         yield _command(tools / 'publish_model.py', work_dir,
                        work_dir / f'{name}.safetensors')
+
+
+def choose_inputs(model: Mapping) -> list[str]:
+    """Choose what ``predict.py`` could be given for the config of a model;
+    nothing where an image may have several labels."""
+    if 'backbone' not in model:
+        return ['--files', 'texts.csv']
+    head = (model.get('head') or {}).get('type', object)
+    if isinstance(head, str):
+        head = MODELS.get(head) or object
+    return [] if issubclass(head, MultiLabelClsHead) else ['photo.png']
 
 
 def _command(*parts: str | Path) -> str:

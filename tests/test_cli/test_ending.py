@@ -2,6 +2,7 @@
 import os
 
 from dept_mm.cli.ending import (
+    choose_inputs,
     describe_selection,
     format_result,
     list_commands,
@@ -73,3 +74,17 @@ def test_commands(tmp_path, monkeypatch):
     os.chdir('elsewhere')
     first, *_ = list_commands(run, tmp_path / 'tools', 'mine')
     assert first.startswith(f'python {tmp_path}/tools/predict.py')
+    assert not list(list_commands(
+        tmp_path / 'elsewhere', tmp_path / 'tools', 'mine', (), False))
+
+
+def test_inputs():
+    """Only tools that take a model of this kind are named."""
+    image = dict(backbone=dict(type='PromptedCLIP'))
+    assert choose_inputs(image | dict(head=dict(type='CLIPHead'))) == [
+        'photo.png']
+    assert choose_inputs(image) == ['photo.png']
+    assert choose_inputs(image | dict(
+        head=dict(type='MultiLabelCLIPHead'))) == []
+    assert choose_inputs(dict(lm=dict(name='t5-base'))) == [
+        '--files', 'texts.csv']
