@@ -67,14 +67,7 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
         model, checkpoint = find_model(model)
     if model is None:
         _refuse('a config', changes)
-        file = read_adapter(checkpoint)
-        if file.is_text:
-            from dept_mm.language.use import TunedTextModel, load_text_adapter
-            _refuse('an adapter of a CLIP', dict(clip=clip))
-            return TunedTextModel(load_text_adapter(file, lm, device))
-        _refuse('an adapter of a language model', dict(lm=lm))
-        module = load_adapter(file, clip=clip, device=device)
-        return TunedModel(module, module._config, **file.calibration)
+        return _load_alone(checkpoint, clip, lm, device)
     _refuse('an adapter alone', dict(clip=clip, lm=lm))
     checkpoint = find_weights(checkpoint)
     read = (load_from_adapter_file if checkpoint.suffix == SUFFIX
@@ -93,6 +86,19 @@ def load(model: str | Path | Config, checkpoint: str | Path | None = None, *,
     module._dataset_meta = meta.get('dataset_meta', {})
     return TunedModel(module.to(device), module._config,
                       **meta.get('calibration', {}))
+
+
+def _load_alone(path: Path, clip: Mapping | None, lm: str | Mapping | None,
+                device: str) -> TunedModel | TunedTextModel:
+    """Load an adapter without a config."""
+    file = read_adapter(path)
+    if file.is_text:
+        from dept_mm.language.use import TunedTextModel, load_text_adapter
+        _refuse('an adapter of a CLIP', dict(clip=clip))
+        return TunedTextModel(load_text_adapter(file, lm, device))
+    _refuse('an adapter of a language model', dict(lm=lm))
+    module = load_adapter(file, clip=clip, device=device)
+    return TunedModel(module, module._config, **file.calibration)
 
 
 def load_classifier(model: str | Path | Config, *args, **options

@@ -84,8 +84,7 @@ class LatePrompt(PromptModule):
                                 f'least {int(least)}.')
         self.layer = layer
         self.num_tokens = num_tokens
-        self.bottleneck = bottleneck
-        self.generator = generator
+        self.generator, self.bottleneck = generator, bottleneck
         self.anchor = anchor
         self.dropout = dropout
         self.pre_norm = pre_norm
