@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 from torch.distributed import DistError
 
+from dept_mm.cli.values import parse_value
 from dept_mm.config import (
     CHOICES,
     apply_options,
@@ -29,7 +30,12 @@ VISUALISERS = dict(tensorboard='TensorboardVisBackend',
 
 
 class OptionsAction(DictAction):
-    """Parse MMEngine's ``KEY=VALUE`` and report faults as a ``DeptError``."""
+    """Parse MMEngine's ``KEY=VALUE``, with dicts as values, and report faults
+    as a ``DeptError``."""
+
+    @staticmethod
+    def _parse_iterable(val: str):
+        return parse_value(val, DictAction._parse_iterable)
 
     def __call__(self, parser, namespace, values, option_string=None):
         try:
@@ -37,8 +43,9 @@ class OptionsAction(DictAction):
         # It asserts, or cannot split.
         except (ValueError, AssertionError, RecursionError) as error:
             raise DeptError(f'{option_string} {" ".join(values)[:200]}: '
-                            f'{str(error)[:200]}. Write KEY=VALUE, and lists '
-                            'as KEY="[A,B]".') from error
+                            f'{str(error)[:200]}. Write KEY=VALUE, lists as '
+                            'KEY="[A,B]" and dicts as KEY="dict(a=1)".'
+                            ) from error
 
 
 def common_parser(description: str) -> argparse.ArgumentParser:
@@ -85,7 +92,8 @@ def add_config_options(parser: argparse.ArgumentParser,
         action=OptionsAction,
         metavar='KEY=VALUE',
         help='change the config; `clip.*` and `dataset.*` reach every place '
-        'that refers to them. Lists: key="[a,b]" or key=a,b')
+        'that refers to them. Lists: key="[a,b]" or key=a,b. Dicts: '
+        'key="dict(type=\'A\')"')
 
 
 def add_choice_options(parser: argparse.ArgumentParser) -> None:

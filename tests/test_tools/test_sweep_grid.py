@@ -32,6 +32,32 @@ def test_a_setting_that_is_none(text):
         grid.parse_setting(text)
 
 
+@pytest.mark.parametrize('text, values', [
+    ("dict(a='b, c'),{'d': [1, 2]},3", ["dict(a='b, c')", "{'d': [1, 2]}",
+                                        '3']),
+    ("'a, {}','b (c'", ["'a, {}'", "'b (c'"]),
+    ("cat's,dog's", ["cat's", "dog's"]),
+])
+def test_values_with_commas(text, values):
+    assert grid.parse_setting(f'key={text}') == [
+        (('key', value), ) for value in values]
+
+
+def test_dicts_replace_parts_of_a_config(tmp_path):
+    prompts = ("dict(type='CoOpPrompt', num_tokens=3, _delete_=True)",
+               "{'type': 'CoCoOpPrompt', '_delete_': True, 'reduction': 5}")
+    points = grid.expand([COOP], [], [], [], [1], [
+        'model.backbone.prompt=' + ','.join(prompts)])
+    runs = grid.make_runs(points, tmp_path, [])
+    found = [dict(load_config(grid.parse_args(run.arguments))
+                  .model.backbone.prompt) for run in runs]
+    assert found == [dict(type='CoOpPrompt', num_tokens=3),
+                     dict(type='CoCoOpPrompt', reduction=5)]
+    assert [run.work_dir.name.rpartition('_')[0] for run in runs] == [
+        'coop-quickstart_prompt=CoOpPrompt-num_tokens=3',
+        'coop-quickstart_prompt=CoCoOpPrompt-reduction-5']
+
+
 def test_configs_are_resolved_as_in_training(tmp_path):
     points = grid.expand([DEPT], [], [], [1, 2], [5], [
         'model.head.loss_weight,model.head.fusion_weight=0.1,0.3'])

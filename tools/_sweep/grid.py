@@ -42,7 +42,8 @@ class Point(NamedTuple):
         if self.shots is not None:
             parts.append(f'{self.shots} shots')
         for key, value in self.options:
-            parts.append(f'{key.rpartition(".")[2] if short else key}={value}')
+            parts.append(f'{key.rpartition(".")[2]}={_shorten(value)}'
+                         if short else f'{key}={value}')
         return parts
 
     def arguments(self) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def expand(configs: Sequence[str], datasets: Sequence[str],
 def parse_setting(text: str) -> list[tuple[tuple[str, str], ...]]:
     """Read ``key=v1,v2``; several keys, ``a,b=v1,v2``, change together.
 
-    Commas inside brackets belong to the value.
+    Commas inside brackets and quotes belong to the value.
 
     Returns:
         list: For each value, pairs of key and value.
@@ -90,15 +91,29 @@ def parse_setting(text: str) -> list[tuple[tuple[str, str], ...]]:
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas outside brackets."""
-    parts, depth = [''], 0
+    """Split at commas outside brackets and quotes."""
+    parts, depth, quote = [''], 0, ''
     for character in text:
-        depth += (character in '[(') - (character in '])')
-        if character == ',' and depth == 0:
+        if quote:
+            quote = '' if character == quote else quote
+        # Elsewhere it is an apostrophe.
+        elif character in '\'"' and (depth or not parts[-1]):
+            quote = character
+        else:
+            depth += (character in '[({') - (character in '])}')
+        if character == ',' and depth == 0 and not quote:
             parts.append('')
         else:
             parts[-1] += character
     return parts
+
+
+def _shorten(value: str) -> str:
+    """Leave out what all dicts have in common, and the end of a long value.
+    """
+    value = re.sub(r""",?\s*['"]?_delete_['"]?\s*[=:]\s*True""", '', value)
+    return re.sub(r"""dict\(|['"]?type['"]?\s*[=:]\s*|['"(){}\[\]]""", '',
+                  value)[:40]
 
 
 def make_runs(points: Sequence[Point], root: Path, options: Sequence[str],
