@@ -48,8 +48,8 @@ def main() -> None:
         description='Write what a public checkpoint has learned as an adapter '
         '(a .safetensors file). That is model.pth.tar-N of CoOp, CoCoOp, '
         'KgCoOp, MaPLe, PromptSRC, with or without DePT, of MMRL(++), '
-        'MultiModalAdapter, CoPrompt or ATPrompt, or lora_weights.pt of '
-        'CLIP-LoRA')
+        'MultiModalAdapter, CoPrompt, ATPrompt, PromptKD or Skip Tuning, or '
+        'lora_weights.pt of CLIP-LoRA')
     parser.add_argument(
         'source', type=Path, help='the public checkpoint, or a folder: the '
         'last one of each folder below it is converted')

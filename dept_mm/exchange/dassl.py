@@ -22,6 +22,7 @@ from dept_mm.exchange.public_frozen import (
     check_clip,
 )
 from dept_mm.exchange.public_names import ADAPTER, LEARNER, find_public_name
+from dept_mm.exchange.public_teacher import TEXTS, lacks_texts, take_texts
 from dept_mm.exchange.recipe import parse_config
 from dept_mm.exchange.stub_pickle import read_pickled
 from dept_mm.models import PromptedCLIP
@@ -44,10 +45,10 @@ def import_checkpoint(source: str | Path, out: str | Path, cfg: Config
 
     It reads checkpoints of CoOp, CoCoOp, KgCoOp, MaPLe and PromptSRC, each
     with or without DePT, and of MMRL, MMRL++, MultiModalAdapter, CoPrompt,
-    ATPrompt and CLIP-LoRA. Every entry is either copied, or checked and
-    dropped. The frozen CLIP in the checkpoint must be the config's, and the
-    class names it was trained on must be the config's base classes, in the
-    same order.
+    ATPrompt, CLIP-LoRA, PromptKD and Skip Tuning. Every entry is either
+    copied, or checked and dropped. The frozen CLIP in the checkpoint must be
+    the config's, and the class names it was trained on must be the config's
+    base classes, in the same order.
 
     Args:
         source (str | Path): The checkpoint ``model.pth.tar-N``, or
@@ -73,6 +74,7 @@ def import_checkpoint(source: str | Path, out: str | Path, cfg: Config
     with torch.no_grad():
         report = [f'not loaded: {", ".join(stubs)}'] if stubs else []
         report += _copy_learned(state, model, source)
+        report += take_texts(model, source)
         for check in (check_classes, check_attributes, check_clip):
             report += check(state, backbone, source)
     if KGCOOP in state:
@@ -112,7 +114,8 @@ def _copy_learned(state: dict, model: nn.Module, source) -> list[str]:
     learner = type(model.backbone.prompt).__name__
     taken = 0
     for name, own in model.state_dict().items():
-        if name.endswith(f'.{KEY}'):
+        if name.endswith(f'.{KEY}') or (
+                name == TEXTS and lacks_texts(model)):
             continue
         public = find_public_name(learner, name)
         theirs = state.pop(public, None)
@@ -120,6 +123,8 @@ def _copy_learned(state: dict, model: nn.Module, source) -> list[str]:
             raise DeptError(f'{source} has no {public!r} for {name} of the '
                             "config's model; use a config of the method "
                             'that made it.')
+        if theirs.shape[2:] == (1, 1):  # a linear layer as a convolution
+            theirs = theirs[..., 0, 0]
         if theirs.shape != own.shape:
             raise DeptError(
                 f'{source}: {public} is {tuple(theirs.shape)}, but {name} '

@@ -12,7 +12,7 @@ from dept_mm.errors import DeptError
 from dept_mm.exchange.public_names import ADAPTER, LEARNER
 from dept_mm.models import PromptedCLIP
 from dept_mm.models.clip import ClassTokens
-from dept_mm.models.prompts import ATPrompt
+from dept_mm.models.prompts import ATPrompt, TunedBlocks
 
 # Start of a name in the public code -> that of the same one in open_clip.
 # CoPrompt keeps a second CLIP, whose text tower has no prefix.
@@ -128,15 +128,20 @@ def check_clip(state: dict[str, Tensor], backbone: PromptedCLIP, source
     clip = backbone.clip.model.state_dict()
     names = {key: _find_own_name(key) for key in state}
     names = {key: own for key, own in names.items() if own in clip}
+    # Fine-tuning may change weights by less than what averaging rounds.
+    tuned = isinstance(backbone.prompt, TunedBlocks)
+    same = is_equal_in_half if tuned else is_close
     wrong = [key for key, own in names.items()
              if state[key].shape != clip[own].shape
-             or not is_close(state[key], clip[own])]
+             or not same(state[key], clip[own])]
     if wrong:
+        also = (', and the first_block of TunedBlocks: what stands below it '
+                'must be as in the CLIP' if tuned else '')
         raise DeptError(
             f"{source}: its frozen CLIP is not the config's, "
             f'{backbone.clip.name!r}: {len(wrong)} of {len(names)} entries '
             f'differ, such as {wrong[:3]}. Set clip.name and '
-            'clip.pretrained.')
+            f'clip.pretrained{also}.')
     for key in names:
         del state[key]
     return [f'dropped: {len(names)} entries of the frozen CLIP, the same as '
@@ -156,3 +161,8 @@ def is_close(theirs: Tensor, ours: Tensor) -> bool:
     theirs = theirs.to(ours)
     return torch.equal(theirs, ours) or bool(
         (theirs - ours).abs().max() <= ROUNDING * ours.abs().max())
+
+
+def is_equal_in_half(theirs: Tensor, ours: Tensor) -> bool:
+    """Tell whether values are the same in half precision."""
+    return torch.equal(theirs.half(), ours.half())

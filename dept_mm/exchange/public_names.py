@@ -87,7 +87,9 @@ NECK = {
        for i, layer in ((0, 'down'), (2, 'up'))
        for ours, kind in ((layer, 'image'), (f'text_{layer}', 'text'))},
     **{f'project.{i}.{leaf}': f'VPT_image_trans.conv1.{i}.{leaf}'
-       for i in (0, 1, 3) for leaf in ('weight', 'bias')}}
+       for i in (0, 1, 3) for leaf in ('weight', 'bias')},
+    **{f'project.1.{leaf}': f'VPT_image_trans.conv1.1.{leaf}'
+       for leaf in ('running_mean', 'running_var', 'num_batches_tracked')}}
 HEAD = {
     **{f'{ours}_transform.{leaf}': f'film_lp_{theirs}.{leaf}'
        for ours, theirs in (('image', 'img'), ('text', 'text'))

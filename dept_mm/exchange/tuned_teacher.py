@@ -114,17 +114,11 @@ class TunedTeacher:
         Raises:
             DeptError: If there is no teacher, or the images are not for it.
         """
-        if self.model is None:
-            raise DeptError(
-                'The student has no teacher: give one with --cfg-options '
-                'model.backbone.teacher.adapter=TEACHER.safetensors')
+        self._prepare(clip, vocabulary)
         if isinstance(images, ImageFeatures):
             raise DeptError('TunedTeacher looks at the images: give it '
                             'images, no stored features.')
-        backbone = self.model.backbone
-        if vocabulary != backbone.vocabulary:
-            self.check(clip, vocabulary)
-        own = backbone.clip
+        own = self.model.backbone.clip
         if own.logit_scale.device != images.device:
             self.model.to(images.device)
         _check_size(own, images)
@@ -133,6 +127,28 @@ class TunedTeacher:
         rows = vocabulary.base_labels
         return TeacherFeatures(feats.text[rows], feats.image,
                                self.model.head(feats)[:, rows])
+
+    @torch.no_grad()
+    def texts(self, clip: FrozenCLIP, vocabulary: Vocabulary) -> Tensor:
+        """Encode the base classes ``(C, E)`` of the student alone.
+
+        Raises:
+            DeptError: If there is no teacher.
+        """
+        self._prepare(clip, vocabulary)
+        size = self.model.backbone.clip.spec.image_size
+        feats = self.model.extract_feat(  # a neck needs an image
+            clip.logit_scale.new_zeros(1, 3, size, size))
+        return feats.text[vocabulary.base_labels]
+
+    def _prepare(self, clip: FrozenCLIP, vocabulary: Vocabulary) -> None:
+        """Score these classes, if there is a teacher."""
+        if self.model is None:
+            raise DeptError(
+                'The student has no teacher: give one with --cfg-options '
+                'model.backbone.teacher.adapter=TEACHER.safetensors')
+        if vocabulary != self.model.backbone.vocabulary:
+            self.check(clip, vocabulary)
 
 
 def _load_config(config: str, checkpoint: str | None) -> ImageClassifier:

@@ -6,6 +6,7 @@ CHECKOUT is github.com/zhengli97/PromptKD (ec244f7), Dassl.pytorch as in
 make_methods.py. The trainer runs as it is, but on the CPU in fp32. The student
 has the CLIP of make_methods.py. The teacher has it with other projections, to
 the wider features that the public code expects, and prompts of drawn values.
+What a checkpoint of the student holds is written as well.
 """
 import contextlib
 import io
@@ -28,6 +29,7 @@ from reference_clip import (
     frozen_value,
     trainable_value,
 )
+from saved_entries import describe_entries
 
 TEACHER_SALT, TEACHER_WIDTH = 'teacher.', 768
 BLOCK = 'transformer.resblocks.{}.VPT_shallow'
@@ -100,6 +102,13 @@ def main() -> None:
             for half, split in (('base', 'val'), ('new', 'test')):
                 trainer.cfg.TEST.SPLIT = split
                 found[f'logits_{half}'] = record_logits(trainer, images)
+    saved, = trainer._models.values()
+    found |= describe_entries(
+        saved.state_dict(), {key: torch.from_numpy(frozen_value(
+            key, tuple(value.shape), SALT)) for key, value in open_clip.CLIP(
+                **ARCHITECTURE).state_dict().items()},
+        {key: value for key, value in saved.state_dict().items()
+         if 'VPT' in key})
     found |= record_step(trainer, images, labels)
     np.savez_compressed(REFERENCE / 'method_promptkd.npz', **found)
     print(found['loss'])
