@@ -10,6 +10,8 @@ from mmpretrain.structures import DataSample
 from torch import nn
 from torch._subclasses import FakeTensorMode
 
+from dept_mm.exchange import write_adapter
+from dept_mm.exchange.recipe import parse_config
 from dept_mm.models.clip import ClassTokens, build_clip
 from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.models.clip.text_tower import TextTower
@@ -207,3 +209,30 @@ def test_mixed_precision_keeps_less(small_run, plain):
     cfg.optim_wrapper.type = 'BF16OptimWrapper'
     half = explain(cfg)['training']['memory']['kept by class texts']
     assert half < whole
+
+
+def test_a_student_of_a_tuned_teacher(small_run, clip, images, tmp_path):
+    """Neck and teacher find rows by labels, which fake tensors do not have.
+    """
+    source = small_run('dept/quickstart.py')
+    path = tmp_path / 'teacher.safetensors'
+    write_adapter(path, MODELS.build(source.model).state_dict(),
+                  parse_config(source.pretty_text))
+    cfg = small_run('coop/quickstart.py')
+    vocabulary = dict(cfg.model.backbone.vocabulary, base_classes='all')
+    cfg.train_dataloader.dataset.update(task='all', base_classes='all')
+    cfg.model.backbone.vocabulary = vocabulary
+    cfg.model.backbone.prompt = dict(type='IVLPPrompt', num_text_tokens=0,
+                                     image_depth=2)
+    cfg.model.backbone.teacher = dict(type='TunedTeacher', clip=clip,
+                                      adapter=str(path))
+    cfg.model.neck = dict(type='TeacherSpace', clip=clip,
+                          vocabulary=vocabulary)
+    cfg.model.head = dict(type='UnlabelledHead', losses=[
+        dict(type='TeacherDivergenceLoss')])
+    facts = explain(cfg)
+    model = MODELS.build(cfg.model).train()
+    labels = model.backbone.vocabulary.base_labels[:4]
+    real_step(model, images, labels)  # texts are computed once
+    assert total(facts) == real_step(model, images, labels)
+    assert sum(facts['evaluation']['flop'].values()) > 0

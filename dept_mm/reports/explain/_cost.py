@@ -14,6 +14,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from dept_mm.models import PromptedCLIP
@@ -49,7 +50,7 @@ def training_step(model: nn.Module, batch: int, size: int,
         with context(model):
             return model.backbone.text_features(feats.image.detach())
 
-    with fake:
+    with fake, _Values():
         features()  # makes what later steps reuse, e.g. a teacher's texts
         whole, feats = count(features, frozen)
         text = count(texts, frozen)[0] if _scores(feats) else Cost()
@@ -84,7 +85,7 @@ def evaluation(model: nn.Module, batch: int, size: int, images: int
         return model.extract_feat(torch.zeros(batch, 3, size, size))
 
     text, batches = 0, images / batch
-    with fake, keeping_nothing():
+    with fake, _Values(), keeping_nothing():
         whole, feats = count(features)
         if _scores(feats):
             text = count(lambda: model.backbone.text_features(
@@ -102,13 +103,32 @@ def _prepare(model: nn.Module, size: int
              ) -> tuple[FakeTensorMode, list[Tensor]]:
     """Run a model for real, once; make a mode of fake tensors, and list the
     weights, as they are and as that mode sees them."""
-    with torch.no_grad():
-        model.extract_feat(torch.zeros(1, 3, size, size))
+    with torch.no_grad():  # a neck may want more images
+        model.extract_feat(torch.zeros(1, 3, size, size), stage='backbone')
     fake = FakeTensorMode(allow_non_fake_inputs=True)
     weights = list(model.parameters())
     if isinstance(getattr(model, 'backbone', None), PromptedCLIP):
         weights += list(model.backbone.clip.parameters())
     return fake, [*weights, *map(fake.from_tensor, weights)]
+
+
+class _Values(TorchFunctionMode):
+    """Answer what is asked about values of fake tensors, which have none.
+
+    Necks and heads read labels of the classes, to find their rows: integers
+    that were made of a list. What is kept between batches is used again if
+    weights are equal to a copy: nothing is trained here, so they are.
+    """
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (),
+                           kwargs: dict | None = None) -> Any:
+        if func is torch.equal:
+            return args[0].shape == args[1].shape
+        found = func(*args, **(kwargs or {}))
+        if func is torch.tensor and isinstance(args[0], list) and (
+                all(type(value) is int for value in args[0])):
+            found.tolist = args[0].copy
+        return found
 
 
 def _scores(feats: Any) -> bool:
