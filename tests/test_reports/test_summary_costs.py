@@ -30,7 +30,7 @@ def runs(tmp_path):
                 config=f'language/{name}_minilm', protocol='demo', shots=None,
                 seed=seed, dataset='reviews', recipe=name, clip=None,
                 fingerprint=f'{name}{seed}',
-                settings=dict(model=dict(layer=len(name + str(seconds)))),
+                settings=dict(model=dict(layer=seconds // 10)),
                 seconds=dict(train=seconds + 2 * seed),
                 parameters=100 * memory,
                 peak_memory=dict(process=9 * GB, cuda=memory * GB),
@@ -69,6 +69,12 @@ def test_a_panel_for_each_cost(runs, drawn):
     assert [text.get_text() for text in seconds.texts] == [
         'language/fast_minilm', 'language/good_minilm',
         'language/slow_minilm']
+    drawn[0].draw_without_rendering()
+    for ax in drawn[0].axes:
+        inside = ax.get_window_extent()
+        for text in ax.texts:
+            where = text.get_window_extent()
+            assert inside.x0 <= where.x0 and where.x1 <= inside.x1
     fronts = [next(line.get_xydata().tolist() for line in ax.lines
                    if line.get_linestyle() == '--')
               for ax in (seconds, memory, parameters)]
@@ -101,6 +107,13 @@ def test_standard_errors(runs, drawn):
     plot_curves([table_of(runs, option)], 'x.png', option, 'error')
     low, high = drawn[0].axes[0].containers[0][2][0].get_segments()[0][:, 1]
     assert high - low == pytest.approx(2)
+
+
+def test_ticks_of_whole_numbers_are_whole(runs, drawn):
+    """There is no block 1.5, nor half a token."""
+    option = 'model.layer'
+    plot_curves([table_of(runs, option)], 'x.png', option)
+    assert all(x == int(x) for x in drawn[0].axes[0].get_xticks())
 
 
 def test_the_tool(runs):

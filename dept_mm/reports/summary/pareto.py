@@ -47,13 +47,18 @@ def plot_costs(tables: Sequence[Table], path: str | Path, kind: str = 'std'
 def _draw_panel(ax: Any, rows: Sequence[Row], key: tuple[str, str],
                 cost: str, kind: str) -> None:
     points = []
+    costs = [row.costs[cost].mean for row in rows]
+    middle = (min(costs) + max(costs)) / 2
     for row in rows:
         x, y = row.costs[cost], row.cells[key]
         points.append((x.mean, y.mean))
         ax.errorbar(x.mean, y.mean, xerr=x.around(kind), yerr=y.around(kind),
                     marker='o', capsize=2)
-        ax.annotate(row.label, points[-1], fontsize=7, xytext=(4, 4),
-                    textcoords='offset points')
+        # Towards the middle, so that it stays inside the panel.
+        left = x.mean > middle
+        ax.annotate(row.label, points[-1], fontsize=7,
+                    xytext=(-4 if left else 4, 4), ha='right' if left else
+                    'left', textcoords='offset points')
     front = find_front(points)
     ax.plot([x for x, _ in front], [y for _, y in front], color='gray',
             linestyle='--', zorder=0)

@@ -133,6 +133,9 @@ def _draw_curve(ax: Any, name: str, rows: Sequence[Row],
         ax.errorbar([row.value for row in over], [c.mean for c in cells],
                     yerr=[c.around(kind) or 0 for c in cells], capsize=2,
                     label=name, marker='o' if over[0].kind == 'run' else 'x')
+        if all(isinstance(row.value, int) for row in over):
+            # E.g. numbers of blocks or tokens.
+            ax.xaxis.get_major_locator().set_params(integer=True)
     for row in rows:
         if row.value is None:
             ax.axhline(row.cells[key].mean, label=name, linestyle='--',
