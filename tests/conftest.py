@@ -56,6 +56,12 @@ def pytest_addoption(parser):
                      help='how often the soak kills a run, e.g. 30')
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first: at the end one core would wait for them."""
+    slow = {item.path for item in items if 'slow' in item.keywords}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def same_numbers():
     """Every test starts from the same random state."""
@@ -123,9 +129,8 @@ def pair_configs(clip, vocabulary):
             backbone=dict(type='PromptedCLIP', clip=clip, vocabulary=names,
                           prompt=HOSTS[host].get('prompt')),
             neck=neck and dict(neck, clip=clip),
-            head=dict(type=head, losses=losses, **(
-                {} if head == 'CLIPHead' else
-                dict(clip=clip, vocabulary=names))))
+            head=dict(type=head, losses=losses, **({} if head == 'CLIPHead'
+                      else dict(clip=clip, vocabulary=names))))
     return configs
 
 
@@ -164,8 +169,7 @@ def small_run(clip, tmp_path):
             'clip': clip, 'work_dir': str(tmp_path), 'default_scope':
             'mmpretrain', 'train_cfg.max_epochs': 1,
             'train_cfg.val_interval': 1, 'train_dataloader.num_workers': 0,
-            'val_dataloader.num_workers': 0,
-            'test_dataloader.num_workers': 0,
+            'val_dataloader.num_workers': 0, 'test_dataloader.num_workers': 0,
             'train_dataloader.dataset.num_shots': 1,
             'val_dataloader.dataset.indices': 64,
             'test_dataloader.dataset.indices': 64,
