@@ -1,15 +1,18 @@
 """Start processes that work together, on the CPU of this machine."""
 import multiprocessing
 import os
+import runpy
 import socket
-import subprocess
 import sys
+import traceback
+from contextlib import redirect_stderr, redirect_stdout
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from run_tool import run_tool
 
-TESTS = Path(__file__).parent
 RANKS = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')
 
 
@@ -28,6 +31,44 @@ def shared_variables() -> dict[str, str]:
                 CUDA_VISIBLE_DEVICES='-1', OMP_NUM_THREADS='1')
 
 
+def start(target, *args, **env) -> BaseProcess:
+    """Call a function in a process with further variables.
+
+    It is a fork, which has imported already what this process has. Where
+    there is a GPU, autograd refuses to work in a fork.
+    """
+    context = multiprocessing.get_context(
+        'spawn' if torch.cuda.is_available() else 'fork')
+    process = context.Process(target=_call, args=(target, args, env))
+    process.start()
+    return process
+
+
+def _call(target, args, env) -> None:
+    os.environ.update(env)
+    target(*args)
+
+
+def run_script(script, args, output) -> None:
+    """Be what ``python SCRIPT ARGS`` starts in a session of its own, and
+    write what it prints into a file."""
+    os.setsid()
+    with open(output, 'w') as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+        with redirect_stdout(file), redirect_stderr(file):
+            sys.argv = [str(script), *map(str, args)]
+            sys.path.insert(0, str(Path(script).parent))
+            try:
+                runpy.run_path(sys.argv[0], run_name='__main__')
+            except Exception:
+                traceback.print_exc()
+                raise
+            except SystemExit as end:
+                print(end)
+                raise
+
+
 def run_two(script, *args, names=RANKS, **extra) -> list[str]:
     """Run a script in two processes, as a launcher would.
 
@@ -39,46 +80,46 @@ def run_two(script, *args, names=RANKS, **extra) -> list[str]:
     Returns:
         list[str]: What each process printed.
     """
-    env = {k: v for k, v in os.environ.items() if k not in names}
-    env.update(shared_variables(), **extra, PYTHONPATH=os.pathsep.join(
-        [str(TESTS.parent), str(TESTS), *filter(None, [
-            os.environ.get('PYTHONPATH')])]))
-    workers = [subprocess.Popen(
-        [sys.executable, str(script), *map(str, args)],
-        env=env | dict(zip(names, (str(rank), '2', str(rank)), strict=True)),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        for rank in range(2)]
-    outputs = [worker.communicate(timeout=300)[0] for worker in workers]
-    for worker, output in zip(workers, outputs, strict=True):
-        assert worker.returncode == 0, output
-    return outputs
+    with TemporaryDirectory() as folder:
+        outputs = [Path(folder, str(rank)) for rank in range(2)]
+        codes = start_two(run_script, [(script, args, output)
+                                       for output in outputs], names, **extra)
+        texts = [output.read_text() for output in outputs]
+    assert codes == [0, 0], texts
+    return texts
+
+
+def start_two(target, args, names=RANKS, **extra) -> list[int]:
+    """Call a function in two processes that work together.
+
+    Args:
+        args: Arguments in each of the processes.
+        names, extra: As those of ``run_two``.
+
+    Returns:
+        list[int]: Their exit codes.
+    """
+    env = shared_variables() | extra
+    workers = [start(target, *args[rank], **env, **dict(
+        zip(names, (str(rank), '2', str(rank)), strict=True)))
+               for rank in range(2)]
+    for worker in workers:
+        worker.join(timeout=300)
+        worker.kill()  # one that waits for ever
+    return [worker.exitcode for worker in workers]
 
 
 def call_two(calls) -> None:
     """Call tools one after another in two processes that work together.
 
-    These are forks, which have imported already what this process has. Where
-    there is a GPU, autograd refuses to work in a fork.
-
     Args:
         calls: Lists of the name of a tool and its arguments.
     """
-    context = multiprocessing.get_context(
-        'spawn' if torch.cuda.is_available() else 'fork')
-    env = shared_variables()
-    workers = [context.Process(target=_call_as, args=(
-        dict(zip(RANKS, (str(rank), '2', str(rank)), strict=True), **env),
-        calls)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(timeout=300)
-    assert [worker.exitcode for worker in workers] == [0, 0]
+    assert start_two(_call_tools, [(calls, )] * 2) == [0, 0]
 
 
-def _call_as(env, calls) -> None:
+def _call_tools(calls) -> None:
     """Call tools as one of several processes."""
-    os.environ.update(env)
     for name, *args in calls:
         done = run_tool(name, *args, '--launcher', 'pytorch')
         if done.returncode:

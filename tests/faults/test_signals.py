@@ -1,14 +1,13 @@
 """A run that is asked to stop does so in order."""
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+from processes import run_script, start
 
 from dept_mm.engine.checkpoint_files import find_fault
 from dept_mm.engine.hooks.stop_signal_hook import EXIT_CODE
@@ -89,21 +88,18 @@ def test_of_the_tool(clip, tmp_path):
     options = [f'clip.name={clip["name"]}', 'clip.pretrained=random',
                'train_cfg.max_epochs=3000', 'train_cfg.val_interval=3000',
                'train_dataloader.dataset.num_shots=1', 'custom_hooks=[]']
-    command = [sys.executable, 'tools/train.py',
-               'configs/dept/quickstart.py', '--work-dir', str(tmp_path),
-               '--cfg-options', *options]
-    with open(tmp_path / 'log', 'w') as log:
-        run = subprocess.Popen(
-            command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True,
-            env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'))
+    run = start(run_script, ROOT / 'tools/train.py', [
+        ROOT / 'configs/dept/quickstart.py', '--work-dir', tmp_path,
+        '--cfg-options', *options], tmp_path / 'log')
     for _ in range(600):
         if (tmp_path / 'epoch_2.pth').exists():
             break
         time.sleep(.2)
     os.killpg(run.pid, signal.SIGTERM)
-    code = run.wait(timeout=60)
+    run.join(60)
+    run.kill()  # one that did not stop
     text = (tmp_path / 'log').read_text()
-    assert code == EXIT_CODE, text
+    assert run.exitcode == EXIT_CODE, text
     assert 'Continue with --resume' in text
     assert 'Traceback' not in text
     assert find_fault(Path((tmp_path / 'last_checkpoint').read_text())) is None

@@ -13,6 +13,7 @@ import pytest
 import sweep
 from _sweep import job
 from _sweep.schedule import Schedule
+from processes import run_script, start
 from run_tool import run_tool
 from sweep_worker import FAKE, make_runs, schedule
 
@@ -255,13 +256,12 @@ def test_the_command_killed_and_restarted(tmp_path, monkeypatch):
                 'train_dataloader.num_workers=0',
                 'val_dataloader.num_workers=0']
     monkeypatch.setenv('TMPDIR', str(tmp_path))
-    cut = subprocess.Popen(
-        [sys.executable, ROOT / 'tools/sweep.py', *arguments('cut')],
-        start_new_session=True, stdout=subprocess.DEVNULL)
-    wait_for(lambda: cut.poll() is not None or any(
+    cut = start(run_script, ROOT / 'tools/sweep.py', arguments('cut'),
+                tmp_path / 'cut.log')
+    wait_for(lambda: not cut.is_alive() or any(
         tmp_path.glob('cut/*seed1*/last_checkpoint')), 300)
     os.killpg(cut.pid, signal.SIGKILL)
-    cut.wait()
+    cut.join()
     assert not any(tmp_path.glob('cut/*seed1*/*.json'))
     ends = [run_tool('sweep.py', *arguments(root))
             for root in ('cut', 'whole')]
