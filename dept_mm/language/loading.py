@@ -108,8 +108,11 @@ def _load(name: str, pretrained: bool) -> FrozenLanguageModel:
     # Older ones know the option by its older name, and mean fp32 by default.
     new = digit_version(hf.__version__) >= digit_version('5.0.0')
     known = 'dtype' if new else 'torch_dtype'
-    model, info = auto.from_pretrained(
-        name, output_loading_info=True, **{known: 'auto'})
+    # Random numbers are drawn for weights that the file lacks. A run must not
+    # depend on whether its process has loaded the model before.
+    with torch.random.fork_rng(devices=[]):
+        model, info = auto.from_pretrained(
+            name, output_loading_info=True, **{known: 'auto'})
     return FrozenLanguageModel(model, tokenizer, name,
                                sorted(info['missing_keys']))
 

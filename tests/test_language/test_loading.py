@@ -46,12 +46,30 @@ def test_weights_as_asked(folder, dtype):
     assert torch.equal(lm.tower.words.weight, expected)
 
 
-def test_weights_that_no_file_holds_do_not_count(folder):
-    """They are random, so no other process would know the model again."""
-    path, digests = f'{folder}/model.safetensors', []
+def take_word_head(path):
+    """Leave the word head out of a file; return what stays."""
     stored = {name: value for name, value in load_file(path).items()
               if not name.startswith('cls.')}
     save_file(stored, path, dict(format='pt'))
+    return stored
+
+
+def test_a_run_is_the_same_after_another(folder):
+    """Numbers that a run draws do not tell whether its process has loaded
+    the model before."""
+    take_word_head(f'{folder}/model.safetensors')
+    drawn = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        build_language_model(dict(name=folder))
+        drawn.append(torch.rand(3))
+    assert torch.equal(*drawn)
+
+
+def test_weights_that_no_file_holds_do_not_count(folder):
+    """They are random, so no other process would know the model again."""
+    path, digests = f'{folder}/model.safetensors', []
+    stored = take_word_head(path)
     for seed in range(2):
         torch.manual_seed(seed)
         _load_once.cache_clear()
