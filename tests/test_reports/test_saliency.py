@@ -104,7 +104,8 @@ def test_what_is_refused(make, photo, monkeypatch):
 
 
 def test_tool(make, photo, tmp_path, monkeypatch):
-    monkeypatch.setattr(dept_mm, 'load', lambda path: make('vit'))
+    monkeypatch.setattr(dept_mm.apis, 'load_classifier',
+                        lambda path: make('vit'))
     photo.save(tmp_path / 'photo.png')
     done = run_tool('saliency.py', 'model', tmp_path / 'photo.png', '--class',
                     'owl', cwd=tmp_path)
