@@ -5,7 +5,11 @@ from pathlib import Path
 
 import dept_mm
 from dept_mm.apis import TunedModel
-from dept_mm.cli.arguments import add_model_argument, user_errors
+from dept_mm.cli.arguments import (
+    add_model_argument,
+    refuse_options,
+    user_errors,
+)
 from dept_mm.errors import DeptError
 from dept_mm.export import (
     Score,
@@ -23,20 +27,17 @@ def parse_args() -> argparse.Namespace:
     add_model_argument(parser)
     parser.add_argument(
         'out', type=Path, help='folder for model.onnx, model.json etc.')
-    parser.add_argument(
-        '--format', default='onnx',
-        choices=['onnx', 'torchscript', 'openvino'],
-        help='default: %(default)s')
-    parser.add_argument(
-        '--with-preprocessing', action='store_true',
-        help='let the graph take bytes of images of any size, (B, H, W, 3)')
-    parser.add_argument(
-        '--open-vocabulary', action='store_true',
-        help='also write the text side, which scores new class names')
-    parser.add_argument(
-        '--int8', action='store_true',
-        help='also write the model with weights in int8, and measure what '
-        'that costs')
+    add = parser.add_argument
+    of_images = [
+        add('--format', default='onnx',
+            choices=['onnx', 'torchscript', 'openvino'],
+            help='default: %(default)s'),
+        add('--with-preprocessing', action='store_true', help='let the graph '
+            'take bytes of images of any size, (B, H, W, 3)'),
+        add('--open-vocabulary', action='store_true', help='also write the '
+            'text side, which scores new class names'),
+        add('--int8', action='store_true', help='also write the model with '
+            'weights in int8, and measure what that costs')]
     parser.add_argument(
         '--test', action='store_true',
         help="also compare on all test images or texts of the model's "
@@ -44,7 +45,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--lm', metavar='NAME', help='the language model, where an adapter '
         'gives a place instead of a name')
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.of_images = of_images
+    return args
 
 
 def main() -> None:
@@ -52,7 +55,8 @@ def main() -> None:
     model = dept_mm.load(args.model, lm=args.lm)
     is_text = not isinstance(model, TunedModel)
     if is_text:
-        refuse(args)
+        refuse_options(args, args.of_images, 'language model, which becomes '
+                       'ONNX in fp32')
         out = export_language_model(model, args.out, source=args.model)
     else:
         out = export_model(
@@ -69,18 +73,6 @@ def main() -> None:
         print_scores('texts', *score_language_files(model, out.runs))
     elif args.int8 or args.test:
         report_scores(model, out, args)
-
-
-def refuse(args: argparse.Namespace) -> None:
-    """Refuse what is not made of language models."""
-    given = [option for option, unset in (
-        ('--format', args.format == 'onnx'),
-        ('--with-preprocessing', not args.with_preprocessing),
-        ('--open-vocabulary', not args.open_vocabulary),
-        ('--int8', not args.int8)) if not unset]
-    if given:
-        raise DeptError(f'{", ".join(given)} cannot be given with a language '
-                        'model, which becomes ONNX in fp32.')
 
 
 def report_scores(model, out, args: argparse.Namespace) -> None:

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 import torch
 from _predict import images, texts
 
 import dept_mm
 from dept_mm.apis import TunedModel
-from dept_mm.cli.arguments import add_model_argument, user_errors
-from dept_mm.errors import DeptError
+from dept_mm.cli.arguments import (
+    add_model_argument,
+    refuse_options,
+    user_errors,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -54,30 +56,21 @@ def load_model(args: argparse.Namespace):
         clip = dict(name=args.clip)
         if args.pretrained:
             clip['pretrained'] = args.pretrained
-    files = [args.config, args.model] if args.config else [args.model]
     device = (args.devices or ['cuda:0' if torch.cuda.is_available() else
                                'cpu'])[0]
-    return dept_mm.load(*files, clip=clip, lm=args.lm, device=device)
-
-
-def refuse(args: argparse.Namespace, actions: Sequence[argparse.Action],
-           kind: str) -> None:
-    """Refuse options that a model of this kind does not have."""
-    given = [action.option_strings[0] for action in actions
-             if getattr(args, action.dest) != action.default]
-    if given:
-        raise DeptError(f'{", ".join(given)} cannot be given with a {kind}.')
+    return dept_mm.load(*filter(None, (args.config, args.model)), clip=clip,
+                        lm=args.lm, device=device)
 
 
 def main() -> int:
     args = parse_args()
     model = load_model(args)
     if isinstance(model, TunedModel):
-        refuse(args, args.of_kind[texts], 'model of images')
+        refuse_options(args, args.of_kind[texts], 'model of images')
         args.devices = args.devices or [
             f'cuda:{i}' for i in range(torch.cuda.device_count())] or ['cpu']
         return images.run(model, args)
-    refuse(args, args.of_kind[images], 'language model')
+    refuse_options(args, args.of_kind[images], 'language model')
     return texts.run(model, args)
 
 

@@ -39,8 +39,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     init_default_scope('mmpretrain')
-    files = [args.config, args.model] if args.config else [args.model]
-    model = load_classifier(*files, device=args.device)
+    model = load_classifier(*filter(None, (args.config, args.model)),
+                            device=args.device)
     captions = read_captions(args.captions, args.images, args.split)
     print(f'{len(captions.paths)} images, {len(captions.texts)} sentences')
     found = measure_retrieval(model, captions, args.k, args.batch_size)

@@ -40,9 +40,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     init_default_scope('mmpretrain')
-    files = [args.config, args.model] if args.config else [args.model]
     far = load_dataset_config(args.far, DATASETS) if args.far else None
-    model = load_classifier(*files, device=args.device)
+    model = load_classifier(*filter(None, (args.config, args.model)),
+                            device=args.device)
     found = measure_unknown(model, far, num_workers=args.workers)
     kinds = [kind for kind in (*KNOWN_SCORES, 'gl_mcm')
              if kind in next(iter(found.values()))]

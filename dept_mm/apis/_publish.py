@@ -5,10 +5,13 @@ from pathlib import Path
 
 from dept_mm.apis._find import find_weights
 from dept_mm.errors import DeptError
-from dept_mm.exchange import publish_checkpoint
 from dept_mm.exchange.adapter_file import SUFFIX
 from dept_mm.exchange.adapter_writer import is_text_state
-from dept_mm.exchange.publish import read_run, write_named
+from dept_mm.exchange.publish import (
+    read_run,
+    write_classifier,
+    write_named,
+)
 
 
 def publish(model: str | Path, out: str | Path, ema: bool = True) -> Path:
@@ -32,7 +35,7 @@ def publish(model: str | Path, out: str | Path, ema: bool = True) -> Path:
     if checkpoint.suffix == SUFFIX:
         raise DeptError(f'{checkpoint} is an adapter already.')
     run = read_run(checkpoint, ema)
-    if not is_text_state(run.state):
-        return publish_checkpoint(checkpoint, out, ema)
-    from dept_mm.language.use import write_text_adapter
-    return write_named(out, lambda path: write_text_adapter(path, run))
+    write = write_classifier
+    if is_text_state(run.state):
+        from dept_mm.language.use import write_text_adapter as write
+    return write_named(out, lambda path: write(path, run))

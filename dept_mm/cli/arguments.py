@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,6 +115,19 @@ def add_model_argument(parser: argparse.ArgumentParser) -> None:
         'model', metavar='MODEL', help='an adapter (.safetensors), a '
         'checkpoint with its config beside it, the work dir of a run, or the '
         'name of a model with weights')
+
+
+def refuse_options(args: argparse.Namespace,
+                   actions: Sequence[argparse.Action], kind: str) -> None:
+    """Refuse options that a model of this kind does not have.
+
+    Raises:
+        DeptError: If one of them is given.
+    """
+    given = [action.option_strings[0] for action in actions
+             if getattr(args, action.dest) != action.default]
+    if given:
+        raise DeptError(f'{", ".join(given)} cannot be given with a {kind}.')
 
 
 def load_config(args: argparse.Namespace) -> Config:

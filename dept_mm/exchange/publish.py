@@ -52,13 +52,17 @@ def publish_checkpoint(checkpoint: str | Path, out: str | Path,
         DeptError: If the checkpoint cannot be read or holds no
             ``PromptedCLIP``, or if the folder of the adapter does not exist.
     """
-    def write(path: Path) -> None:
-        run = read_run(checkpoint, ema)
-        vocabulary = (Vocabulary.from_metainfo(run.dataset_meta)
-                      if run.dataset_meta.get('classes') else None)
-        write_adapter(path, run.state, run.recipe, vocabulary, calibration)
+    return write_named(out, lambda path: write_classifier(
+        path, read_run(checkpoint, ema), calibration))
 
-    return write_named(out, write)
+
+def write_classifier(path: str | Path, run: Run,
+                     calibration: Mapping | None = None) -> None:
+    """Write what a classifier with a CLIP has learned as an adapter; see
+    ``write_adapter``."""
+    vocabulary = (Vocabulary.from_metainfo(run.dataset_meta)
+                  if run.dataset_meta.get('classes') else None)
+    write_adapter(path, run.state, run.recipe, vocabulary, calibration)
 
 
 def write_named(out: str | Path, write: Callable[[Path], None]) -> Path:

@@ -159,10 +159,8 @@ def _check_and_fill(node, fill: Mapping, path: Path):
     """
     if isinstance(node, list):
         return [_check_and_fill(item, fill, path) for item in node]
-    if isinstance(node, (int, float)) and abs(node) > MAX_NUMBER:
-        raise DeptError(f'{path}: its recipe has the number {node:.3g}, '
-                        'which is too large.')
     if not isinstance(node, dict):
+        refuse_huge(node, path)
         return node
     kind = node.get('type')
     if 'type' in node and not _is_safe(kind):
@@ -186,13 +184,24 @@ def _check_and_fill(node, fill: Mapping, path: Path):
     return found
 
 
+def refuse_huge(value, path: Path) -> None:
+    """Refuse a number that could exhaust the memory."""
+    if isinstance(value, (int, float)) and abs(value) > MAX_NUMBER:
+        raise DeptError(f'{path}: its recipe has the number {value:.3g}, '
+                        'which is too large.')
+
+
+def is_module_of(kind, package: str) -> bool:
+    """Return whether a ``type`` names a registered module of a package, such
+    as ``'dept_mm.models.'``."""
+    found = MODELS.module_dict.get(kind) if isinstance(kind, str) else None
+    return getattr(found, '__module__', '').startswith(package)
+
+
 def _is_safe(kind) -> bool:
     """Return whether a ``type`` names a module that may be built."""
-    if not isinstance(kind, str):
-        return False
-    found = MODELS.module_dict.get(kind)
-    return kind in STOCK or getattr(
-        found, '__module__', '').startswith('dept_mm.models.')
+    return (isinstance(kind, str) and kind in STOCK
+            or is_module_of(kind, 'dept_mm.models.'))
 
 
 def _build_inference_config(clip: dict) -> Config:

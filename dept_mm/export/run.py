@@ -10,15 +10,11 @@ import torch
 from torch import Tensor
 
 from dept_mm.errors import DeptError
-from dept_mm.export.image_graph import ImageGraph
-from dept_mm.export.language_graph import LanguageGraph
-from dept_mm.export.text_graph import TextGraph
-from dept_mm.export.write import require
+from dept_mm.export.write import Graph, require
 
 # A share of the largest value; both compute in fp32, in another order.
 TOLERANCE = 1e-4
 Run = Callable[..., dict[str, np.ndarray]]
-Graph = ImageGraph | TextGraph | LanguageGraph
 
 
 def open_file(path: Path, graph: Graph) -> Run:

@@ -17,6 +17,7 @@ from dept_mm.export.language_graph import LanguageGraph
 from dept_mm.export.preprocessing import OPSET
 from dept_mm.export.text_graph import TextGraph
 
+Graph = ImageGraph | TextGraph | LanguageGraph
 SUFFIXES = dict(onnx='.onnx', torchscript='.pt', openvino='.xml')
 
 
@@ -36,12 +37,11 @@ def require(name: str):
 
 
 @torch.no_grad()
-def write(graph: ImageGraph | TextGraph | LanguageGraph,
-          example: Sequence[Tensor], path: Path) -> None:
+def write(graph: Graph, example: Sequence[Tensor], path: Path) -> None:
     """Write a graph in the format that the path's suffix names.
 
     Args:
-        graph (nn.Module): What to write.
+        graph (Graph): What to write.
         example (Sequence[Tensor]): Inputs to trace it with.
         path (Path): Ends in one of ``SUFFIXES``.
 

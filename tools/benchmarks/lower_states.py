@@ -12,12 +12,16 @@ are in fp32. Weights and images are noise.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping
 from functools import partial
 
 import torch
-from _benchmark.measure import Part, measure_costs
+from _benchmark.measure import (
+    Part,
+    add_clock,
+    choose_clock,
+    measure_costs,
+)
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
@@ -93,9 +97,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--learners', nargs='+', choices=LEARNERS,
                         default=[*LEARNERS])
-    parser.add_argument('--cpu-time', action='store_true',
-                        help='seconds of the processor, with one thread, '
-                        'where others use the machine')
+    add_clock(parser)
     parser.add_argument('--quick', action='store_true',
                         help='one round and few classes: does it run?')
     return parser.parse_args()
@@ -103,9 +105,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    if args.cpu_time:
-        torch.set_num_threads(1)
+    clock = choose_clock(args)
     if args.quick:
         args.classes, args.rounds = 8, 1
     torch.manual_seed(0)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from _benchmark.measure import add_clock, choose_clock
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -211,15 +212,11 @@ def main() -> None:
                         help='run one of so many epochs of ours')
     parser.add_argument('--quick', action='store_true',
                         help='ten classes: does it run?')
-    parser.add_argument('--cpu-time', action='store_true',
-                        help='seconds of the processor, with one thread, '
-                        'where others use the machine')
+    add_clock(parser)
     args = parser.parse_args()
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    if args.cpu_time:
-        args.threads = 1
     if args.threads:
         torch.set_num_threads(args.threads)
+    clock = choose_clock(args)
     task = Task(10 if args.quick else args.classes, args.shots,
                 clip_spec(CLIP).embed_dim)
     print(f'{torch.get_num_threads()} threads, products of matrices: '

@@ -11,10 +11,10 @@ without the weights. Weights, images and labels are noise.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import torch
+from _benchmark.measure import add_clock, choose_clock
 from mmpretrain.structures import DataSample
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
@@ -67,9 +67,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--classes', type=int, default=500)
     parser.add_argument('--batch', type=int, default=4)
     parser.add_argument('--steps', type=int, default=3)
-    parser.add_argument('--cpu-time', action='store_true',
-                        help='seconds of the processor, with one thread, '
-                        'where others use the machine')
+    add_clock(parser)
     parser.add_argument('--quick', action='store_true',
                         help='one step and few classes: does it run?')
     return parser.parse_args()
@@ -77,9 +75,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    if args.cpu_time:
-        torch.set_num_threads(1)
+    clock = choose_clock(args)
     if args.quick:
         args.classes, args.steps = 8, 1
     torch.manual_seed(0)

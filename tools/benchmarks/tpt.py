@@ -12,10 +12,10 @@ must give the same texts.
 from __future__ import annotations
 
 import argparse
-import time
 from functools import partial
 
 import torch
+from _benchmark.measure import add_clock, choose_clock
 from _benchmark.plain import PlainBackbone
 from torch import Tensor
 
@@ -49,19 +49,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help='CPU threads')
     parser.add_argument('--quick', action='store_true',
                         help='one image, few views: does it run?')
-    parser.add_argument('--cpu-time', action='store_true',
-                        help='seconds of the processor, with one thread, '
-                        'where others use the machine')
+    add_clock(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
-    clock = time.process_time if args.cpu_time else time.perf_counter
-    if args.cpu_time:
-        args.threads = 1
     if args.threads:
         torch.set_num_threads(args.threads)
+    clock = choose_clock(args)
     if args.quick:
         args.classes, args.images, args.views = 3, 1, 2
     torch.manual_seed(0)

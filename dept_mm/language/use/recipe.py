@@ -8,9 +8,8 @@ from string import Formatter
 from typing import Any
 
 from dept_mm.errors import DeptError
-from dept_mm.exchange.rebuild import MAX_NUMBER
+from dept_mm.exchange.rebuild import is_module_of, refuse_huge
 from dept_mm.language.task import Task
-from dept_mm.registry import MODELS
 
 KNOWN = 'type', 'lm', 'prompts', 'tuning', 'head', 'max_length'
 # Where the classes of each part come from. A registry builds any Python
@@ -46,8 +45,8 @@ def make_recipe(model: Mapping, header: Mapping) -> dict[str, Any]:
     prompts = [dict(prompt) for prompt in model.get('prompts') or []]
     tuning = dict(model['tuning']) if model.get('tuning') else None
     if model.get('budget') is not None:
-        for part, size in zip([*prompts, tuning or {}],
-                              header.get('sizes', []), strict=False):
+        part, = [*prompts, tuning] if tuning else prompts  # it sizes one
+        for size in header.get('sizes', []):
             part.update(size)
     for prompt in prompts:
         prompt.pop('init', None)
@@ -102,9 +101,7 @@ def check_recipe(path: Path, model: Any) -> None:
 
 def _check_numbers(path: Path, node: Any) -> None:
     """Refuse numbers that could exhaust the memory."""
-    if isinstance(node, (int, float)) and abs(node) > MAX_NUMBER:
-        raise DeptError(f'{path}: its recipe has the number {node:.3g}, '
-                        'which is too large.')
+    refuse_huge(node, path)
     for item in (node.values() if isinstance(node, dict) else
                  node if isinstance(node, list) else ()):
         _check_numbers(path, item)
@@ -113,8 +110,7 @@ def _check_numbers(path: Path, node: Any) -> None:
 def _check_part(path: Path, config: Any, place: str) -> None:
     """Refuse classes that are not of this package."""
     kind = config.get('type') if isinstance(config, dict) else None
-    found = MODELS.module_dict.get(kind) if isinstance(kind, str) else None
-    if not getattr(found, '__module__', '').startswith(place):
+    if not is_module_of(kind, place):
         raise DeptError(
             f'{path}: its recipe asks for {kind!r:.200}, which is no such '
             'module of this package. If you trust it, load it with a config '

@@ -1,6 +1,7 @@
 """Measure seconds, arithmetic and memory of a piece of work."""
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import median
@@ -11,6 +12,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from dept_mm.reports.counting import count
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Add the option that :func:`choose_clock` reads."""
+    parser.add_argument('--cpu-time', action='store_true',
+                        help='seconds of the processor, with one thread, '
+                        'where others use the machine')
+
+
+def choose_clock(args: argparse.Namespace) -> Callable[[], float]:
+    """Return the clock to measure with; that of the processor needs a single
+    thread, which this sets."""
+    if args.cpu_time:
+        torch.set_num_threads(1)
+    return time.process_time if args.cpu_time else time.perf_counter
 
 
 class Part(NamedTuple):
