@@ -1,20 +1,13 @@
 """Small parts that many tests are built of."""
-import functools
-import itertools
 import json
 import os
 import pickle
 import random
-import time
 from copy import deepcopy
 from pathlib import Path
-from types import SimpleNamespace
 
-import mmengine.config.config
-import mmengine.dataset.base_dataset
-import mmengine.runner.runner
-import open_clip
 import pytest
+import quick_hosts  # noqa: F401  host libraries that are called very often
 import torch
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
@@ -25,28 +18,6 @@ from dept_mm.config import apply_options, read_config
 from dept_mm.models.clip import build_clip
 from dept_mm.structures import Vocabulary
 
-# Models of tests are tiny: more threads only wait for each other.
-os.environ.setdefault('OMP_NUM_THREADS', '1')
-torch.set_num_threads(1)
-# A runner lays its config out nine times, which takes most of a short run.
-mmengine.config.config.FormatCode = lambda text, **style: (text, True)
-# It collects garbage for each data set, which takes half a second.
-mmengine.dataset.base_dataset.gc = SimpleNamespace(collect=lambda: None)
-# Runs that start in one second would share a name, and so a log file.
-seconds = itertools.count(int(time.time()))
-mmengine.runner.runner.time = SimpleNamespace(
-    time=lambda: next(seconds), strftime=time.strftime,
-    localtime=time.localtime)
-# It reads its 49,408 words again for each CLIP.
-open_clip.get_tokenizer = functools.cache(open_clip.get_tokenizer)
-# Random weights follow from a seed: a copy of those made before is as good.
-# Those of large models would fill the memory.
-create_model = open_clip.create_model
-create_once = functools.lru_cache(8)(create_model)
-open_clip.create_model = lambda *args, **options: (
-    deepcopy(create_once(*args, **options))
-    if options.get('load_weights') is False and args[0][:9] == 'local-dir'
-    else create_model(*args, **options))
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = ('red fox', 'cat', 'a_very_long_winded_class_name', 'owl', 'bee')
 

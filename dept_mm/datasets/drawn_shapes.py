@@ -1,4 +1,5 @@
 """A few-shot data set without files: every image is drawn when it is read."""
+from functools import lru_cache
 from pathlib import PurePosixPath
 from random import Random
 from typing import Any
@@ -17,6 +18,8 @@ from .splits import Item, Splits
 _SIZES = dict(train=32, val=8, test=50)
 
 
+# Room for all images, 35 MB: each is drawn once, not in each epoch.
+@lru_cache(sum(_SIZES.values()) * len(HELD_OUT))
 def draw_key(key: str, image_size: int = 64,
              style: str = 'sketch') -> np.ndarray:
     """Draw the image that belongs to a key, the same one on every machine.
@@ -29,11 +32,14 @@ def draw_key(key: str, image_size: int = 64,
         style (str): A key of ``drawings.STYLES``.
 
     Returns:
-        np.ndarray: RGB, uint8, (image_size, image_size, 3).
+        np.ndarray: RGB, uint8, (image_size, image_size, 3); it cannot be
+        written to, because it is kept.
     """
     seed = crc32(key.encode())
     drawing = Drawing.sample(PurePosixPath(key).parts[0], Random(seed))
-    return draw(drawing, seed, image_size, style)
+    image = draw(drawing, seed, image_size, style)
+    image.setflags(write=False)
+    return image
 
 
 @DATASETS.register_module()
