@@ -141,7 +141,7 @@ def test_the_script_that_tests(call, tmp_path):
 def read_test(work_dir):
     """Counts of the one test in a work dir, by data set and half."""
     file, = work_dir.glob('*/result.json')
-    return read_result(file.parent)['results']['tuned']
+    return read_result(file.parent)['results']['tested']
 
 
 @pytest.mark.slow
