@@ -3,6 +3,7 @@
 Each is built as the public trainers save it: names and frozen entries of
 that code, the optimiser's state, and a scheduler that pickles live objects.
 """
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +49,14 @@ def frozen(clip_config):
     return reference_clip().model.state_dict()
 
 
+@cache
+def tokenizer():
+    return SimpleTokenizer()
+
+
 def text_suffix(frozen, host, tokens):
     """Embeddings of what follows the context, all 77 tokens long."""
-    encode, rows = SimpleTokenizer().encode, []
+    encode, rows = tokenizer().encode, []
     for name in BASE:
         ids = [49406, *[343] * tokens,
                *encode(REST.get(host, '') + name + '.'), 49407]
