@@ -1,6 +1,6 @@
 """What makes the host libraries quick where tests call them very often.
 
-    import quick_hosts
+    import quick_hosts  # noqa: F401
 
 Nothing that a test looks at depends on it.
 """

@@ -1,6 +1,6 @@
 """Every host with every head: what each pair of them must be able to do.
 
-The pairs are those of conftest.py; a new learner is one of them by itself.
+The pairs are those of small_models.py; a new learner is one of them by itself.
 """
 import json
 from pathlib import Path

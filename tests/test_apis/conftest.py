@@ -1,11 +1,10 @@
-"""One small run that the functions for scripts are tried on, and a model."""
+"""One small run that the functions for scripts are tried on, and a model.
+
+Libraries are imported late, as tests/conftest.py says.
+"""
 from pathlib import Path
 
 import pytest
-import torch
-
-import dept_mm
-from dept_mm.apis import TunedModel
 
 QUICKSTART = Path(__file__).parents[2] / 'configs/dept/quickstart.py'
 
@@ -26,6 +25,8 @@ def options(clip_configs):
 @pytest.fixture(scope='module')
 def result(options, tmp_path_factory):
     """What ``train`` returns of it, with seed 2."""
+    import dept_mm
+
     return dept_mm.train(QUICKSTART, options=options, seed=2,
                          work_dir=tmp_path_factory.mktemp('run'))
 
@@ -40,6 +41,9 @@ def checkpoint(result):
 def make(options):
     """A function of changes of the quickstart that gives a model of random
     weights, but for its CLIP."""
+    import dept_mm
+    from dept_mm.apis import TunedModel
+
     def make(**changes):
         module = dept_mm.build(QUICKSTART, options=dict(options, **changes))
         return TunedModel(module, module._config)
@@ -54,4 +58,6 @@ def model(make):
 
 @pytest.fixture
 def photos():
+    import torch
+
     return torch.rand(5, 3, 40, 50)

@@ -5,7 +5,6 @@ import logging
 
 import numpy as np
 import pytest
-from mmengine.logging import MMLogger
 from PIL import Image
 
 SPLITS = ('train', 'val', 'test')
@@ -70,6 +69,8 @@ def kind(request):
 @pytest.fixture
 def warnings():
     """Warnings that mmengine's logger is given."""
+    from mmengine.logging import MMLogger
+
     seen = []
 
     class Handler(logging.Handler):

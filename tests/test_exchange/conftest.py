@@ -1,14 +1,15 @@
-"""An adapter to read and to damage."""
-import pytest
-import torch
-from mmpretrain.registry import MODELS
+"""An adapter to read and to damage.
 
-from dept_mm.exchange import write_adapter
+Libraries are imported late, as tests/conftest.py says.
+"""
+import pytest
 
 
 @pytest.fixture
 def classifier(pair_configs):
     """Config of CoOp+DePT and its model, nothing as initialised."""
+    from dept_mm.registry import MODELS
+
     config = pair_configs['CoOpPrompt', 'DePTHead']
     return config, filled(MODELS.build(config))
 
@@ -16,6 +17,8 @@ def classifier(pair_configs):
 @pytest.fixture
 def adapter(classifier, tmp_path):
     """The file of that model."""
+    from dept_mm.exchange import write_adapter
+
     config, model = classifier
     path = tmp_path / 'adapter.safetensors'
     write_adapter(path, model.state_dict(), dict(model=config))
@@ -28,5 +31,6 @@ def filled(model):
         parameter.data.normal_(std=.1)
     neck = getattr(model, 'neck', None)
     if hasattr(neck, 'fill'):
-        neck.fill(torch.randn(3, neck.keys.shape[-1]), neck.class_ids)
+        neck.fill(neck.keys.new_empty(3, neck.keys.shape[-1]).normal_(),
+                  neck.class_ids)
     return model.eval()

@@ -1,10 +1,8 @@
-"""Tiny models to export."""
-import pytest
-import torch
-from mmengine.config import Config
+"""Tiny models to export.
 
-from dept_mm.apis import TunedModel
-from dept_mm.registry import MODELS
+Libraries are imported late, as tests/conftest.py says.
+"""
+import pytest
 
 pytest.importorskip('onnxruntime')
 pytest.importorskip('onnx')
@@ -14,6 +12,12 @@ pytest.importorskip('onnx')
 def tune():
     """A function of a classifier's config that gives a model with random
     weights and a temperature."""
+    import torch
+    from mmengine.config import Config
+
+    from dept_mm.apis import TunedModel
+    from dept_mm.registry import MODELS
+
     def tune(config):
         clip = config['backbone']['clip']
         module = MODELS.build(dict(config, data_preprocessor=dict(

@@ -12,9 +12,9 @@ import time
 
 import pytest
 import torch
-from conftest import NAMES
 from PIL import Image
 from run_tool import run_tool
+from shared_fixtures import NAMES
 
 import dept_mm
 from dept_mm.datasets.drawings import HELD_OUT
