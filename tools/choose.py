@@ -5,8 +5,9 @@
 
 Methods that leave the image tower as it is are trained on stored features
 first, of one view of each image. The best --keep of them are then trained in
-full, and so are the methods that change the image tower. No test image is
-read. What is finished is not repeated. See docs/sweeps.md.
+full, and so are the methods that change the image tower. All have DePT's
+common recipe. No test image is read. What is finished is not repeated. See
+docs/sweeps.md.
 """
 from __future__ import annotations
 
@@ -29,6 +30,9 @@ from dept_mm.reports.html import try_report
 from dept_mm.reports.summary.tables import Row
 
 TRAIN = Path(__file__).resolve().with_name('train.py')
+# The own recipes of some methods are too few steps on a small data set.
+COMMON = ['--recipe', 'dept_clean_10e',
+          '--cfg-options', 'train_dataloader.batch_size=4']
 VALIDATION = ['--cfg-options', 'val_dataloader.dataset.split=val',
               'test_dataloader.dataset.split=val']
 STORED = ['--cache-features', '1']
@@ -56,7 +60,7 @@ def parse_args() -> tuple[argparse.Namespace, list[str]]:
         raise DeptError(f'--keep {args.keep} must not be negative.')
     if args.clip is not None:
         options = ['--clip', args.clip, *options]
-    return args, options
+    return args, [*COMMON, *options]
 
 
 def list_points(method: Method, args: argparse.Namespace,

@@ -109,6 +109,9 @@ def test_a_dry_run_lists_the_trainings(call, tmp_path):
     """Block numbers are those of a CLIP with two blocks."""
     lines = call('--dry-run').splitlines()
     assert len(lines) == len(METHODS) + 1
+    # Among them is one whose own recipe differs.
+    assert sum('--recipe dept_clean_10e' in line for line in lines) == len(
+        METHODS)
     cut = [word for line in lines for word in line.split()
            if word.startswith('model.backbone.prompt')]
     assert cut == ['model.backbone.prompt.depth=2',
