@@ -14,6 +14,7 @@ default_hooks = dict(
     cost=dict(type='CostHook'),
     resume=dict(type='ResumeHook'),
     epoch_seed=dict(type='EpochSeedHook'),
+    no_pause=dict(type='NoPauseHook'),
     unreadable=dict(type='UnreadableImagesHook'),
     divergence=dict(type='DivergenceHook'),
     stop_signal=dict(type='StopSignalHook'))

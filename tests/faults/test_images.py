@@ -78,10 +78,14 @@ def epoch_of(config, epoch=1, workers=0, persistent=False):
         persistent_workers=persistent,
         sampler=dict(type=EpochSampler, shuffle=True)), seed=7)
     loader.sampler.set_epoch(epoch)
-    found = [(sample.gt_label.item(), sample.img_path,
-              sample.get('unreadable'), image.numpy().tobytes())
-             for batch in loader for sample, image in zip(
-                 batch['data_samples'], batch['inputs'], strict=True)]
+    batches = iter(loader)
+    try:
+        found = [(sample.gt_label.item(), sample.img_path,
+                  sample.get('unreadable'), image.numpy().tobytes())
+                 for batch in batches for sample, image in zip(
+                     batch['data_samples'], batch['inputs'], strict=True)]
+    finally:  # frames of an error hold it, and garbage waits for its workers
+        getattr(batches, '_shutdown_workers', int)()
     return dict(zip(list(loader.sampler), found, strict=True))
 
 

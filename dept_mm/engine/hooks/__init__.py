@@ -12,6 +12,7 @@ from dept_mm.engine.hooks.gaussian_prompt_averaging_hook import (
     GaussianPromptAveragingHook,
 )
 from dept_mm.engine.hooks.mean_loss_hook import MeanLossHook
+from dept_mm.engine.hooks.no_pause_hook import NoPauseHook
 from dept_mm.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from dept_mm.engine.hooks.probe_hook import ProbeHook
 from dept_mm.engine.hooks.prograd_hook import ProGradHook
@@ -29,8 +30,8 @@ __all__ = [
     'AtomicCheckpointHook', 'BaseNewTableHook', 'ClassSampleHook',
     'CompileHook', 'CostHook', 'DivergenceHook', 'DryRunHook',
     'EpochSeedHook', 'FeatureStoreHook', 'GaussianPromptAveragingHook',
-    'MeanLossHook', 'PlainCheckpointHook', 'ProGradHook', 'ProbeHook',
-    'ResumeHook', 'ScreenHook', 'SelectionHook', 'ShareClassesHook',
-    'StopSignalHook', 'TDAHook', 'TipAdapterHook', 'UnreadableImagesHook',
-    'VocabularyHook'
+    'MeanLossHook', 'NoPauseHook', 'PlainCheckpointHook', 'ProGradHook',
+    'ProbeHook', 'ResumeHook', 'ScreenHook', 'SelectionHook',
+    'ShareClassesHook', 'StopSignalHook', 'TDAHook', 'TipAdapterHook',
+    'UnreadableImagesHook', 'VocabularyHook'
 ]
