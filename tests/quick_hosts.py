@@ -5,6 +5,7 @@
 Nothing that a test looks at depends on it.
 """
 import functools
+import gc
 import io
 import itertools
 import os
@@ -25,6 +26,8 @@ from torch import nn
 # Models of tests are tiny: more threads only wait for each other.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 torch.set_num_threads(1)
+# Most objects stay, and models are many: the collector may look less often.
+gc.set_threshold(20_000, 20, 20)
 # A runner lays its config out nine times, which takes most of a short run.
 mmengine.config.config.FormatCode = lambda text, **style: (text, True)
 # It collects garbage for each data set, which takes half a second.
