@@ -85,7 +85,8 @@ def epoch_of(config, epoch=1, workers=0, persistent=False):
                  for batch in batches for sample, image in zip(
                      batch['data_samples'], batch['inputs'], strict=True)]
     finally:  # frames of an error hold it, and garbage waits for its workers
-        getattr(batches, '_shutdown_workers', int)()
+        if workers:
+            batches._shutdown_workers()
     return dict(zip(list(loader.sampler), found, strict=True))
 
 

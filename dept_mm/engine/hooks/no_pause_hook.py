@@ -41,11 +41,13 @@ class NoPauseHook(Hook):
 
 def _each_pass(loader: DataLoader, batches: Iterator) -> Iterator[Any]:
     """Yield batches for ever."""
+    # A batch sampler of the config keeps the sampler itself.
+    sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
     number = 0
     while True:
         yield from batches
         number += 1
-        if hasattr(loader.sampler, 'set_epoch'):
-            loader.sampler.set_epoch(number)
+        if hasattr(sampler, 'set_epoch'):
+            sampler.set_epoch(number)
         del batches  # its workers end before others start
         batches = iter(loader)

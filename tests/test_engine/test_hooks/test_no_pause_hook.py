@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmengine.model import BaseModel
 from mmengine.runner import IterBasedTrainLoop, Runner, loops
+from torch.utils.data import BatchSampler
 
 from dept_mm.engine.hooks import NoPauseHook, PlainCheckpointHook
 
@@ -53,8 +54,9 @@ def train(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('loader', [
     dict(), dict(num_workers=1),
-    dict(num_workers=1, persistent_workers=True)],
-    ids=['0', '1', 'persistent'])
+    dict(num_workers=1, persistent_workers=True),
+    dict(batch_sampler=dict(type=BatchSampler, drop_last=False))],
+    ids=['0', '1', 'persistent', 'batch_sampler'])
 def test_the_batches_are_those_of_mmengine(train, loader):
     expected, pauses = train('plain', [], **loader)
     assert set(pauses) == {2} and len(pauses) == 2  # three passes
