@@ -55,21 +55,23 @@ def suffix_block(block: ResidualAttentionBlock, x: Tensor, prefix: Heads,
     Returns:
         Tensor: ``(..., T, W)``, or ``(..., C, W)`` of the last tokens.
     """
-    normed = block.ln_1(x)
+    normed, groups = block.ln_1(x), packing.groups
     if last:
         x, asking = (t.index_select(-2, packing.last) for t in (x, normed))
         q, k, v = project(block, normed, parts, asking)
         normed = asking
-        q, real = q.unsqueeze(-2), packing.real[:, None]
+        q = [t.unsqueeze(-2) for t in groups.divide(q)]
+        seen = [group.real[:, None] for group in groups.groups]
     else:
         q, k, v = project(block, normed, parts)
-        q = packing.pad(q)
+        q = groups.pad(q)
         # Slots behind a class's end are no query's past.
-        real = torch.ones(packing.longest, packing.longest, dtype=torch.bool,
-                          device=x.device).tril()
-    k, v = packing.pad(k), packing.pad(v)
-    y = _attend(*(heads(t, block) for t in (q, k, v)), prefix, real)
-    y = y.squeeze(-2) if last else packing.pack(y)
+        seen = [torch.ones(group.longest, group.longest, dtype=torch.bool,
+                           device=x.device).tril() for group in groups.groups]
+    k, v = groups.pad(k), groups.pad(v)
+    y = [_attend(*(heads(t, block) for t in tensors), prefix, real)
+         for *tensors, real in zip(q, k, v, seen, strict=True)]
+    y = groups.join([t.squeeze(-2) for t in y]) if last else groups.pack(y)
     return finish(block, x, normed, y, parts)
 
 

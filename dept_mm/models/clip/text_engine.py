@@ -21,7 +21,8 @@ class TextEngine:
     * nothing stands behind the end-of-text token;
     * what all sentences begin with (start token, context, words of the
       template) goes through the tower once, not once per class;
-    * the classes' own tokens are packed, without padding;
+    * the classes' own tokens are packed, without padding; attention, which
+      needs rectangles, pads classes of about equal length together;
     * the last block computes the end-of-text token only;
     * in training, the blocks below the first one that something learned
       enters run once for a class list.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dept_mm.models.clip.text_groups import LengthGroups
 from dept_mm.models.clip.tokens import ClassTokens
 
 
@@ -26,6 +27,7 @@ class Packing:
         real (Tensor): ``(C, S)``, which slots of the padded form hold a
             token.
         slots (Tensor): ``(T, )``, where in its suffix each token stands.
+        groups (LengthGroups): Classes of about equal length.
     """
 
     def __init__(self, lengths: Tensor) -> None:
@@ -43,6 +45,7 @@ class Packing:
         self._padded = place.clamp(max=self.total - 1).flatten()
         self._packed = self.real.flatten().nonzero()[:, 0]
         self.slots = slots.expand(len(lengths), -1)[self.real]
+        self.groups = LengthGroups(lengths, self.starts)
         self._grown: dict[tuple, tuple[Packing, Tensor]] = {}
 
     def pad(self, x: Tensor) -> Tensor:
