@@ -60,9 +60,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_model(cfg: Config) -> nn.Module:
-    """Build the classifier of a config, without a learner of texts."""
-    if cfg.model.backbone.get('prompt'):
-        cfg.model.backbone.prompt = None
+    """Build the classifier of a config, without what trains alone needs."""
+    for key in 'prompt', 'teacher':
+        if cfg.model.backbone.get(key):
+            cfg.model.backbone[key] = None
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
     model = MODELS.build(cfg.model).to(get_device()).eval()
     check_model(model)

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from dept_mm.errors import DeptError, UnreadableImage
 from dept_mm.registry import DATASETS
-from dept_mm.structures import ImageFeatures
+from dept_mm.structures import ImageFeatures, Views
 
+from .epoch_sampler import EpochIndex
 from .unreadable import load_substitute
 
 
@@ -19,7 +20,8 @@ class StoredFeatures:
     """A data set whose inputs are stored ``ImageFeatures``.
 
     Labels, paths and metainfo are those of another data set, whose images
-    are neither loaded nor augmented. A row of nan stands for an image that
+    are neither loaded nor augmented unless what is stored is their teacher's.
+    A row of nan stands for an image that
     could not be read. As in training on images, another sample of the class
     replaces it.
 
@@ -29,16 +31,21 @@ class StoredFeatures:
             tensor per augmentation. Epoch ``e`` reads view ``e % len(views)``
             if an ``EpochSampler`` yields the indices, otherwise the first
             view.
+        of_teacher (bool): Whether the features are what a teacher gave. The
+            inputs are then ``Views``: an image as that view has it, and the
+            features. Defaults to False.
 
     Raises:
         DeptError: If a view has another number of rows than the data set has
             samples, or if its pipeline does not end with ``PackInputs``.
     """
 
-    def __init__(self, dataset: Any, views: Sequence[Tensor]) -> None:
+    def __init__(self, dataset: Any, views: Sequence[Tensor],
+                 of_teacher: bool = False) -> None:
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
+        self.of_teacher = of_teacher
         self.views = list(views)
         self.pack = packer(dataset)
         self.infos = list(sample_infos(dataset))
@@ -67,7 +74,7 @@ class StoredFeatures:
         try:
             return self._load(idx)
         except UnreadableImage:
-            labels = [info['gt_label'] for info in self.infos]
+            labels = [info.get('gt_label') for info in self.infos]
             return load_substitute(idx, labels, self._load,
                                    self.infos[idx]['img_path'])
 
@@ -75,8 +82,15 @@ class StoredFeatures:
         view = getattr(idx, 'epoch', 0) % len(self.views)
         if not self.readable[view][int(idx)]:
             raise UnreadableImage(self.infos[idx]['img_path'])
+        row = self.views[view][int(idx)]
+        if self.of_teacher:
+            if isinstance(idx, EpochIndex):
+                idx = EpochIndex(idx, idx.seed, view)
+            sample = self.dataset[idx]
+            image = getattr(sample['inputs'], 'image', sample['inputs'])
+            return dict(sample, inputs=Views(image, ImageFeatures(row)))
         packed = self.pack(dict(self.infos[idx], **{
-            self.pack.input_key: self.views[view][int(idx)]}))
+            self.pack.input_key: row}))
         return dict(packed, inputs=ImageFeatures(packed['inputs']))
 
 

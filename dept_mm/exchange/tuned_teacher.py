@@ -1,6 +1,7 @@
 """A tuned model as the teacher of another one."""
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from dept_mm.errors import DeptError
 from dept_mm.exchange.rebuild import load_adapter
 from dept_mm.models import CLIPHead, PromptedCLIP
 from dept_mm.models.clip import CLIPSpec, FrozenCLIP
+from dept_mm.models.utils.kept import Kept, tensors_of
 from dept_mm.registry import MODELS
 from dept_mm.structures import ImageFeatures, TeacherFeatures, Vocabulary
 
@@ -49,7 +51,7 @@ class TunedTeacher:
         >>> backbone = dict(teacher=dict(
         ...     type='TunedTeacher', adapter='teacher.safetensors'))
     """
-    image = True  # it looks at the images, which must not come as features
+    image = True  # it looks at the images
 
     def __init__(self, adapter: str | None = None, config: str | None = None,
                  checkpoint: str | None = None, clip: Mapping | None = None,
@@ -62,6 +64,8 @@ class TunedTeacher:
                             f'{checkpoint}, too.')
         self.other_classes = other_classes
         self.name = adapter or checkpoint or config
+        self.files = [file for file in (adapter, config, checkpoint) if file]
+        self._texts = Kept()
         self.model = None
         # What the student starts from must not depend on its teacher.
         with torch.random.fork_rng(devices=[]):
@@ -109,24 +113,61 @@ class TunedTeacher:
         Args:
             clip (FrozenCLIP): The student's, for which images are normalised.
             vocabulary (Vocabulary): The student's.
-            images (Tensor | ImageFeatures): ``(B, 3, H, W)``.
+            images (Tensor | ImageFeatures): ``(B, 3, H, W)``, or what
+                :meth:`outputs` makes of them.
 
         Raises:
             DeptError: If there is no teacher, or the images are not for it.
         """
         self._prepare(clip, vocabulary)
-        if isinstance(images, ImageFeatures):
-            raise DeptError('TunedTeacher looks at the images: give it '
-                            'images, no stored features.')
+        outputs = (images.feature if isinstance(images, ImageFeatures)
+                   else self.outputs(clip, vocabulary, images))
+        text = self._texts.get(
+            lambda: self.texts(clip, vocabulary),
+            key=(vocabulary.ids, *vocabulary.base_labels),
+            frozen=tensors_of(self.model))
+        sizes = text.shape[1], len(text)
+        if outputs.shape[1] != sum(sizes):
+            raise DeptError(
+                f'{outputs.shape[1]} numbers for each image are not what '
+                f'{self.name} gives ({sizes[0]} and {sizes[1]} logits): give '
+                'it images.')
+        return TeacherFeatures(text, *outputs.split(sizes, 1))
+
+    @torch.no_grad()
+    def outputs(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                images: Tensor) -> Tensor:
+        """Return what it makes of images ``(B, 3, H, W)`` alone: features
+        and logits of the base classes ``(B, D + C)``.
+
+        Raises:
+            DeptError: If there is no teacher, or the images are not for it.
+        """
+        self._prepare(clip, vocabulary)
         own = self.model.backbone.clip
         if own.logit_scale.device != images.device:
             self.model.to(images.device)
         _check_size(own, images)
         feats = self.model.extract_feat(
             _renormalise(images, clip.spec, own.spec))
-        rows = vocabulary.base_labels
-        return TeacherFeatures(feats.text[rows], feats.image,
-                               self.model.head(feats)[:, rows])
+        logits = self.model.head(feats)[:, vocabulary.base_labels]
+        return torch.cat([feats.image, logits.to(feats.image)], 1)
+
+    def describe_outputs(self, vocabulary: Vocabulary) -> dict:
+        """Return what :meth:`outputs` depends on, in JSON types: the contents
+        of its files, its CLIP and the classes.
+
+        Raises:
+            DeptError: If the teacher comes from no file.
+        """
+        if self.model is None or not self.files:
+            raise DeptError('What a TunedTeacher gives can be stored if it '
+                            'has an adapter, or a config and a checkpoint.')
+        return dict(
+            teacher=[hashlib.sha256(Path(file).read_bytes()).hexdigest()
+                     for file in self.files],
+            clip=self.model.backbone.clip.digest,
+            classes=[vocabulary.ids[i] for i in vocabulary.base_labels])
 
     @torch.no_grad()
     def texts(self, clip: FrozenCLIP, vocabulary: Vocabulary) -> Tensor:

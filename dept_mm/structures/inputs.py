@@ -7,7 +7,8 @@ from torch import Tensor
 
 
 class ImageFeatures(NamedTuple):
-    """Features that the image tower gave before, in place of images.
+    """Features that the image tower gave before, in place of images; or what
+    a teacher gave, in place of its view of them.
 
     Collating and moving a batch keeps the type, so that a model knows them
     by what they are.
@@ -24,10 +25,11 @@ class Views(NamedTuple):
     Attributes:
         image (Tensor): ``(3, H, W)`` of a sample, ``(B, 3, H, W)`` of a
             batch.
-        teacher (Tensor): Of the same shape, or another size.
+        teacher (Tensor | ImageFeatures): Of the same shape, or another size;
+            or what the teacher gave before.
     """
     image: Tensor
-    teacher: Tensor
+    teacher: Tensor | ImageFeatures
 
 
 class LowerStates(NamedTuple):

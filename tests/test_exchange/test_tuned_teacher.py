@@ -107,7 +107,7 @@ def test_images_must_be_for_it(tuned, clip, vocabulary):
     frozen = build_clip(clip)
     with pytest.raises(DeptError, match='32 x 32 pixels.*TeacherView'):
         tuned(frozen, vocabulary, torch.zeros(1, 3, 48, 48))
-    with pytest.raises(DeptError, match='no stored features'):
+    with pytest.raises(DeptError, match='16 numbers .* not what .* gives'):
         tuned(frozen, vocabulary, ImageFeatures(torch.zeros(1, 16)))
 
 

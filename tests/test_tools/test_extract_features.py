@@ -94,7 +94,9 @@ def test_training_on_them_is_training_on_images(extract_photos, photos, clip):
         result = train(cfg)
         found.append((cfg, f'{result["work_dir"]}/epoch_1.pth', result))
     (images, first, result), (_, second, other) = found
-    assert result['results'] == other['results']
+    # Batches of another size may be summed in another order.
+    torch.testing.assert_close(result['results'], other['results'],
+                               rtol=1e-5, atol=1e-5)
     assert result['clip']['sha256'] == other['clip']['sha256']
     one, two = (get_model(images, pretrained=path).state_dict()
                 for path in (first, second))

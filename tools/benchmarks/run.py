@@ -35,8 +35,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--work', nargs='+', choices=WORKS, default=[*WORKS])
-    parser.add_argument('--hosts', nargs='+', choices=HOSTS,
-                        default=[*HOSTS])
+    parser.add_argument('--hosts', nargs='+', choices=HOSTS)
     parser.add_argument('--classes', nargs='+', type=int, default=[50, 500],
                         help='at most a chunk, or a multiple of it')
     parser.add_argument('--rounds', type=int, default=3)
@@ -52,7 +51,8 @@ def parse_args() -> argparse.Namespace:
                         'many to run at once (default %(default)s)')
     parser.add_argument('--reference', type=Path, metavar='PATH',
                         help="a clone of DePT's public code: time its "
-                        'CoOp+DePT training step as the plain way')
+                        'CoOp+DePT training step as the plain way; or with '
+                        '--hosts clip_lora one of CLIP-LoRA')
     parser.add_argument('--quick', action='store_true',
                         help='a toy CLIP and few classes: does it run?')
     args = parser.parse_args()
@@ -61,7 +61,10 @@ def parse_args() -> argparse.Namespace:
         args.classes, args.rounds = [4], 1
         args.sizes = Sizes(chunk=2, images=8, batch=4, sample=2)
     if args.reference:
-        args.work, args.hosts = ['step'], ['coop']
+        args.work, args.hosts = ['step'], args.hosts or ['coop']
+    args.hosts = args.hosts or [*HOSTS]
+    if args.reference and not {*args.hosts} <= {*reference.BUILDERS}:
+        parser.error(f'--reference: --hosts {", ".join(reference.BUILDERS)}')
     if any(n < 1 or n > args.sizes.chunk and n % args.sizes.chunk
            for n in args.classes):
         parser.error(f'--classes: at most {args.sizes.chunk}, or a multiple '

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,15 +23,19 @@ LOG_SECONDS = 10
 
 
 @torch.no_grad()
-def compute_features(view: View, model: Any,
-                     batch_size: int | None = None) -> Tensor:
-    """Run the image tower over all images of a view.
+def compute_features(view: View, model: Any, batch_size: int | None = None,
+                     encode: Callable[[Tensor], Tensor] | None = None
+                     ) -> Tensor:
+    """Encode all images of a view.
 
     Args:
         view (View): The view.
         model (ImageClassifier): A model with a ``PromptedCLIP`` backbone and a
             preprocessor.
         batch_size (int, optional): Images per batch; see ``FeatureStoreHook``.
+        encode (Callable, optional): Maps normalised images ``(B, 3, H, W)``,
+            of two views the teacher's, to ``(B, D)``. Defaults to the image
+            tower, of two views on the other one.
 
     Returns:
         Tensor: ``(N, D)`` on the CPU, in the precision of the tower; nan for
@@ -54,9 +59,10 @@ def compute_features(view: View, model: Any,
         for i, sample in enumerate(batch['data_samples'], done):
             _check_label(sample, pack(own.get_data_info(i)))
         images = model.data_preprocessor(batch)['inputs']
-        if isinstance(images, Views):  # the teacher's view is not stored
-            images = images.image
-        parts.append(model.backbone.clip.encode_image(images).cpu())
+        if isinstance(images, Views):
+            images = images.teacher if encode else images.image
+        parts.append((encode or model.backbone.clip.encode_image)(
+            images).cpu())
         replaced = [mark is not None for mark in read_marks(batch)]
         parts[-1][torch.tensor(replaced)] = torch.nan
         done += len(images)

@@ -1,4 +1,4 @@
-"""A hook that replaces images by image features stored on disk."""
+"""A hook that reads from disk what frozen models make of images."""
 from __future__ import annotations
 
 from functools import partial
@@ -22,6 +22,7 @@ from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.engine.loops import MultiDataset, each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.models.backbones import PromptedCLIP
+from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 from dept_mm.registry import HOOKS
 
@@ -29,6 +30,10 @@ from dept_mm.registry import HOOKS
 @HOOKS.register_module()
 class FeatureStoreHook(Hook):
     """Runs the frozen image tower once, then trains and tests on its features.
+
+    Where the image tower is not frozen but has a teacher that looks at the
+    images, such as that of PromptSRC or PromptKD, it stores what the teacher
+    makes of the training images, which are loaded as without a store.
 
     The feature store is the folder ``root``. It holds one file per data set
     and view, where a view is all images of a data set under one draw of the
@@ -78,27 +83,35 @@ class FeatureStoreHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Replace the data loaders of the loops that are about to run."""
         model = unwrapped_model(runner)
-        check_model(model)
+        teacher = find_teacher(model)
+        (check_model if teacher is None else check_parts)(model)
         wanted: list[tuple[BaseLoop, str, list[View]]] = []
         run_in_all_processes(lambda: wanted.extend(
             (loop, prefix, self._views(runner, model, name, prefix))
-            for name, loop in self._loops(runner).items()
+            for name, loop in self._loops(runner, teacher).items()
             for prefix in each_dataset(loop)))
-        compute = partial(compute_features, model=model,
-                          batch_size=self.batch_size)
+        compute = partial(
+            compute_features, model=model, batch_size=self.batch_size,
+            encode=teacher and partial(teacher.outputs, model.backbone.clip,
+                                       model.backbone.vocabulary))
         stored = iter(read_or_compute(
             [view for *_, views in wanted for view in views], compute))
         for loop, prefix, views in wanted:
             loader = with_features(views[0].loader,
-                                   [next(stored) for _ in views])
+                                   [next(stored) for _ in views],
+                                   teacher is not None)
             if isinstance(loop, MultiDataset):
                 loop.exchange(prefix, loader)
             else:
                 loop.dataloader = loader
 
-    def _loops(self, runner: Runner) -> dict[str, BaseLoop]:
-        """Return the loops that are built and still read images, by name."""
+    def _loops(self, runner: Runner, teacher: Teacher | None
+               ) -> dict[str, BaseLoop]:
+        """Return the loops that are built and still read images, by name; a
+        teacher is there in training only."""
         names = ('train', 'val', 'test')[self.views == 0:]
+        if teacher is not None:
+            names = names[:self.views != 0]
         loops = {name: getattr(runner, f'_{name}_loop') for name in names}
         return {name: loop for name, loop in loops.items()
                 if isinstance(loop, BaseLoop) and not isinstance(
@@ -118,6 +131,10 @@ class FeatureStoreHook(Hook):
             config = loop.configs[prefix]
         key = build_key(model.backbone.clip, model.data_preprocessor, config,
                         loader.dataset)
+        teacher = find_teacher(model)
+        if teacher is not None:
+            key['teacher'] = teacher.describe_outputs(
+                model.backbone.vocabulary)
         if name != 'train':
             return [View(self.root, 'test', key, loader)]
         check_training(runner, model, loader)
@@ -132,18 +149,47 @@ class FeatureStoreHook(Hook):
                 for e in range(count)]
 
 
-def with_features(loader: DataLoader, views: list) -> DataLoader:
-    """Build a loader that reads stored features instead of images.
+def with_features(loader: DataLoader, views: list, of_teacher: bool = False
+                  ) -> DataLoader:
+    """Build a loader that reads stored features instead of images, or beside
+    them where they are a teacher's.
 
-    It draws the same samples in the same batches, without worker processes.
+    It draws the same samples in the same batches, without worker processes
+    where there are no images to load.
     """
+    workers = dict(
+        num_workers=loader.num_workers, worker_init_fn=loader.worker_init_fn,
+        persistent_workers=loader.persistent_workers) if of_teacher else {}
     batches = dict(batch_sampler=loader.batch_sampler)
     if loader.batch_size is not None:
         batches = dict(batch_size=loader.batch_size, sampler=loader.sampler,
                        drop_last=loader.drop_last)
     return DataLoader(
-        StoredFeatures(loader.dataset, views), collate_fn=loader.collate_fn,
-        pin_memory=loader.pin_memory, generator=loader.generator, **batches)
+        StoredFeatures(loader.dataset, views, of_teacher),
+        collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
+        generator=loader.generator, **workers, **batches)
+
+
+def find_teacher(model: nn.Module) -> Teacher | None:
+    """Return the teacher of a model if it looks at the images."""
+    teacher = getattr(getattr(model, 'backbone', None), 'teacher', None)
+    return teacher if teacher is not None and teacher.image else None
+
+
+def check_parts(model: nn.Module) -> None:
+    """Refuse a model that other modules prepare the images of.
+
+    Raises:
+        DeptError: If backbone or preprocessor are not those of this package.
+    """
+    if not isinstance(getattr(model, 'backbone', None), PromptedCLIP):
+        found = type(getattr(model, 'backbone', model)).__name__
+        raise _refusal('only the image tower of a PromptedCLIP is known not '
+                       f'to change; this is a {found}')
+    if not isinstance(model.data_preprocessor, CLIPDataPreprocessor):
+        raise _refusal("the model needs data_preprocessor=dict(type='CLIP"
+                       "DataPreprocessor', clip=...), which leaves features "
+                       'as they are')
 
 
 def check_model(model: nn.Module) -> None:
@@ -152,15 +198,8 @@ def check_model(model: nn.Module) -> None:
     Raises:
         DeptError: If the image features may change during training.
     """
-    backbone = getattr(model, 'backbone', None)
-    if not isinstance(backbone, PromptedCLIP):
-        found = type(backbone or model).__name__
-        raise _refusal('only the image tower of a PromptedCLIP is known not '
-                       f'to change; this is a {found}')
-    if not isinstance(model.data_preprocessor, CLIPDataPreprocessor):
-        raise _refusal("the model needs data_preprocessor=dict(type='CLIP"
-                       "DataPreprocessor', clip=...), which leaves features "
-                       'as they are')
+    check_parts(model)
+    backbone = model.backbone
     if backbone.prompt is not None and not backbone.prompt.for_image().empty:
         raise _refusal(f'{type(backbone.prompt).__name__} prompts the image '
                        'tower, so image features change in training')
@@ -168,8 +207,6 @@ def check_model(model: nn.Module) -> None:
         raise _refusal('features of patches are not stored (local)')
     if backbone.tpt is not None:
         raise _refusal('prompts are tuned on views of each image (tpt)')
-    if backbone.teacher is not None and backbone.teacher.image:
-        raise _refusal('the teacher looks at the images (teacher.image)')
 
 
 def check_training(runner: Runner, model: nn.Module, loader: DataLoader

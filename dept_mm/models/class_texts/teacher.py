@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from dept_mm.errors import DeptError
 from dept_mm.models.class_texts.frozen import FrozenText
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.registry import MODELS
@@ -51,18 +50,24 @@ class Teacher:
     @torch.no_grad()
     def __call__(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                  images: Tensor | ImageFeatures) -> TeacherFeatures:
-        """Encode the base classes, once, and the images of a batch.
-
-        Raises:
-            DeptError: If it encodes images and there are features alone.
-        """
-        if self.image and isinstance(images, ImageFeatures):
-            raise DeptError('The teacher looks at the images (teacher=dict('
-                            'image=True)): give it images, no stored '
-                            'features.')
+        """Encode the base classes, once, and the images of a batch, unless
+        :meth:`outputs` of them are given."""
         text = self.text(clip, vocabulary, vocabulary.base_labels)
-        image = clip.encode_image(images) if self.image else None
+        image = None
+        if self.image:
+            image = (images.feature if isinstance(images, ImageFeatures)
+                     else self.outputs(clip, vocabulary, images))
         return TeacherFeatures(text, image)
+
+    @torch.no_grad()
+    def outputs(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                images: Tensor) -> Tensor:
+        """Return what it makes of images alone: features ``(B, D)``."""
+        return clip.encode_image(images)
+
+    def describe_outputs(self, vocabulary: Vocabulary) -> dict:
+        """Return what :meth:`outputs` depends on beside the CLIP: nothing."""
+        return dict()
 
 
 def build_teacher(teacher: Mapping) -> Teacher:

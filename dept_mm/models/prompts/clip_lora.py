@@ -134,8 +134,9 @@ class LowRank(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map tokens ``(..., W)`` to ``(..., W)``."""
         x = F.dropout(x, self.dropout, self.training)
-        down, up = self.down.to(x.dtype), self.up.to(x.dtype)
-        return self.scale * F.linear(F.linear(x, down), up)
+        # The factor goes where the tensor is small.
+        down, up = self.down.to(x.dtype), (self.scale * self.up).to(x.dtype)
+        return F.linear(F.linear(x, down), up)
 
 
 def _merge_block(attention: nn.MultiheadAttention,

@@ -1,7 +1,7 @@
 """Normalise images as the CLIP expects them."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from mmpretrain.models.utils import ClsDataPreprocessor
@@ -43,22 +43,22 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
         """
         inputs = data['inputs']
         if isinstance(inputs, ImageFeatures):
-            return self._features(data, inputs.feature, training)
+            # No image in their place: labels are treated as always.
+            none = torch.empty(0, 3, 1, 1)
+            packed = super().forward(dict(data, inputs=none), training)
+            return dict(packed, inputs=self._features(inputs))
         if isinstance(inputs, Views):
             return self._views(data, inputs, training)
         if isinstance(inputs, AugmentedViews):
             return self._augmented(data, inputs, training)
         return super().forward(data, training)
 
-    def _features(self, data: dict, feature: Tensor | Sequence[Tensor],
-                  training: bool) -> dict:
-        """Features as they are, stacked; the rest as beside images."""
+    def _features(self, given: ImageFeatures) -> ImageFeatures:
+        """Features as they are, stacked."""
+        feature = given.feature
         if not isinstance(feature, Tensor):
             feature = torch.stack(tuple(feature))
-        # No image in their place: labels are treated as always.
-        none = feature.new_empty(0, 3, 1, 1)
-        packed = super().forward(dict(data, inputs=none), training)
-        return dict(packed, inputs=ImageFeatures(self.cast_data(feature)))
+        return ImageFeatures(self.cast_data(feature))
 
     def _views(self, data: dict, views: Views, training: bool) -> dict:
         if training and self.batch_augments is not None:
@@ -66,7 +66,10 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
                             "images, but not the teacher's views of them "
                             '(TeacherView). Leave one of the two out.')
         packed = super().forward(dict(data, inputs=views.image), training)
-        teacher = super().forward(dict(inputs=views.teacher))['inputs']
+        teacher = (
+            self._features(views.teacher)
+            if isinstance(views.teacher, ImageFeatures)
+            else super().forward(dict(inputs=views.teacher))['inputs'])
         return dict(packed, inputs=Views(packed['inputs'], teacher))
 
     def _augmented(self, data: dict, views: AugmentedViews, training: bool

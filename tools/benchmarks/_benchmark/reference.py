@@ -1,16 +1,19 @@
-"""Time a user's own clone of DePT's public code."""
+"""Time a user's own clone of public code: of DePT, or of CLIP-LoRA."""
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import NamedTuple
 
 import torch
 from mmengine.config import ConfigDict
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from _benchmark.case import Case
 from _benchmark.measure import Part, Way
@@ -20,27 +23,41 @@ from _benchmark.works import Sizes
 UNUSED = ('dassl', 'dassl.engine', 'dassl.engine.trainer', 'dassl.metrics',
           'dassl.optim', 'dassl.optim.radam', 'dassl.utils',
           'dassl.utils.tools', 'plotnine')
+# Without dropout the layers of CLIP-LoRA take another way, which changes a
+# weight in place before the backward pass reads it.
+RARE = 1e-12
+
+
+class Public(NamedTuple):
+    """A model of a clone.
+
+    Attributes:
+        model (nn.Module): What is learned requires a gradient.
+        loss (Callable): Images and labels to the loss.
+        text (Callable): Encodes the classes.
+    """
+    model: nn.Module
+    loss: Callable[[Tensor, Tensor], Tensor]
+    text: Callable[[], Tensor]
 
 
 def train_step(clone: Path, case: Case, sizes: Sizes) -> Way:
-    """Run the clone's CoOp+DePT step on the weights and the batch of a case.
-    """
+    """Run the clone's step on the weights and the batch of a case."""
     count = min(sizes.chunk, case.classes)
-    model = build(clone, case, count)
-    learned = [p for p in model.parameters() if p.requires_grad]
+    public = BUILDERS[case.host](clone, case, count)
+    learned = [p for p in public.model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(learned, lr=1e-5, momentum=0.9)
     labels = torch.cat([s.gt_label for s in case.samples]) % count
     labels = labels.to(case.images.device)
 
     def step() -> None:
-        loss = model(case.images, labels)
+        loss = public.loss(case.images, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
     def text_step() -> None:
-        text = model.text_encoder(model.prompt_learner(),
-                                  model.tokenized_prompts)
+        text = public.text()
         optimizer.zero_grad()
         text.backward(torch.ones_like(text))
 
@@ -49,18 +66,14 @@ def train_step(clone: Path, case: Case, sizes: Sizes) -> Way:
     return [Part(step), *([Part(text_step, others)] if others else [])]
 
 
-def build(clone: Path, case: Case, count: int) -> nn.Module:
-    """Build the clone's model of the first classes of a case.
+def build_dept(clone: Path, case: Case, count: int) -> Public:
+    """Build CoOp+DePT of the first classes of a case.
 
     Raises:
         ImportError: If a file or a package that it needs is not there.
     """
-    trainer, clip = _import(clone)
-    # open_clip keeps the text tower, which OpenAI has at the top, in 'text'.
-    state = {key.removeprefix('text.'): value
-             for key, value in case.clip.model.state_dict().items()}
-    model = clip.build_model(dict(state)).float()
-    model.load_state_dict(state)  # the builder rounds to fp16
+    trainer, clip = _import(clone, 'trainers.elp_coop', 'clip.model')
+    model = _build_clip(clip, case)
     cfg = ConfigDict(
         DATASET=dict(SUBSAMPLE_CLASSES='base', NAME=''),
         INPUT=dict(SIZE=[case.clip.spec.image_size]),
@@ -76,17 +89,63 @@ def build(clone: Path, case: Case, count: int) -> nn.Module:
     own = ('prompt_learner', 'linear_probe', 'film')
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith(own))
-    return model.to(case.images.device).train()
+    model = model.to(case.images.device).train()
+    return Public(model, model, lambda: model.text_encoder(
+        model.prompt_learner(), model.tokenized_prompts))
+
+
+def build_lora(clone: Path, case: Case, count: int) -> Public:
+    """Build CLIP-LoRA of the first classes of a case, with the template of
+    ours, and without dropout as ours.
+
+    Raises:
+        ImportError: If a file or a package that it needs is not there.
+    """
+    clip, models, lora = _import(clone, 'clip.clip', 'clip.model',
+                                 'loralib.utils')
+    model = _build_clip(models, case)
+    options = SimpleNamespace(
+        encoder='both', position='all', backbone='ViT-B/16', r=2, alpha=1,
+        params=['q', 'k', 'v'], dropout_rate=RARE)
+    with redirect_stdout(sys.stderr):
+        lora.apply_lora(options, model)
+    lora.mark_only_lora_as_trainable(model)
+    model = model.to(case.images.device).train()
+    vocabulary = case.ours.vocabulary
+    ids = clip.tokenize([vocabulary.templates[0].format(name)
+                         for name in vocabulary.names[:count]])
+
+    def text() -> Tensor:
+        return model.encode_text(ids.to(case.images.device))
+
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        image = F.normalize(model.encode_image(images), dim=-1)
+        scores = image @ F.normalize(text(), dim=-1).T
+        return F.cross_entropy(100 * scores, labels)
+
+    return Public(model, loss, text)
+
+
+BUILDERS = dict(coop=build_dept, clip_lora=build_lora)
+
+
+def _build_clip(models: ModuleType, case: Case) -> nn.Module:
+    """Build the clone's CLIP with the weights of a case."""
+    # open_clip keeps the text tower, which OpenAI has at the top, in 'text'.
+    state = {key.removeprefix('text.'): value
+             for key, value in case.clip.model.state_dict().items()}
+    model = models.build_model(dict(state)).float()
+    model.load_state_dict(state)  # the builder rounds to fp16
+    return model
 
 
 @cache
-def _import(clone: Path) -> tuple[ModuleType, ModuleType]:
-    """Import the clone's CoOp+DePT trainer and its CLIP."""
+def _import(clone: Path, *names: str) -> list[ModuleType]:
+    """Import modules of a clone."""
     sys.path.insert(0, str(clone))
     for name in UNUSED:
         sys.modules.setdefault(name, _Unused(name))
-    return (importlib.import_module('trainers.elp_coop'),
-            importlib.import_module('clip.model'))
+    return [importlib.import_module(name) for name in names]
 
 
 class _Unused(ModuleType):
