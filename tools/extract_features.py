@@ -28,8 +28,11 @@ from dept_mm.cli.arguments import (
     user_errors,
 )
 from dept_mm.cli.launch import init_launcher
-from dept_mm.engine.feature_store import extract_split, extract_text
-from dept_mm.engine.hooks.feature_store_hook import check_model
+from dept_mm.engine.feature_store import (
+    check_parts,
+    extract_split,
+    extract_text,
+)
 from dept_mm.registry import MODELS
 from dept_mm.structures import Vocabulary
 from dept_mm.utils.files import check_writable, write_atomically
@@ -66,7 +69,7 @@ def build_model(cfg: Config) -> nn.Module:
             cfg.model.backbone[key] = None
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
     model = MODELS.build(cfg.model).to(get_device()).eval()
-    check_model(model)
+    check_parts(model)
     return model
 
 

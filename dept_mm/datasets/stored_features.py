@@ -1,7 +1,7 @@
-"""Serve stored image features in place of the images of a data set."""
+"""Serve what is stored of images in place of the images of a data set."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from mmpretrain.datasets import PackInputs
@@ -17,23 +17,25 @@ from .unreadable import load_substitute
 
 @DATASETS.register_module()
 class StoredFeatures:
-    """A data set whose inputs are stored ``ImageFeatures``.
+    """A data set whose inputs are stored, ``ImageFeatures`` by default.
 
     Labels, paths and metainfo are those of another data set, whose images
-    are neither loaded nor augmented unless what is stored is their teacher's.
+    are neither loaded nor augmented unless what is stored is a teacher's.
     A row of nan stands for an image that
     could not be read. As in training on images, another sample of the class
     replaces it.
 
     Args:
         dataset (dict | Dataset): The data set, or its config.
-        views (Sequence[Tensor]): Features ``(N, D)`` of its ``N`` images, one
-            tensor per augmentation. Epoch ``e`` reads view ``e % len(views)``
-            if an ``EpochSampler`` yields the indices, otherwise the first
-            view.
-        of_teacher (bool): Whether the features are what a teacher gave. The
-            inputs are then ``Views``: an image as that view has it, and the
-            features. Defaults to False.
+        views (Sequence[Tensor]): Features ``(N, D)`` of its ``N`` images, or
+            another tensor ``(N, ...)``, one per augmentation. Epoch ``e``
+            reads view ``e % len(views)`` if an ``EpochSampler`` yields the
+            indices, otherwise the first view.
+        wrap (Callable): Makes a sample's input of a row. Defaults to
+            ``ImageFeatures``.
+        of_teacher (bool): Whether a teacher gave what is stored. The inputs
+            are then ``Views``: an image as that view has it, and the wrapped
+            row. Defaults to False.
 
     Raises:
         DeptError: If a view has another number of rows than the data set has
@@ -41,11 +43,12 @@ class StoredFeatures:
     """
 
     def __init__(self, dataset: Any, views: Sequence[Tensor],
+                 wrap: Callable[[Tensor], Any] = ImageFeatures,
                  of_teacher: bool = False) -> None:
         if isinstance(dataset, dict):
             dataset = DATASETS.build(dataset)
         self.dataset = dataset
-        self.of_teacher = of_teacher
+        self.wrap, self.of_teacher = wrap, of_teacher
         self.views = list(views)
         self.pack = packer(dataset)
         self.infos = list(sample_infos(dataset))
@@ -53,8 +56,6 @@ class StoredFeatures:
         if wrong or not self.views:
             raise DeptError(f'StoredFeatures: {len(self.infos)} images, but '
                             f'features of {sorted(wrong) or "none"}.')
-        # Every value of a row: one alone would be an overflow in fp16.
-        self.readable = [(~view.isnan()).any(1) for view in self.views]
         for info in self.infos:  # an image in memory stays where it is
             info.pop(self.pack.input_key, None)
 
@@ -80,18 +81,19 @@ class StoredFeatures:
 
     def _load(self, idx: int) -> dict:
         view = getattr(idx, 'epoch', 0) % len(self.views)
-        if not self.readable[view][int(idx)]:
-            raise UnreadableImage(self.infos[idx]['img_path'])
         row = self.views[view][int(idx)]
+        # Every value of a row: one alone would be an overflow in fp16.
+        if row.isnan().all():
+            raise UnreadableImage(self.infos[idx]['img_path'])
         if self.of_teacher:
             if isinstance(idx, EpochIndex):
                 idx = EpochIndex(idx, idx.seed, view)
             sample = self.dataset[idx]
             image = getattr(sample['inputs'], 'image', sample['inputs'])
-            return dict(sample, inputs=Views(image, ImageFeatures(row)))
+            return dict(sample, inputs=Views(image, self.wrap(row)))
         packed = self.pack(dict(self.infos[idx], **{
             self.pack.input_key: row}))
-        return dict(packed, inputs=ImageFeatures(packed['inputs']))
+        return dict(packed, inputs=self.wrap(packed['inputs']))
 
 
 def sample_infos(dataset: Any) -> Iterator[dict]:

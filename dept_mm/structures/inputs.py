@@ -37,7 +37,7 @@ class LowerStates(NamedTuple):
 
     Attributes:
         blocks (int): How many have run.
-        hidden (Tensor): ``(B, T, W)``.
+        hidden (Tensor): ``(T, W)`` of a sample, ``(B, T, W)`` of a batch.
     """
     blocks: int
     hidden: Tensor

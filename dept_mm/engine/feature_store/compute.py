@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,32 +13,34 @@ from torch.utils.data import DataLoader
 from dept_mm.datasets import SeededDataset
 from dept_mm.datasets.stored_features import packer
 from dept_mm.datasets.unreadable import read_marks
+from dept_mm.engine.feature_store.content import Content
 from dept_mm.engine.feature_store.view import View
 from dept_mm.errors import DeptError
 from dept_mm.structures import Views
-from dept_mm.utils.machine import num_cores
+from dept_mm.utils.machine import num_cores, total_memory
 
 LOG_SECONDS = 10
 
 
 @torch.no_grad()
-def compute_features(view: View, model: Any, batch_size: int | None = None,
-                     encode: Callable[[Tensor], Tensor] | None = None
-                     ) -> Tensor:
+def compute_features(view: View, model: Any, content: Content,
+                     batch_size: int | None = None) -> Tensor:
     """Encode all images of a view.
 
     Args:
         view (View): The view.
         model (ImageClassifier): A model with a ``PromptedCLIP`` backbone and a
             preprocessor.
+        content (Content): What is stored.
         batch_size (int, optional): Images per batch; see ``FeatureStoreHook``.
-        encode (Callable, optional): Maps normalised images ``(B, 3, H, W)``,
-            of two views the teacher's, to ``(B, D)``. Defaults to the image
-            tower, of two views on the other one.
 
     Returns:
-        Tensor: ``(N, D)`` on the CPU, in the precision of the tower; nan for
+        Tensor: ``(N, ...)`` on the CPU, in the precision of the tower; nan for
         an image that cannot be read.
+
+    Raises:
+        DeptError: If the whole would fill much of this machine's memory, or
+            the pipeline changes labels.
     """
     loader, own = view.loader, view.loader.dataset
     pack, indices = packer(own), view.indices
@@ -53,26 +54,44 @@ def compute_features(view: View, model: Any, batch_size: int | None = None,
         worker_init_fn=loader.worker_init_fn,
         # Its own generator leaves the run's random state untouched.
         generator=torch.Generator())
-    parts, done, start = [], 0, time.time()
+    rows, done, start = None, 0, time.time()
     last = start
     for batch in batches:
         for i, sample in enumerate(batch['data_samples'], done):
             _check_label(sample, pack(own.get_data_info(i)))
         images = model.data_preprocessor(batch)['inputs']
         if isinstance(images, Views):
-            images = images.teacher if encode else images.image
-        parts.append((encode or model.backbone.clip.encode_image)(
-            images).cpu())
+            images = images.teacher if content.of_teacher else images.image
+        found = content.encode(images).cpu()
         replaced = [mark is not None for mark in read_marks(batch)]
-        parts[-1][torch.tensor(replaced)] = torch.nan
-        done += len(images)
+        found[torch.tensor(replaced)] = torch.nan
+        rows = _reserve(found, len(indices)) if rows is None else rows
+        rows[done:done + len(found)] = found
+        done += len(found)
         now = time.time()
         if now - last > LOG_SECONDS or done == len(indices):
             last = now
             print_log(f'Feature store: {view.path.name}: {done} of '
                       f'{len(indices)} images, {done / (now - start):.0f} '
-                      'images/s', logger='current')
-    return torch.cat(parts)
+                      f'images/s, {found[0].nbytes / 1e3:.0f} KB each',
+                      logger='current')
+    return rows
+
+
+def _reserve(rows: Tensor, count: int) -> Tensor:
+    """Make room for ``count`` such rows, and another copy in a file's format.
+
+    Raises:
+        DeptError: If they would take more than a third of the memory.
+    """
+    need, memory = rows[0].nbytes * count, total_memory()
+    if memory and need > memory / 3:
+        raise DeptError(
+            f'Feature store: {count} images of {rows[0].nbytes / 1e3:.0f} KB '
+            f'take {need / 1e9:.1f} GB, twice while they are written, and '
+            f'this machine has {memory / 1e9:.0f} GB of memory. Run without '
+            '--cache-features (FeatureStoreHook).')
+    return rows.new_empty(count, *rows.shape[1:])
 
 
 def _check_label(found: Any, expected: dict) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from dept_mm.engine.feature_store.build import read_or_compute
 from dept_mm.engine.feature_store.compute import compute_features
+from dept_mm.engine.feature_store.content import image_features
 from dept_mm.engine.feature_store.file import Unusable, write
 from dept_mm.engine.feature_store.key import build_key
 from dept_mm.engine.feature_store.processes import run_in_all_processes
@@ -63,7 +64,8 @@ def extract_split(model: torch.nn.Module, loader: Mapping, folder: Path,
                            f'{split}-{start:08d}'))
 
     def compute(view: View) -> Tensor:
-        return compute_features(view, model, batch_size)
+        return compute_features(view, model, image_features(model),
+                                batch_size)
 
     if not any(run_in_all_processes(partial(_is_there, whole))):
         found = torch.cat(read_or_compute(parts, compute))

@@ -12,18 +12,18 @@ from torch.utils.data import DataLoader
 
 from dept_mm.datasets import EpochSampler, FeatureDataset, StoredFeatures
 from dept_mm.engine.feature_store import (
+    Content,
     View,
     build_key,
+    choose_content,
     compute_features,
     read_or_compute,
+    refusal,
     run_in_all_processes,
 )
 from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.engine.loops import MultiDataset, each_dataset
 from dept_mm.errors import DeptError
-from dept_mm.models.backbones import PromptedCLIP
-from dept_mm.models.class_texts.teacher import Teacher
-from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
 from dept_mm.registry import HOOKS
 
 
@@ -31,9 +31,11 @@ from dept_mm.registry import HOOKS
 class FeatureStoreHook(Hook):
     """Runs the frozen image tower once, then trains and tests on its features.
 
-    Where the image tower is not frozen but has a teacher that looks at the
-    images, such as that of PromptSRC or PromptKD, it stores what the teacher
-    makes of the training images, which are loaded as without a store.
+    A learner that changes the image tower leaves less to store: what its
+    teacher makes of the training images, which are then loaded as without a
+    store (PromptSRC, MMRL, PromptKD); or, without such a teacher, the hidden
+    states before the first block that changes (MultiModalAdapter,
+    TunedBlocks, late prompts). States are large, 605 KB an image on ViT-B/16.
 
     The feature store is the folder ``root``. It holds one file per data set
     and view, where a view is all images of a data set under one draw of the
@@ -83,44 +85,40 @@ class FeatureStoreHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Replace the data loaders of the loops that are about to run."""
         model = unwrapped_model(runner)
-        teacher = find_teacher(model)
-        (check_model if teacher is None else check_parts)(model)
+        content = choose_content(model)
         wanted: list[tuple[BaseLoop, str, list[View]]] = []
         run_in_all_processes(lambda: wanted.extend(
-            (loop, prefix, self._views(runner, model, name, prefix))
-            for name, loop in self._loops(runner, teacher).items()
+            (loop, prefix, self._views(runner, content, name, prefix))
+            for name, loop in self._loops(runner, content).items()
             for prefix in each_dataset(loop)))
-        compute = partial(
-            compute_features, model=model, batch_size=self.batch_size,
-            encode=teacher and partial(teacher.outputs, model.backbone.clip,
-                                       model.backbone.vocabulary))
+        compute = partial(compute_features, model=model, content=content,
+                          batch_size=self.batch_size)
         stored = iter(read_or_compute(
             [view for *_, views in wanted for view in views], compute))
         for loop, prefix, views in wanted:
             loader = with_features(views[0].loader,
-                                   [next(stored) for _ in views],
-                                   teacher is not None)
+                                   [next(stored) for _ in views], content)
             if isinstance(loop, MultiDataset):
                 loop.exchange(prefix, loader)
             else:
                 loop.dataloader = loader
 
-    def _loops(self, runner: Runner, teacher: Teacher | None
+    def _loops(self, runner: Runner, content: Content
                ) -> dict[str, BaseLoop]:
         """Return the loops that are built and still read images, by name; a
         teacher is there in training only."""
-        names = ('train', 'val', 'test')[self.views == 0:]
-        if teacher is not None:
-            names = names[:self.views != 0]
+        names = ('train', ) if content.of_teacher else ('train', 'val', 'test')
+        names = names[self.views == 0:]
         loops = {name: getattr(runner, f'_{name}_loop') for name in names}
         return {name: loop for name, loop in loops.items()
                 if isinstance(loop, BaseLoop) and not isinstance(
                     loop.dataloader.dataset,
                     (StoredFeatures, FeatureDataset))}
 
-    def _views(self, runner: Runner, model: nn.Module, name: str,
+    def _views(self, runner: Runner, content: Content, name: str,
                prefix: str) -> list[View]:
         """List the views that the current data loader of a loop needs."""
+        model = unwrapped_model(runner)
         loop = getattr(runner, f'{name}_loop')
         loader, config = loop.dataloader, runner.cfg.get(f'{name}_dataloader')
         if not isinstance(config, dict):
@@ -130,11 +128,7 @@ class FeatureStoreHook(Hook):
         if isinstance(loop, MultiDataset):
             config = loop.configs[prefix]
         key = build_key(model.backbone.clip, model.data_preprocessor, config,
-                        loader.dataset)
-        teacher = find_teacher(model)
-        if teacher is not None:
-            key['teacher'] = teacher.describe_outputs(
-                model.backbone.vocabulary)
+                        loader.dataset) | content.key
         if name != 'train':
             return [View(self.root, 'test', key, loader)]
         check_training(runner, model, loader)
@@ -149,64 +143,27 @@ class FeatureStoreHook(Hook):
                 for e in range(count)]
 
 
-def with_features(loader: DataLoader, views: list, of_teacher: bool = False
+def with_features(loader: DataLoader, views: list, content: Content
                   ) -> DataLoader:
-    """Build a loader that reads stored features instead of images, or beside
-    them where they are a teacher's.
+    """Build a loader that reads what is stored instead of images, or beside
+    them where it is a teacher's.
 
     It draws the same samples in the same batches, without worker processes
     where there are no images to load.
     """
     workers = dict(
         num_workers=loader.num_workers, worker_init_fn=loader.worker_init_fn,
-        persistent_workers=loader.persistent_workers) if of_teacher else {}
+        persistent_workers=loader.persistent_workers
+    ) if content.of_teacher else {}
     batches = dict(batch_sampler=loader.batch_sampler)
     if loader.batch_size is not None:
         batches = dict(batch_size=loader.batch_size, sampler=loader.sampler,
                        drop_last=loader.drop_last)
     return DataLoader(
-        StoredFeatures(loader.dataset, views, of_teacher),
+        StoredFeatures(loader.dataset, views, content.wrap,
+                       content.of_teacher),
         collate_fn=loader.collate_fn, pin_memory=loader.pin_memory,
         generator=loader.generator, **workers, **batches)
-
-
-def find_teacher(model: nn.Module) -> Teacher | None:
-    """Return the teacher of a model if it looks at the images."""
-    teacher = getattr(getattr(model, 'backbone', None), 'teacher', None)
-    return teacher if teacher is not None and teacher.image else None
-
-
-def check_parts(model: nn.Module) -> None:
-    """Refuse a model that other modules prepare the images of.
-
-    Raises:
-        DeptError: If backbone or preprocessor are not those of this package.
-    """
-    if not isinstance(getattr(model, 'backbone', None), PromptedCLIP):
-        found = type(getattr(model, 'backbone', model)).__name__
-        raise _refusal('only the image tower of a PromptedCLIP is known not '
-                       f'to change; this is a {found}')
-    if not isinstance(model.data_preprocessor, CLIPDataPreprocessor):
-        raise _refusal("the model needs data_preprocessor=dict(type='CLIP"
-                       "DataPreprocessor', clip=...), which leaves features "
-                       'as they are')
-
-
-def check_model(model: nn.Module) -> None:
-    """Refuse a model whose image features are not those of a frozen CLIP.
-
-    Raises:
-        DeptError: If the image features may change during training.
-    """
-    check_parts(model)
-    backbone = model.backbone
-    if backbone.prompt is not None and not backbone.prompt.for_image().empty:
-        raise _refusal(f'{type(backbone.prompt).__name__} prompts the image '
-                       'tower, so image features change in training')
-    if backbone.local:
-        raise _refusal('features of patches are not stored (local)')
-    if backbone.tpt is not None:
-        raise _refusal('prompts are tuned on views of each image (tpt)')
 
 
 def check_training(runner: Runner, model: nn.Module, loader: DataLoader
@@ -217,16 +174,11 @@ def check_training(runner: Runner, model: nn.Module, loader: DataLoader
         DeptError: If views cannot be computed before training.
     """
     if hasattr(runner.train_loop, 'dataloader_iterator'):
-        raise _refusal('training goes by iterations; set train_cfg.by_epoch')
+        raise refusal('training goes by iterations; set train_cfg.by_epoch')
     if not isinstance(loader.sampler, EpochSampler):
-        raise _refusal(
+        raise refusal(
             'the augmentation of an epoch is known in advance with '
             "train_dataloader.sampler.type='EpochSampler', not with a "
             f'{type(loader.sampler).__name__}')
     if model.data_preprocessor.batch_augments is not None:
-        raise _refusal('data_preprocessor.batch_augments mixes images')
-
-
-def _refusal(why: str) -> DeptError:
-    return DeptError(f'Image features cannot be stored: {why}. Change that, '
-                     'or run without --cache-features (FeatureStoreHook).')
+        raise refusal('data_preprocessor.batch_augments mixes images')

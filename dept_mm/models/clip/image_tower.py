@@ -89,17 +89,19 @@ class ImageTower:
     def below(self, images: Tensor, prompts: Prompts) -> Tensor | LowerStates:
         """Run the blocks that these prompts do not reach, once for all passes
         over the same images. There may be none."""
-        if prompts.empty:
-            return images
-        blocks = self._vit().transformer.resblocks
-        # The last one may leave out what is never read.
-        first = min(prompts.first_learned(len(blocks)), len(blocks) - 1)
-        if first == 0:
+        first = 0 if prompts.empty else self.count_below(prompts)
+        if first == 0 or isinstance(images, LowerStates):
             return images
         x = self._embed(images, Prompts())
-        for block in blocks[:first]:
+        for block in self._vit().transformer.resblocks[:first]:
             x = self._block(block, x, False, NO_PARTS)
         return LowerStates(first, x)
+
+    def count_below(self, prompts: Prompts) -> int:
+        """Count the blocks that these prompts do not reach; not the last one,
+        which may leave out what is never read."""
+        return min(prompts.first_learned(self.num_layers),
+                   self.num_layers - 1)
 
     def _check(self, images: Tensor) -> Tensor:
         """Refuse images of another size, and cast the others."""
@@ -207,6 +209,10 @@ class ImageTower:
         """Run the blocks of open_clip's ViT with places for prompts."""
         first, x = (images if isinstance(images, LowerStates)
                     else (0, self._embed(images, prompts)))
+        if first and not prompts.empty and first > self.count_below(prompts):
+            raise DeptError(f'The hidden states are those behind {first} '
+                            'blocks of the image tower, but something '
+                            'learned enters before: give the model images.')
         visual, own = self._vit(), self.num_tokens
         blocks = visual.transformer.resblocks
         all_read = len(blocks) in prompts.reads_after(len(blocks))

@@ -10,14 +10,20 @@ from torch import Tensor
 from dept_mm.errors import DeptError
 from dept_mm.models.clip import clip_spec
 from dept_mm.registry import MODELS
-from dept_mm.structures import AugmentedViews, ImageFeatures, Views
+from dept_mm.structures import (
+    AugmentedViews,
+    ImageFeatures,
+    LowerStates,
+    Views,
+)
 
 
 @MODELS.register_module()
 class CLIPDataPreprocessor(ClsDataPreprocessor):
     """Normalise images by the channel statistics of a CLIP.
 
-    ``ImageFeatures`` pass through, see ``StoredFeatures``; of ``Views`` both
+    ``ImageFeatures`` and ``LowerStates`` pass through, see
+    ``StoredFeatures``; of ``Views`` both
     are normalised, see ``TeacherView``, and of ``AugmentedViews`` all, see
     ``AugmentViews``.
 
@@ -42,23 +48,26 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
                 view.
         """
         inputs = data['inputs']
-        if isinstance(inputs, ImageFeatures):
+        if isinstance(inputs, (ImageFeatures, LowerStates)):
             # No image in their place: labels are treated as always.
             none = torch.empty(0, 3, 1, 1)
             packed = super().forward(dict(data, inputs=none), training)
-            return dict(packed, inputs=self._features(inputs))
+            return dict(packed, inputs=self._stack(inputs))
         if isinstance(inputs, Views):
             return self._views(data, inputs, training)
         if isinstance(inputs, AugmentedViews):
             return self._augmented(data, inputs, training)
         return super().forward(data, training)
 
-    def _features(self, given: ImageFeatures) -> ImageFeatures:
-        """Features as they are, stacked."""
-        feature = given.feature
-        if not isinstance(feature, Tensor):
-            feature = torch.stack(tuple(feature))
-        return ImageFeatures(self.cast_data(feature))
+    def _stack(self, given: ImageFeatures | LowerStates
+               ) -> ImageFeatures | LowerStates:
+        """Stack what is stored of each image, as it is."""
+        *blocks, rows = given
+        if not isinstance(rows, Tensor):
+            rows = torch.stack(tuple(rows))
+        # The same number for each sample.
+        blocks = [int(torch.as_tensor(b).flatten()[0]) for b in blocks]
+        return type(given)(*blocks, self.cast_data(rows))
 
     def _views(self, data: dict, views: Views, training: bool) -> dict:
         if training and self.batch_augments is not None:
@@ -67,7 +76,7 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
                             '(TeacherView). Leave one of the two out.')
         packed = super().forward(dict(data, inputs=views.image), training)
         teacher = (
-            self._features(views.teacher)
+            self._stack(views.teacher)
             if isinstance(views.teacher, ImageFeatures)
             else super().forward(dict(inputs=views.teacher))['inputs'])
         return dict(packed, inputs=Views(packed['inputs'], teacher))

@@ -8,11 +8,13 @@ from safetensors.torch import load_file
 
 from dept_mm.cli.arguments import cache_features
 from dept_mm.datasets import EpochIndex, LoadRGBImage, StoredFeatures
+from dept_mm.engine.feature_store import compute
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result
 from dept_mm.exchange import TunedTeacher, write_adapter
 from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import FrozenCLIP
+from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.registry import MODELS
 from dept_mm.structures import ImageFeatures, Views
 
@@ -66,9 +68,10 @@ def test_exact_with_as_many_views_as_epochs(make, learner):
     expected.model.backbone.prompt = learner
     cfg = make('with')
     cfg.model.backbone.prompt = learner
-    prompt = Runner.from_cfg(expected).model.backbone.prompt
-    if not prompt.for_image().empty:
-        with pytest.raises(DeptError, match='prompts the image tower'):
+    backbone = Runner.from_cfg(expected).model.backbone
+    visual = backbone.prompt.for_image()
+    if not visual.empty and not backbone.clip.image_tower.count_below(visual):
+        with pytest.raises(DeptError, match='changes the first block'):
             train(cfg)
         return
     assert_equal(train(cfg), train(expected))
@@ -86,6 +89,25 @@ def test_workers_and_a_second_run(make, monkeypatch):
     assert_equal(first, expected)
     assert_equal(second, expected)
     assert second[0] == first[0]
+
+
+def test_upper_blocks_start_from_hidden_states(make, tmp_path, monkeypatch):
+    """The second run looks at no image."""
+    options = {'model.backbone.prompt': dict(_delete_=True, type='TunedBlocks',
+                                             first_block=2)}
+    expected = train(make('without', views=False, **options))
+    assert_equal(train(make('first', **options)), expected)
+    path, = (tmp_path / 'features').glob('test-*')
+    assert load_file(path)['features'].shape == (64, 5, 32)
+    monkeypatch.setattr(LoadRGBImage, 'transform', None)
+    monkeypatch.setattr(ImageTower, 'below', None)
+    assert_equal(train(make('second', **options)), expected)
+
+
+def test_what_does_not_fit_into_memory_is_refused(make, monkeypatch):
+    monkeypatch.setattr(compute, 'total_memory', lambda: 3 * 1000)
+    with pytest.raises(DeptError, match='16 images .* Run without --cache-f'):
+        train(make('run'))
 
 
 def test_fewer_views_are_an_approximation(make, tmp_path):

@@ -69,6 +69,17 @@ def test_parts_and_functions(tower, images):
     assert (found[0][0] - without).abs().max() > .01
 
 
+def test_states_behind_blocks_that_learn_are_refused(tower, images):
+    late = Prompts(deep={1: torch.randn(2, 32, dtype=torch.double)})
+    states = tower.below(images.double(), late)
+    assert states.blocks == tower.count_below(late) == 1
+    torch.testing.assert_close(tower(states, late),
+                               tower(images.double(), late))
+    early = Prompts(torch.randn(2, 32, dtype=torch.double))
+    with pytest.raises(DeptError, match='behind 1 blocks .* give .* images'):
+        tower(states, early)
+
+
 def test_patches(tower, images):
     """Each is what the last block gives where tokens see themselves alone."""
     images, (*_, block) = images.double(), tower.visual.transformer.resblocks
