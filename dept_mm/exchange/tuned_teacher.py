@@ -119,9 +119,11 @@ class TunedTeacher:
         Raises:
             DeptError: If there is no teacher, or the images are not for it.
         """
-        self._prepare(clip, vocabulary)
-        outputs = (images.feature if isinstance(images, ImageFeatures)
-                   else self.outputs(clip, vocabulary, images))
+        stored = isinstance(images, ImageFeatures)
+        outputs = images.feature if stored else images
+        self._prepare(clip, vocabulary, outputs.device)
+        if not stored:
+            outputs = self.outputs(clip, vocabulary, images)
         text = self._texts.get(
             lambda: self.texts(clip, vocabulary),
             key=(vocabulary.ids, *vocabulary.base_labels),
@@ -143,10 +145,8 @@ class TunedTeacher:
         Raises:
             DeptError: If there is no teacher, or the images are not for it.
         """
-        self._prepare(clip, vocabulary)
+        self._prepare(clip, vocabulary, images.device)
         own = self.model.backbone.clip
-        if own.logit_scale.device != images.device:
-            self.model.to(images.device)
         _check_size(own, images)
         feats = self.model.extract_feat(
             _renormalise(images, clip.spec, own.spec))
@@ -176,20 +176,23 @@ class TunedTeacher:
         Raises:
             DeptError: If there is no teacher.
         """
-        self._prepare(clip, vocabulary)
+        self._prepare(clip, vocabulary, clip.logit_scale.device)
         size = self.model.backbone.clip.spec.image_size
         feats = self.model.extract_feat(  # a neck needs an image
             clip.logit_scale.new_zeros(1, 3, size, size))
         return feats.text[vocabulary.base_labels]
 
-    def _prepare(self, clip: FrozenCLIP, vocabulary: Vocabulary) -> None:
-        """Score these classes, if there is a teacher."""
+    def _prepare(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                 device: torch.device) -> None:
+        """Score these classes there, if there is a teacher."""
         if self.model is None:
             raise DeptError(
                 'The student has no teacher: give one with --cfg-options '
                 'model.backbone.teacher.adapter=TEACHER.safetensors')
         if vocabulary != self.model.backbone.vocabulary:
             self.check(clip, vocabulary)
+        if self.model.backbone.clip.logit_scale.device != device:
+            self.model.to(device)
 
 
 def _load_config(config: str, checkpoint: str | None) -> ImageClassifier:

@@ -136,14 +136,15 @@ class PromptedCLIP(HeaderMixin, BaseModule):
         """
         self.texts.set_vocabulary(vocabulary)
 
-    def forward(self, images: Tensor | ImageFeatures | Views | AugmentedViews
-                ) -> CLIPFeatures:
+    def forward(self, images: Tensor | ImageFeatures | LowerStates | Views
+                | AugmentedViews) -> CLIPFeatures:
         """Encode images and the classes they are scored among.
 
         Args:
-            images (Tensor | ImageFeatures | Views | AugmentedViews): ``(B,
-                3, H, W)``, normalised; or stored features; or images and the
-                views that the teacher sees or prompts are tuned on.
+            images (Tensor | ImageFeatures | LowerStates | Views |
+                AugmentedViews): ``(B, 3, H, W)``, normalised; or what is
+                stored of them; or images and the views that the teacher sees
+                or prompts are tuned on.
         """
         given = images
         images, view = given if isinstance(

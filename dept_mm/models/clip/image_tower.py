@@ -90,7 +90,7 @@ class ImageTower:
         """Run the blocks that these prompts do not reach, once for all passes
         over the same images. There may be none."""
         first = 0 if prompts.empty else self.count_below(prompts)
-        if first == 0 or isinstance(images, LowerStates):
+        if first == 0:
             return images
         x = self._embed(images, Prompts())
         for block in self._vit().transformer.resblocks[:first]:

@@ -1,7 +1,8 @@
 """Normalise images as the CLIP expects them."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmpretrain.models.utils import ClsDataPreprocessor
@@ -48,26 +49,32 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
                 view.
         """
         inputs = data['inputs']
-        if isinstance(inputs, (ImageFeatures, LowerStates)):
-            # No image in their place: labels are treated as always.
-            none = torch.empty(0, 3, 1, 1)
-            packed = super().forward(dict(data, inputs=none), training)
-            return dict(packed, inputs=self._stack(inputs))
+        if isinstance(inputs, ImageFeatures):
+            stored = ImageFeatures(self._stack(inputs.feature))
+            return self._without_images(data, stored, training)
+        if isinstance(inputs, LowerStates):
+            # Collated, there is a number for each sample, always the same.
+            stored = LowerStates(int(inputs.blocks[0]),
+                                 self._stack(inputs.hidden))
+            return self._without_images(data, stored, training)
         if isinstance(inputs, Views):
             return self._views(data, inputs, training)
         if isinstance(inputs, AugmentedViews):
             return self._augmented(data, inputs, training)
         return super().forward(data, training)
 
-    def _stack(self, given: ImageFeatures | LowerStates
-               ) -> ImageFeatures | LowerStates:
-        """Stack what is stored of each image, as it is."""
-        *blocks, rows = given
+    def _without_images(self, data: dict, stored: Any, training: bool
+                        ) -> dict:
+        """Prepare what is beside the images, such as labels, as always."""
+        none = torch.empty(0, 3, 1, 1)
+        packed = super().forward(dict(data, inputs=none), training)
+        return dict(packed, inputs=stored)
+
+    def _stack(self, rows: Tensor | Sequence[Tensor]) -> Tensor:
+        """Stack what is stored of each image, as it is, on the device."""
         if not isinstance(rows, Tensor):
             rows = torch.stack(tuple(rows))
-        # The same number for each sample.
-        blocks = [int(torch.as_tensor(b).flatten()[0]) for b in blocks]
-        return type(given)(*blocks, self.cast_data(rows))
+        return self.cast_data(rows)
 
     def _views(self, data: dict, views: Views, training: bool) -> dict:
         if training and self.batch_augments is not None:
@@ -75,10 +82,10 @@ class CLIPDataPreprocessor(ClsDataPreprocessor):
                             "images, but not the teacher's views of them "
                             '(TeacherView). Leave one of the two out.')
         packed = super().forward(dict(data, inputs=views.image), training)
-        teacher = (
-            self._stack(views.teacher)
-            if isinstance(views.teacher, ImageFeatures)
-            else super().forward(dict(inputs=views.teacher))['inputs'])
+        if isinstance(views.teacher, ImageFeatures):
+            teacher = ImageFeatures(self._stack(views.teacher.feature))
+        else:
+            teacher = super().forward(dict(inputs=views.teacher))['inputs']
         return dict(packed, inputs=Views(packed['inputs'], teacher))
 
     def _augmented(self, data: dict, views: AugmentedViews, training: bool
