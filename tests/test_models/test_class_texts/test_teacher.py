@@ -44,15 +44,16 @@ def test_it_may_see_another_view(backbone, images):
                        backbone(images).image)
 
 
-def test_features_are_no_images(clip, vocabulary, images):
+def test_stored_features_are_those_of_the_teacher(clip, vocabulary, images):
+    """The frozen CLIP gave them."""
     coop = dict(type='CoOpPrompt')
     text, both = (PromptedCLIP(clip, vocabulary, coop, teacher=dict(
         image=image)).train() for image in (False, True))
     feature = text.clip.encode_image(images)
     found = text(ImageFeatures(feature))
     assert found.image is feature and found.teacher.image is None
-    with pytest.raises(DeptError, match='teacher=dict.image=True.*no stored'):
-        both(ImageFeatures(feature))
+    assert both(ImageFeatures(feature)).teacher.image is feature
+    torch.testing.assert_close(both(images).teacher.image, feature)
 
 
 def test_sentences_are_drawn(clip, vocabulary, images):

