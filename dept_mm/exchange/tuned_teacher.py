@@ -134,7 +134,8 @@ class TunedTeacher:
                 f'{outputs.shape[1]} numbers for each image are not what '
                 f'{self.name} gives ({sizes[0]} and {sizes[1]} logits): give '
                 'it images.')
-        return TeacherFeatures(text, *outputs.split(sizes, 1))
+        image, logits = outputs.split(sizes, 1)
+        return TeacherFeatures(text, image.to(text.dtype), logits)
 
     @torch.no_grad()
     def outputs(self, clip: FrozenCLIP, vocabulary: Vocabulary,
@@ -151,7 +152,7 @@ class TunedTeacher:
         feats = self.model.extract_feat(
             _renormalise(images, clip.spec, own.spec))
         logits = self.model.head(feats)[:, vocabulary.base_labels]
-        return torch.cat([feats.image, logits.to(feats.image)], 1)
+        return torch.cat([feats.image, logits], 1)
 
     def describe_outputs(self, vocabulary: Vocabulary) -> dict:
         """Return what :meth:`outputs` depends on, in JSON types: the contents
@@ -164,8 +165,7 @@ class TunedTeacher:
             raise DeptError('What a TunedTeacher gives can be stored if it '
                             'has an adapter, or a config and a checkpoint.')
         return dict(
-            teacher=[hashlib.sha256(Path(file).read_bytes()).hexdigest()
-                     for file in self.files],
+            teacher=[_digest(file) for file in self.files],
             clip=self.model.backbone.clip.digest,
             classes=[vocabulary.ids[i] for i in vocabulary.base_labels])
 
@@ -204,6 +204,13 @@ def _load_config(config: str, checkpoint: str | None) -> ImageClassifier:
         raise DeptError(f'TunedTeacher: the model of {config} is not trained; '
                         'give its checkpoint, too.')
     return model
+
+
+def _digest(file: str) -> str:
+    """Hash a file, of a config what it says with all that it inherits."""
+    content = (Config.fromfile(file).pretty_text.encode()
+               if file.endswith('.py') else Path(file).read_bytes())
+    return hashlib.sha256(content).hexdigest()
 
 
 def _check_model(model: ImageClassifier, name: str) -> None:

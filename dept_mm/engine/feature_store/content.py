@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from dept_mm.errors import DeptError
 from dept_mm.models.backbones import PromptedCLIP
+from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
-from dept_mm.structures import ImageFeatures, LowerStates
+from dept_mm.structures import ImageFeatures, LowerStates, Views
 
 
 class Content(NamedTuple):
@@ -30,9 +31,14 @@ class Content(NamedTuple):
     key: dict = {}
     of_teacher: bool = False
 
+    def join(self, images: Tensor, rows: Tensor) -> Any:
+        """Make a model's input of a batch and what is stored of it."""
+        stored = self.wrap(rows)
+        return Views(images, stored) if self.of_teacher else stored
 
-def choose_content(model: nn.Module) -> Content:
-    """Choose what can be stored for the training of a model.
+
+def choose_content(backbone: PromptedCLIP) -> Content:
+    """Choose what can be stored for the training of a model with this part.
 
     That is the first of these that it has: what a teacher makes of the
     images, features of the image tower where nothing learned enters it, or
@@ -41,8 +47,6 @@ def choose_content(model: nn.Module) -> Content:
     Raises:
         DeptError: If there is nothing that training leaves as it is.
     """
-    check_parts(model)
-    backbone = model.backbone
     clip, teacher, learner = backbone.clip, backbone.teacher, backbone.prompt
     if teacher is not None and teacher.image:
         return Content(
@@ -54,7 +58,7 @@ def choose_content(model: nn.Module) -> Content:
     if backbone.tpt is not None:
         raise refusal('prompts are tuned on views of each image (tpt)')
     if learner is None or learner.for_image().empty:
-        return image_features(model)
+        return image_features(clip)
     blocks = clip.image_tower.count_below(learner.for_image())
     if not blocks:
         raise refusal(f'{type(learner).__name__} changes the first block of '
@@ -65,9 +69,9 @@ def choose_content(model: nn.Module) -> Content:
         partial(LowerStates, blocks), dict(blocks=blocks))
 
 
-def image_features(model: nn.Module) -> Content:
+def image_features(clip: FrozenCLIP) -> Content:
     """Return the content of features ``(B, D)`` of the image tower."""
-    return Content(model.backbone.clip.encode_image)
+    return Content(clip.encode_image)
 
 
 def check_parts(model: nn.Module) -> None:

@@ -64,8 +64,8 @@ def extract_split(model: torch.nn.Module, loader: Mapping, folder: Path,
                            f'{split}-{start:08d}'))
 
     def compute(view: View) -> Tensor:
-        return compute_features(view, model, image_features(model),
-                                batch_size)
+        return compute_features(
+            view, model, image_features(model.backbone.clip), batch_size)
 
     if not any(run_in_all_processes(partial(_is_there, whole))):
         found = torch.cat(read_or_compute(parts, compute))

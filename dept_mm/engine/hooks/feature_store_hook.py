@@ -15,6 +15,7 @@ from dept_mm.engine.feature_store import (
     Content,
     View,
     build_key,
+    check_parts,
     choose_content,
     compute_features,
     read_or_compute,
@@ -25,6 +26,10 @@ from dept_mm.engine.hooks._model import unwrapped_model
 from dept_mm.engine.loops import MultiDataset, each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.registry import HOOKS
+
+# What a loader with worker processes is made with.
+WORKERS = ('num_workers', 'worker_init_fn', 'persistent_workers',
+           'prefetch_factor', 'multiprocessing_context', 'timeout')
 
 
 @HOOKS.register_module()
@@ -85,7 +90,8 @@ class FeatureStoreHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Replace the data loaders of the loops that are about to run."""
         model = unwrapped_model(runner)
-        content = choose_content(model)
+        check_parts(model)
+        content = choose_content(model.backbone)
         wanted: list[tuple[BaseLoop, str, list[View]]] = []
         run_in_all_processes(lambda: wanted.extend(
             (loop, prefix, self._views(runner, content, name, prefix))
@@ -151,10 +157,8 @@ def with_features(loader: DataLoader, views: list, content: Content
     It draws the same samples in the same batches, without worker processes
     where there are no images to load.
     """
-    workers = dict(
-        num_workers=loader.num_workers, worker_init_fn=loader.worker_init_fn,
-        persistent_workers=loader.persistent_workers
-    ) if content.of_teacher else {}
+    workers = {name: getattr(loader, name) for name in WORKERS
+               } if content.of_teacher else {}
     batches = dict(batch_sampler=loader.batch_sampler)
     if loader.batch_size is not None:
         batches = dict(batch_size=loader.batch_size, sampler=loader.sampler,

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from mmpretrain.structures import DataSample
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from _benchmark.names import class_names
 from _benchmark.plain import PlainBackbone
+from dept_mm.engine.feature_store import choose_content
+from dept_mm.errors import DeptError
 from dept_mm.models import DePTHead, PromptedCLIP
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.structures import Vocabulary
@@ -84,6 +87,16 @@ class Case:
                         for i in range(recipe.batch)]
         self.learned = [*self.ours.parameters(), *self.head.parameters()]
         self.optimizer = torch.optim.SGD(self.learned, lr=1e-5, momentum=0.9)
+
+    @torch.no_grad()
+    def store(self) -> Any:
+        """The batch with what the feature store holds of it in training, or
+        None."""
+        try:
+            content = choose_content(self.ours)
+        except DeptError:
+            return None
+        return content.join(self.images, content.encode(self.images))
 
     def draw_images(self, count: int) -> Tensor:
         """Random images ``(count, 3, H, W)``."""

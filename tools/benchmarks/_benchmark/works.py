@@ -39,7 +39,7 @@ class Ways(NamedTuple):
     Attributes:
         plain (Way): As public code does it.
         ours (Way): As this package does it.
-        stored (Way, optional): Our way with stored image features.
+        stored (Way, optional): Our way with what the feature store holds.
     """
     plain: Way
     ours: Way
@@ -66,10 +66,9 @@ def train_step(case: Case, sizes: Sizes) -> Ways:
         text = case.draw_text()
         plain = [Part(lambda: case.step(case.plain, case.images, text)),
                  *train_text(case, sizes).plain]
-    stored = [Part(lambda: case.step(case.ours,
-                                     ImageFeatures(case.features)))]
+    stored = case.store()
     return Ways(plain, [Part(lambda: case.step(case.ours, case.images))],
-                stored if case.image_is_frozen else None)
+                stored and [Part(lambda: case.step(case.ours, stored))])
 
 
 def train_text(case: Case, sizes: Sizes) -> Ways:
