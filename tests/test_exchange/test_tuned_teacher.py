@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 from torchvision.transforms.functional import normalize
 
+from dept_mm.cli.arguments import cache_features
 from dept_mm.errors import DeptError
 from dept_mm.exchange import TunedTeacher, write_adapter
 from dept_mm.models import PromptedCLIP
@@ -139,16 +140,21 @@ def test_config_and_checkpoint(classifier, tmp_path, clip, vocabulary,
         TunedTeacher(config=str(path))
 
 
-def test_a_run_on_images_without_labels(adapter, clip, small_run):
+@pytest.mark.parametrize('stored', [False, True])
+def test_a_run_on_images_without_labels(adapter, clip, small_run, stored,
+                                        tmp_path):
     """A student of the drawings keeps texts of all of their classes."""
-    runner = Runner.from_cfg(small_run(
+    cfg = small_run(
         'promptkd/promptkd_vit-base-p16_20e_caltech101-b2n.py',
         dict(dataset='shapes'), **{
             'model.backbone.prompt.image_depth': 2, 'model.neck.width': 16,
             'val_cfg': None, 'val_dataloader': None, 'val_evaluator': None,
             'model.backbone.teacher': dict(
                 type='TunedTeacher', adapter=str(adapter), clip=clip,
-                other_classes=True)}))
+                other_classes=True)})
+    if stored:
+        cache_features(cfg, str(tmp_path / 'features'))
+    runner = Runner.from_cfg(cfg)
     runner.train()
     data = runner.train_dataloader.dataset
     assert len(data) == 32

@@ -11,7 +11,12 @@ from dept_mm.errors import DeptError
 from dept_mm.models.backbones import PromptedCLIP
 from dept_mm.models.clip import FrozenCLIP
 from dept_mm.models.utils.data_preprocessor import CLIPDataPreprocessor
-from dept_mm.structures import ImageFeatures, LowerStates, Views
+from dept_mm.structures import (
+    ImageFeatures,
+    LowerStates,
+    Views,
+    Vocabulary,
+)
 
 
 class Content(NamedTuple):
@@ -37,21 +42,28 @@ class Content(NamedTuple):
         return Views(images, stored) if self.of_teacher else stored
 
 
-def choose_content(backbone: PromptedCLIP) -> Content:
+def choose_content(backbone: PromptedCLIP,
+                   vocabulary: Vocabulary | None = None) -> Content:
     """Choose what can be stored for the training of a model with this part.
 
     That is the first of these that it has: what a teacher makes of the
     images, features of the image tower where nothing learned enters it, or
     hidden states before the block that something learned enters.
 
+    Args:
+        backbone (PromptedCLIP): The part.
+        vocabulary (Vocabulary, optional): The classes that a teacher scores.
+            Defaults to those of the backbone.
+
     Raises:
         DeptError: If there is nothing that training leaves as it is.
     """
     clip, teacher, learner = backbone.clip, backbone.teacher, backbone.prompt
     if teacher is not None and teacher.image:
+        vocabulary = vocabulary or backbone.vocabulary
         return Content(
-            partial(teacher.outputs, clip, backbone.vocabulary),
-            key=dict(teacher=teacher.describe_outputs(backbone.vocabulary)),
+            partial(teacher.outputs, clip, vocabulary),
+            key=dict(teacher=teacher.describe_outputs(vocabulary)),
             of_teacher=True)
     if backbone.local:
         raise refusal('features of patches are not stored (local)')
