@@ -51,6 +51,14 @@ HOSTS = dict(
                       dict(type='TextConsistencyLoss', loss_weight=.5),
                       dict(type='ImageConsistencyLoss', loss_weight=.5))),
     mm_adapter=Host(dict(type='MultiModalAdapter', first_block=5)),
+    atprompt=Host(dict(type='ATPrompt', host=dict(
+        type='CoOpPrompt', num_tokens=4))),
+    # Without its two small adapters of features.
+    coprompt=Host(dict(type='MaPLePrompt', depth=9),
+                  teacher=dict(image=True),
+                  losses=(dict(type='TextConsistencyLoss'),
+                          dict(type='ImageConsistencyLoss'))),
+    skip_tuning=Host(dict(type='TunedBlocks', first_block=7)),
     # Both ways must draw the same numbers: none.
     clip_lora=Host(dict(type='CLIPLoRA', dropout=0.)))
 
