@@ -73,7 +73,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         const=-1,
         metavar='VIEWS',
         help='run the frozen image tower once, store its features and train '
-        'on them: on one view (draw of the augmentation) per epoch, which '
+        'on them (or store what a teacher, or its lower blocks alone, give): '
+        'on one view (draw of the augmentation) per epoch, which '
         'is exact, or on VIEWS views in turn; 0 stores test images only')
     parser.add_argument(
         '--no-persistent-workers',

@@ -20,10 +20,9 @@ class StoredFeatures:
     """A data set whose inputs are stored, ``ImageFeatures`` by default.
 
     Labels, paths and metainfo are those of another data set, whose images
-    are neither loaded nor augmented unless what is stored is a teacher's.
-    A row of nan stands for an image that
-    could not be read. As in training on images, another sample of the class
-    replaces it.
+    are neither loaded nor augmented unless what is stored is a teacher's. A
+    row of nan stands for an image that could not be read. As in training on
+    images, another sample of the class replaces it.
 
     Args:
         dataset (dict | Dataset): The data set, or its config.

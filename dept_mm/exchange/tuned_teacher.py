@@ -119,11 +119,21 @@ class TunedTeacher:
         Raises:
             DeptError: If there is no teacher, or the images are not for it.
         """
-        stored = isinstance(images, ImageFeatures)
-        outputs = images.feature if stored else images
+        if isinstance(images, ImageFeatures):
+            return self._divide(clip, vocabulary, images.feature)
+        self._prepare(clip, vocabulary, images.device)
+        own = self.model.backbone.clip
+        _check_size(own, images)
+        feats = self.model.extract_feat(
+            _renormalise(images, clip.spec, own.spec))
+        rows = vocabulary.base_labels
+        return TeacherFeatures(feats.text[rows], feats.image,
+                               self.model.head(feats)[:, rows])
+
+    def _divide(self, clip: FrozenCLIP, vocabulary: Vocabulary,
+                outputs: Tensor) -> TeacherFeatures:
+        """Divide what :meth:`outputs` gave, and add the texts."""
         self._prepare(clip, vocabulary, outputs.device)
-        if not stored:
-            outputs = self.outputs(clip, vocabulary, images)
         text = self._texts.get(
             lambda: self.texts(clip, vocabulary),
             key=(vocabulary.ids, *vocabulary.base_labels),
@@ -137,7 +147,6 @@ class TunedTeacher:
         image, logits = outputs.split(sizes, 1)
         return TeacherFeatures(text, image.to(text.dtype), logits)
 
-    @torch.no_grad()
     def outputs(self, clip: FrozenCLIP, vocabulary: Vocabulary,
                 images: Tensor) -> Tensor:
         """Return what it makes of images ``(B, 3, H, W)`` alone: features
@@ -146,13 +155,8 @@ class TunedTeacher:
         Raises:
             DeptError: If there is no teacher, or the images are not for it.
         """
-        self._prepare(clip, vocabulary, images.device)
-        own = self.model.backbone.clip
-        _check_size(own, images)
-        feats = self.model.extract_feat(
-            _renormalise(images, clip.spec, own.spec))
-        logits = self.model.head(feats)[:, vocabulary.base_labels]
-        return torch.cat([feats.image, logits], 1)
+        given = self(clip, vocabulary, images)
+        return torch.cat([given.image, given.logits], 1)
 
     def describe_outputs(self, vocabulary: Vocabulary) -> dict:
         """Return what :meth:`outputs` depends on, in JSON types: the contents

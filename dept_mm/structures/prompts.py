@@ -170,11 +170,12 @@ class Prompts:
 
     def first_learned(self, blocks: int) -> int:
         """Return before which of a tower's blocks something first joins or is
-        read; the hidden states there are those of the frozen tower."""
+        read; the hidden states there are those of the frozen tower. It is at
+        most the last block, which computes what is read alone."""
         if self.context is not None or self.offset is not None:
             return 0
         return min([*self.deep, *self.inserted, *self.parts,
-                    *self.reads_after(blocks), blocks])
+                    *self.reads_after(blocks), blocks - 1])
 
     def reads_after(self, blocks: int) -> list[int]:
         """List after how many of a tower's blocks something is read.

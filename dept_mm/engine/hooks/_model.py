@@ -7,8 +7,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 from dept_mm.errors import DeptError
+from dept_mm.structures import Vocabulary
 
 N = TypeVar('N', bound=nn.Module)
 H = TypeVar('H', bound=Hook)
@@ -29,6 +31,12 @@ def text_backbone(runner: Runner) -> nn.Module | None:
     backbone = getattr(unwrapped_model(runner), 'backbone', None)
     scores = getattr(backbone, 'vocabulary', None) is not None
     return backbone if scores else None
+
+
+def read_vocabulary(loader: DataLoader) -> Vocabulary | None:
+    """Return the classes of a loader's data set, or None if it names none."""
+    meta = getattr(loader.dataset, 'metainfo', {})
+    return Vocabulary.from_metainfo(meta) if meta.get('classes') else None
 
 
 def require_neck(runner: Runner, kind: type[N], message: str) -> N:

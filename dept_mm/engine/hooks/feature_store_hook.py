@@ -22,11 +22,10 @@ from dept_mm.engine.feature_store import (
     refusal,
     run_in_all_processes,
 )
-from dept_mm.engine.hooks._model import unwrapped_model
+from dept_mm.engine.hooks._model import read_vocabulary, unwrapped_model
 from dept_mm.engine.loops import MultiDataset, each_dataset
 from dept_mm.errors import DeptError
 from dept_mm.registry import HOOKS
-from dept_mm.structures import Vocabulary
 
 # What a loader with worker processes is made with.
 WORKERS = ('num_workers', 'worker_init_fn', 'persistent_workers',
@@ -92,7 +91,11 @@ class FeatureStoreHook(Hook):
         """Replace the data loaders of the loops that are about to run."""
         model = unwrapped_model(runner)
         check_parts(model)
-        content = choose_content(model.backbone, read_classes(runner))
+        loop = runner._train_loop
+        # VocabularyHook gives the model these classes when training begins.
+        vocabulary = (read_vocabulary(loop.dataloader)
+                      if isinstance(loop, BaseLoop) else None)
+        content = choose_content(model.backbone, vocabulary)
         wanted: list[tuple[BaseLoop, str, list[View]]] = []
         run_in_all_processes(lambda: wanted.extend(
             (loop, prefix, self._views(runner, content, name, prefix))
@@ -148,16 +151,6 @@ class FeatureStoreHook(Hook):
                 'approximates the augmentation.'))
         return [View(self.root, 'train', key, loader, loader.sampler.seed, e)
                 for e in range(count)]
-
-
-def read_classes(runner: Runner) -> Vocabulary | None:
-    """Return the classes of the training data, which ``VocabularyHook`` makes
-    those of the model when training begins; None if there are none."""
-    loop = runner._train_loop
-    if not isinstance(loop, BaseLoop):
-        return None
-    meta = getattr(loop.dataloader.dataset, 'metainfo', {})
-    return Vocabulary.from_metainfo(meta) if meta.get('classes') else None
 
 
 def with_features(loader: DataLoader, views: list, content: Content

@@ -5,9 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from dept_mm.engine.hooks._model import text_backbone
+from dept_mm.engine.hooks._model import read_vocabulary, text_backbone
 from dept_mm.registry import HOOKS
-from dept_mm.structures import Vocabulary
 
 
 @HOOKS.register_module()
@@ -52,9 +51,8 @@ class VocabularyHook(Hook):
     @staticmethod
     def _switch_vocabulary(runner: Runner, loader: DataLoader) -> None:
         backbone = text_backbone(runner)
-        meta = getattr(loader.dataset, 'metainfo', {})
-        if backbone is None or not meta.get('classes'):
+        if backbone is None:
             return
-        vocabulary = Vocabulary.from_metainfo(meta)
-        if vocabulary != backbone.vocabulary:
+        vocabulary = read_vocabulary(loader)
+        if vocabulary not in (None, backbone.vocabulary):
             backbone.set_vocabulary(vocabulary)

@@ -98,10 +98,8 @@ class ImageTower:
         return LowerStates(first, x)
 
     def count_below(self, prompts: Prompts) -> int:
-        """Count the blocks that these prompts do not reach; not the last one,
-        which may leave out what is never read."""
-        return min(prompts.first_learned(self.num_layers),
-                   self.num_layers - 1)
+        """Count the blocks that these prompts do not reach."""
+        return prompts.first_learned(self.num_layers)
 
     def _check(self, images: Tensor) -> Tensor:
         """Refuse images of another size, and cast the others."""

@@ -81,8 +81,7 @@ class TextEngine:
         template replaces.
         """
         blocks = self.text.transformer.resblocks
-        # The last block has no state behind it.
-        first = min(prompts.first_learned(len(blocks)), len(blocks) - 1)
+        first = prompts.first_learned(len(blocks))
         if first == 0 or prompts.empty or not torch.is_grad_enabled():
             return 0, self.assemble(tokens, prompts, position)
 

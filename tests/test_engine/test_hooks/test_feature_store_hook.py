@@ -5,62 +5,16 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from safetensors.torch import load_file
+from stored_runs import EPOCHS, assert_equal, train
 
 from dept_mm.cli.arguments import cache_features
-from dept_mm.datasets import EpochIndex, LoadRGBImage, StoredFeatures
+from dept_mm.datasets import LoadRGBImage, StoredFeatures
 from dept_mm.engine.feature_store import compute
 from dept_mm.errors import DeptError
 from dept_mm.evaluation import read_result
-from dept_mm.exchange import TunedTeacher, write_adapter
-from dept_mm.models.class_texts.teacher import Teacher
 from dept_mm.models.clip import FrozenCLIP
-from dept_mm.models.clip.image_tower import ImageTower
 from dept_mm.registry import MODELS
-from dept_mm.structures import ImageFeatures, Views
-
-EPOCHS = 3
-
-
-@pytest.fixture
-def make(small_run, clip, tmp_path):
-    """A function that gives a config with augmentation, and a store unless
-    ``views`` is False."""
-    def make(name, views=None, **options):
-        cfg = small_run(**{
-            'work_dir': str(tmp_path / name), 'train_cfg.max_epochs': EPOCHS,
-            'default_hooks.logger.interval': 1,
-            'train_dataloader.dataset.pipeline': [
-                dict(type='LoadRGBImage'),
-                dict(type='CLIPRandomResizedCrop', clip=clip),
-                dict(type='RandomFlip', prob=.5, direction='horizontal'),
-                dict(type='PackInputs')], **options})
-        if views is not False:
-            cfg.custom_hooks.append(dict(
-                type='FeatureStoreHook', root=str(tmp_path / 'features'),
-                views=views))
-        return cfg
-
-    return make
-
-
-def train(cfg):
-    """Run; return losses, metrics and what was learned."""
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    hub = runner.message_hub.log_scalars
-    losses = hub['train/loss'].data[0].tolist()
-    metrics = {k: v.data[0].tolist() for k, v in hub.items()
-               if k.startswith('val/base_new')}
-    return losses, metrics, dict(runner.model.named_parameters())
-
-
-def assert_equal(found, expected):
-    assert len(found[0]) == EPOCHS * 4
-    assert found[0] == pytest.approx(expected[0], rel=1e-4)
-    assert found[1] == expected[1]
-    for name, value in expected[2].items():
-        torch.testing.assert_close(found[2][name], value, rtol=1e-3,
-                                   atol=1e-5)
+from dept_mm.structures import ImageFeatures
 
 
 def test_exact_with_as_many_views_as_epochs(make, learner):
@@ -89,19 +43,6 @@ def test_workers_and_a_second_run(make, monkeypatch):
     assert_equal(first, expected)
     assert_equal(second, expected)
     assert second[0] == first[0]
-
-
-def test_upper_blocks_start_from_hidden_states(make, tmp_path, monkeypatch):
-    """The second run looks at no image."""
-    options = {'model.backbone.prompt': dict(_delete_=True, type='TunedBlocks',
-                                             first_block=2)}
-    expected = train(make('without', views=False, **options))
-    assert_equal(train(make('first', **options)), expected)
-    path, = (tmp_path / 'features').glob('test-*')
-    assert load_file(path)['features'].shape == (64, 5, 32)
-    monkeypatch.setattr(LoadRGBImage, 'transform', None)
-    monkeypatch.setattr(ImageTower, 'below', None)
-    assert_equal(train(make('second', **options)), expected)
 
 
 def test_what_does_not_fit_into_memory_is_refused(make, monkeypatch):
@@ -159,88 +100,6 @@ def test_tests_and_the_zero_shot_rows(make, tmp_path, monkeypatch):
     runner = Runner.from_cfg(make('with'))
     assert runner.test() == expected
     assert isinstance(runner.test_dataloader.dataset, StoredFeatures)
-
-
-@pytest.fixture
-def write_teacher(pair_configs, tmp_path):
-    """A function that writes an adapter of CoOp+DePT, each another one."""
-    def write(name):
-        config = pair_configs['CoOpPrompt', 'DePTHead']
-        model = MODELS.build(config)
-        torch.nn.init.normal_(model.head.linear.bias)
-        path = tmp_path / f'{name}.safetensors'
-        write_adapter(path, model.state_dict(), dict(model=config))
-        return str(path)
-
-    return write
-
-
-@pytest.fixture(params=['second view', 'TunedTeacher'])
-def taught(request, make, clip, write_teacher):
-    """A function that gives the config of a learner of image tokens whose
-    teacher looks at the images, or at a view of its own."""
-    adapter = write_teacher('teacher')
-
-    def make_taught(name, views=None, **options):
-        cfg = make(name, views, **options)
-        cfg.model.backbone.prompt = dict(
-            type='IVLPPrompt', text_depth=2, image_depth=2)
-        cfg.model.backbone.teacher = dict(image=True)
-        cfg.model.head.losses = [dict(type='ImageConsistencyLoss')]
-        if request.param == 'second view':
-            pipeline = cfg.train_dataloader.dataset.pipeline
-            pipeline.insert(1, dict(type='TeacherView', transforms=[
-                dict(type='CLIPRandomResizedCrop', clip=clip)]))
-            pipeline[-1] = dict(type='PackViews')
-        else:
-            cfg.model.backbone.teacher = dict(
-                type='TunedTeacher', adapter=adapter, clip=clip,
-                other_classes=True)
-            cfg.model.head.losses += [dict(type='TeacherDivergenceLoss')]
-        return cfg
-
-    return make_taught
-
-
-def test_a_teacher_that_looks_at_images(taught, monkeypatch, tmp_path):
-    """Its outputs are stored, and images are loaded as without a store."""
-    expected = train(taught('without', views=False))
-    assert_equal(train(taught('first')), expected)
-    names = {path.name[:5] for path in (tmp_path / 'features').iterdir()}
-    assert names == {'train'}
-    for teacher in Teacher, TunedTeacher:
-        monkeypatch.setattr(teacher, 'outputs', lambda *_: 1 / 0)
-    assert_equal(train(taught('second', **{
-        'train_dataloader.num_workers': 1})), expected)
-
-
-def test_fewer_views_of_a_teacher(taught):
-    """What it gave belongs to the image that is served, in each epoch."""
-    runner = Runner.from_cfg(taught('run', views=2))
-    runner.train()
-    model, loader = runner.model, runner.train_dataloader
-    backbone = model.backbone
-    for epoch in range(EPOCHS):
-        loader.sampler.set_epoch(epoch)
-        data = model.data_preprocessor(next(iter(loader)))['inputs']
-        again = [loader.dataset.dataset[EpochIndex(i, loader.sampler.seed,
-                                                   epoch % 2)]
-                 for i in list(loader.sampler)[:loader.batch_size]]
-        given = model.data_preprocessor(loader.collate_fn(again))['inputs']
-        image, view = given if isinstance(given, Views) else (given, given)
-        assert torch.equal(data.image, image)
-        torch.testing.assert_close(
-            data.teacher.feature, backbone.teacher.outputs(
-                backbone.clip, backbone.vocabulary, view))
-
-
-@pytest.mark.parametrize('taught', ['TunedTeacher'], indirect=True)
-def test_another_teacher_has_other_files(taught, tmp_path, write_teacher):
-    cfg = taught('run', views=1)
-    train(cfg)
-    cfg.model.backbone.teacher.adapter = write_teacher('other')
-    train(cfg)
-    assert len([*(tmp_path / 'features').iterdir()]) == 2
 
 
 def test_low_precision_stays_what_it_is(make, clip, tmp_path):
